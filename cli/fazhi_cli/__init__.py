@@ -1,0 +1,1 @@
+"""法治联盟链: the command fazhi: verify, audit, submit."""
