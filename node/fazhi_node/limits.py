@@ -1,0 +1,83 @@
+"""Bounds of one node: what it holds, sends and waits for. None is replicated; a chain's own limits are its parameters.
+
+Units are the end of each name. Everything a peer or a client can make grow has its bound here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Peer frames
+MAX_FRAME_BYTES: Final = 20 * 1024 * 1024
+"""Largest frame: one block of the largest size with its certificate and the justifications of a round change."""
+MAX_FRAME_MESSAGES: Final = 1024
+MAX_FRAME_DEPTH: Final = 4
+MAX_CONSENSUS_MESSAGE_BYTES: Final = 18 * 1024 * 1024
+MAX_GOSSIP_BYTES: Final = 2 * 1024 * 1024
+"""Items are coalesced up to this many bytes a message (a single larger item goes alone)."""
+MAX_GOSSIP_ITEMS: Final = 512
+MAX_PEER_CHECKING_MESSAGES: Final = 256
+"""Consensus messages of one peer whose signatures are being verified; more are dropped (the sender repeats what matters)."""
+MAX_PEER_CHECKING_BYTES: Final = 64 * 1024 * 1024
+MAX_PEER_EARLY_MESSAGES: Final = 16
+"""Messages of one peer for the height after the one in flight."""
+MAX_PEER_EARLY_BYTES: Final = 24 * 1024 * 1024
+
+# Admission
+MAX_SUBMIT_ITEMS: Final = 2048
+"""Items in one call of ``submit``."""
+MAX_CLIENT_CHECKING_ITEMS: Final = 4096
+"""Items of one client (or peer) whose signatures are being verified."""
+MAX_CHECKING_ITEMS: Final = 16_384
+MAX_CHECKING_BYTES: Final = 64 * 1024 * 1024
+BUSY_RETRY_MS: Final = 500
+
+# Mempool
+MEMPOOL_ITEMS: Final = 20_000
+MEMPOOL_BYTES: Final = 128 * 1024 * 1024
+MEMPOOL_ORG_ITEMS: Final = 8_000
+MEMPOOL_ORG_BYTES: Final = 48 * 1024 * 1024
+MEMPOOL_KEY_ITEMS: Final = 5_000
+REGOSSIP_MS: Final = 2_000
+"""Items that wait longer are sent to everyone again, and again after twice that, and so on."""
+REGOSSIP_ITEMS: Final = 512
+GOSSIP_DELAY_MS: Final = 3
+QUARANTINE_ITEMS: Final = 1024
+REMEMBERED_EQUATIONS: Final = 65_536
+"""Signature equations known to hold, most recent last."""
+
+# Blocks
+CUT_DELAY_MS: Final = 4
+"""Under load a proposer waits this long for more, unless the block is full enough."""
+CUT_LOAD_ITEMS: Final = 16
+"""A parent of at least this many submissions means load."""
+CANDIDATES: Final = 8
+"""Executed but undecided blocks that are kept for their decision."""
+REBUILD_ATTEMPTS: Final = 8
+
+# Peers and state transfer
+STATUS_PERIOD_MS: Final = 1_000
+PEER_SILENT_MS: Final = 5_000
+"""A connected peer that said nothing for so long counts as missing."""
+SYNC_GRACE_MS: Final = 300
+"""How long a validator one block behind waits for its own decision before it asks."""
+SYNC_TIMEOUT_MS: Final = 3_000
+SYNC_BLOCKS: Final = 64
+"""Blocks asked for in one request."""
+SYNC_BYTES: Final = 4 * 1024 * 1024
+"""Bytes after which an answer ends (one block at least)."""
+SYNC_SERVED_PER_S: Final = 40
+"""Requests of one peer that are answered within a second."""
+BAN_MS: Final = 30_000
+BAN_MAX_MS: Final = 3_600_000
+LATE_COMMIT_HEIGHTS: Final = 4
+"""How far below the tip late commits are still added to the kept certificate."""
+DECIDED_ANSWER_MS: Final = 500
+"""Least time between two unasked answers to one peer about decided heights."""
+
+# Progress
+STALLED_MS: Final = 15_000
+"""Work waited so long without a decision: the chain is stalled, and readiness says so."""
+PROGRESS_PERIOD_MS: Final = 500
+EVENTS_PAGE: Final = 1000
+"""Most events, blocks or results that one query answers."""
