@@ -1,0 +1,62 @@
+"""Blocks: a header and the items it commits to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import merkle
+from .canonical import Value, decode, pack
+from .errors import InvalidBlock
+from .header import Header
+from .limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
+from .shape import as_bytes, as_tuple
+from .submission import Item
+from .suites import Suite
+
+
+def submissions_root(suite: Suite, items: tuple[Item, ...]) -> bytes:
+    """RFC 6962 root over the items' envelopes, in block order."""
+    return merkle.root_of(suite, [merkle.leaf_hash(suite, item.envelope()) for item in items])
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``[header bytes, [item bytes…]]``."""
+
+    header: Header
+    items: tuple[Item, ...]
+
+    def to_value(self) -> Value:
+        return (self.header.encode(), tuple(item.encode() for item in self.items))
+
+    def encode(self) -> bytes:
+        return pack(self.to_value())
+
+    @classmethod
+    def decode(cls, data: bytes) -> Block:
+        header, items = as_tuple(decode(data, max_bytes=MAX_BLOCK_BYTES), "block", length=2)
+        return cls(
+            Header.decode(as_bytes(header, "header", max_length=MAX_HEADER_BYTES)),
+            tuple(Item.decode(as_bytes(item, "item")) for item in as_tuple(items, "items")),
+        )
+
+    def hash(self, suite: Suite) -> bytes:
+        """The header's hash."""
+        return self.header.hash(suite)
+
+    def check_body(self, suite: Suite) -> None:
+        """Raise unless the items are the ones that the header commits to.
+
+        Raises:
+            InvalidBlock: ``wrong-header-field``.
+        """
+        if self.header.submission_count != len(self.items):
+            raise InvalidBlock("wrong-header-field", height=self.header.height, field="submission_count")
+        if self.header.submissions_root != submissions_root(suite, self.items):
+            raise InvalidBlock("wrong-header-field", height=self.header.height, field="submissions_root")
+
+
+def block_hash_of(suite: Suite, data: bytes) -> bytes:
+    """The hash of an encoded block, without decoding its items: what binds a proposal's payload to the hash that is voted on."""
+    header, _ = as_tuple(decode(data, max_bytes=MAX_BLOCK_BYTES), "block", length=2)
+    return suite.tagged_hash("header", as_bytes(header, "header", max_length=MAX_HEADER_BYTES))

@@ -1,0 +1,85 @@
+"""Canonical bytes: a strict profile of msgpack (spec/canonical.md).
+
+A value is nil, a boolean, an integer of −2^63 … 2^64−1, a byte string, a UTF-8 string or an array of values. There are no maps, floats or
+extensions. Integers, lengths and headers take their shortest form, so that one value has exactly one encoding; decoding rejects every other.
+msgpack by itself is not canonical: ``01``, ``cc01`` and ``cd0001`` all read as 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+
+from .errors import EncodingError
+from .limits import MAX_DEPTH, MAX_MESSAGE_BYTES
+
+Value = None | bool | int | bytes | str | tuple["Value", ...]
+
+_SCALARS = frozenset({type(None), bool, int, bytes, str})
+
+
+def encode(value: Value) -> bytes:
+    """The canonical bytes of ``value``.
+
+    Raises:
+        EncodingError: ``not-canonical`` for a type outside the profile, an integer out of range, a lone surrogate, or nesting too deep.
+    """
+    _check_types(value, MAX_DEPTH)
+    return pack(value)
+
+
+def pack(value: Value) -> bytes:
+    """:func:`encode` without the walk over the types: for values whose parts were checked by the constructors that hold them."""
+    try:
+        packed: bytes = msgpack.packb(value, use_bin_type=True, strict_types=False)
+    except (TypeError, ValueError, OverflowError, UnicodeEncodeError) as error:
+        raise EncodingError("not-canonical", what=type(error).__name__) from None
+    return packed
+
+
+def decode(data: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES, max_depth: int = MAX_DEPTH) -> Value:
+    """The value whose canonical encoding is exactly ``data``; arrays come back as tuples.
+
+    Raises:
+        EncodingError: ``too-large``, ``too-deep``, ``malformed`` (not msgpack, or followed by more bytes) or ``not-canonical``.
+    """
+    if len(data) > max_bytes:
+        raise EncodingError("too-large", bytes=len(data), limit=max_bytes)
+    try:
+        value: Any = msgpack.unpackb(
+            data,
+            raw=False,
+            use_list=False,
+            strict_map_key=True,
+            max_map_len=0,
+            max_ext_len=0,
+            max_array_len=len(data),
+            max_str_len=len(data),
+            max_bin_len=len(data),
+        )
+    except (
+        Exception
+    ) as error:  # the library raises many types, ValueError, StackError and UnicodeDecodeError among them
+        raise EncodingError("malformed", what=type(error).__name__) from None
+    _check_types(value, max_depth)
+    if pack(value) != data:
+        raise EncodingError("not-canonical", what="not the shortest form")
+    return value  # type: ignore[no-any-return]
+
+
+def _check_types(value: Any, max_depth: int) -> None:
+    """Walk the value level by level (no recursion: hostile depth must not reach the interpreter's stack)."""
+    level: list[Any] = [value]
+    for _ in range(max_depth + 1):
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is tuple:
+                below.extend(item)
+            elif kind not in _SCALARS:
+                raise EncodingError("not-canonical", what=kind.__name__)
+        if not below:
+            return
+        level = below
+    raise EncodingError("too-deep", limit=max_depth)

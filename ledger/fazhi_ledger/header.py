@@ -1,0 +1,91 @@
+"""Block headers (spec/header.md).
+
+The round is not in the header: a block re-proposed in a later round keeps its hash (Linea Maru hashed the round into the block and forked).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+from .canonical import Value, decode, encode
+from .errors import EncodingError
+from .limits import MAX_HEADER_BYTES, MAX_INT, MAX_ORG_CHARS, MAX_TIME_MS
+from .names import ORG
+from .shape import as_digest, as_int, as_text, as_tuple, as_version
+from .suites import Suite
+
+HEADER_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a block commits to. Roots and hashes are 32 bytes; ``time_ms`` is Unix time in milliseconds, the proposer's word.
+
+    ``state_root`` is that after the block; ``history_root`` is the RFC 6962 root over the leaves before it: leaf 0 the genesis hash,
+    leaf i the header hash of height i, so ``height`` leaves in all. Height 1's parent is the genesis hash. ``validators_hash`` names
+    the set that certifies this block, ``next_validators_hash`` the one that certifies the next; ``rules_hash`` covers protocol version,
+    parameters and installed rule sets in the state before it.
+    """
+
+    genesis_hash: bytes
+    height: int
+    parent_hash: bytes
+    time_ms: int
+    proposer: str
+    submission_count: int
+    submissions_root: bytes
+    results_root: bytes
+    state_root: bytes
+    history_root: bytes
+    validators_hash: bytes
+    next_validators_hash: bytes
+    rules_hash: bytes
+
+    def to_value(self) -> Value:
+        return (HEADER_VERSION, *(getattr(self, name) for name in HEADER_FIELDS))
+
+    @classmethod
+    def from_value(cls, value: Value) -> Header:
+        parts = as_tuple(value, "header", length=len(HEADER_FIELDS) + 1)
+        as_version(parts[0], "header", HEADER_VERSION)
+        (genesis, height, parent, time_ms, proposer, count, *digests) = parts[1:]
+        return cls(
+            as_digest(genesis, "genesis hash"),
+            as_int(height, "height", low=1, high=MAX_INT - 1),
+            as_digest(parent, "parent hash"),
+            as_int(time_ms, "time", high=MAX_TIME_MS),
+            as_text(proposer, "proposer", MAX_ORG_CHARS, ORG),
+            as_int(count, "submission count"),
+            *(as_digest(digest, name) for digest, name in zip(digests, HEADER_FIELDS[6:], strict=True)),
+        )
+
+    def encode(self) -> bytes:
+        return encode(self.to_value())
+
+    @classmethod
+    def decode(cls, data: bytes) -> Header:
+        return cls.from_value(decode(data, max_bytes=MAX_HEADER_BYTES))
+
+    def hash(self, suite: Suite) -> bytes:
+        """The block's hash: what votes and certificates name."""
+        return suite.tagged_hash("header", self.encode())
+
+    def first_difference(self, other: Header) -> str | None:
+        """Name of the first field in which two headers differ."""
+        return next((name for name in HEADER_FIELDS if getattr(self, name) != getattr(other, name)), None)
+
+
+HEADER_FIELDS: Final = tuple(field.name for field in fields(Header))
+
+
+def header_of_hash(suite: Suite, data: bytes, expected_hash: bytes) -> Header:
+    """Decode a header whose hash is already known.
+
+    Raises:
+        EncodingError: ``wrong-header-hash``.
+    """
+    header = Header.decode(data)
+    if suite.tagged_hash("header", data) != expected_hash:
+        raise EncodingError("wrong-header-hash", height=header.height)
+    return header

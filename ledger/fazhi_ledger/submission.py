@@ -1,0 +1,204 @@
+"""Submissions: what a bureau signs and the chain executes (spec/submission.md).
+
+The body is signed as bytes and kept as received. It names the ordered keys that sign it, and the envelope carries exactly one signature for
+each, so that a relay can neither strip the second officer's signature nor add a stranger's. Records travel beside the signed body, which
+holds their count and root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from . import dsse
+from .canonical import Value, decode, encode, pack
+from .errors import EncodingError, InvalidSignature
+from .keys import Signer
+from .limits import (
+    MAX_BODY_BYTES,
+    MAX_INT,
+    MAX_ITEM_BYTES,
+    MAX_NAME_CHARS,
+    MAX_ORG_CHARS,
+    MAX_RECORD_BYTES,
+    MAX_RECORDS_PER_ITEM,
+    MAX_SIGNER_KEYS,
+    MAX_TIME_MS,
+)
+from .names import NAME, ORG
+from .shape import as_bytes, as_digest, as_int, as_text, as_tuple, as_version
+from .suites import Suite
+
+SUBMISSION_VERSION: Final = 1
+LANE_BYTES: Final = 16
+DRAFT_ID_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionBody:
+    """What is signed.
+
+    ``lane`` (16 random bytes of an outbox or device) and ``seq`` (from 0) give exactly-once; ``draft_id`` binds commitments and survives
+    signing again under another seq; ``not_before`` names a block, by height and header hash, that existed when it was signed.
+
+    Raises:
+        EncodingError: ``bad-signer-keys`` for none, too many or a repeated one.
+    """
+
+    genesis_hash: bytes
+    org: str
+    lane: bytes
+    seq: int
+    draft_id: bytes
+    contract: str
+    action: str
+    args: Value
+    signer_keys: tuple[bytes, ...]
+    claimed_time_ms: int
+    not_before: tuple[int, bytes] | None = None
+    valid_until_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.signer_keys) <= MAX_SIGNER_KEYS:
+            raise EncodingError("bad-signer-keys", count=len(self.signer_keys))
+        if len(set(self.signer_keys)) != len(self.signer_keys):
+            raise EncodingError("bad-signer-keys", what="a key stands twice")
+
+    def to_value(self) -> Value:
+        return (
+            SUBMISSION_VERSION,
+            self.genesis_hash,
+            self.org,
+            self.lane,
+            self.seq,
+            self.draft_id,
+            self.contract,
+            self.action,
+            self.args,
+            self.signer_keys,
+            self.claimed_time_ms,
+            self.not_before,
+            self.valid_until_ms,
+        )
+
+    @classmethod
+    def from_value(cls, value: Value) -> SubmissionBody:
+        parts = as_tuple(value, "submission", length=13)
+        as_version(parts[0], "submission", SUBMISSION_VERSION)
+        _, genesis, org, lane, seq, draft_id, contract, action, args, keys, claimed, not_before, until = parts
+        if not_before is not None:
+            height, header_hash = as_tuple(not_before, "not_before", length=2)
+            not_before = (as_int(height, "not_before height", low=1), as_digest(header_hash, "not_before hash"))
+        return cls(
+            as_digest(genesis, "genesis hash"),
+            as_text(org, "org", MAX_ORG_CHARS, ORG),
+            as_bytes(lane, "lane", length=LANE_BYTES),
+            as_int(seq, "seq", high=MAX_INT - 1),
+            as_bytes(draft_id, "draft id", length=DRAFT_ID_BYTES),
+            as_text(contract, "contract", MAX_NAME_CHARS, NAME),
+            as_text(action, "action", MAX_NAME_CHARS, NAME),
+            args,
+            tuple(as_bytes(key, "signer key", max_length=128) for key in as_tuple(keys, "signer keys")),
+            as_int(claimed, "claimed time", high=MAX_TIME_MS),
+            not_before,
+            None if until is None else as_int(until, "valid until", high=MAX_TIME_MS),
+        )
+
+    def encode(self) -> bytes:
+        return encode(self.to_value())
+
+    @classmethod
+    def decode(cls, data: bytes) -> SubmissionBody:
+        return cls.from_value(decode(data, max_bytes=MAX_BODY_BYTES))
+
+
+def submission_id(suite: Suite, body_bytes: bytes) -> bytes:
+    """The digest that names a submission: over the signed message, so over the body alone and whatever the signatures look like."""
+    return suite.hash(dsse.pae(dsse.SUBMISSION, body_bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A submission as it travels and stands in a block: ``[body, [signature…], [record…]]``, each part verbatim bytes.
+
+    ``body`` is the decoded form of ``body_bytes``; the constructor decodes it when it is not given.
+
+    Raises:
+        EncodingError: a malformed body, or ``wrong-signature-count``.
+    """
+
+    body_bytes: bytes
+    signatures: tuple[bytes, ...]
+    records: tuple[bytes, ...] = ()
+    body: SubmissionBody = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "body", SubmissionBody.decode(self.body_bytes))
+        if len(self.signatures) != len(self.body.signer_keys):
+            raise EncodingError(
+                "wrong-signature-count", signatures=len(self.signatures), signer_keys=len(self.body.signer_keys)
+            )
+
+    def to_value(self) -> Value:
+        return (self.body_bytes, self.signatures, self.records)
+
+    @classmethod
+    def from_value(cls, value: Value) -> Item:
+        body, signatures, records = as_tuple(value, "item", length=3)
+        return cls(
+            as_bytes(body, "body", max_length=MAX_BODY_BYTES),
+            tuple(
+                as_bytes(signature, "signature", max_length=256)
+                for signature in as_tuple(signatures, "signatures", max_length=MAX_SIGNER_KEYS)
+            ),
+            tuple(
+                as_bytes(record, "record", max_length=MAX_RECORD_BYTES)
+                for record in as_tuple(records, "records", max_length=MAX_RECORDS_PER_ITEM)
+            ),
+        )
+
+    def encode(self) -> bytes:
+        return pack(self.to_value())
+
+    @classmethod
+    def decode(cls, data: bytes) -> Item:
+        return cls.from_value(decode(data, max_bytes=MAX_ITEM_BYTES))
+
+    def envelope(self) -> bytes:
+        """``[body, [signature…]]``: the leaf under ``submissions_root``. Records are bound by the root in the body."""
+        return pack((self.body_bytes, self.signatures))
+
+    def id(self, suite: Suite) -> bytes:
+        """See :func:`submission_id`."""
+        return submission_id(suite, self.body_bytes)
+
+    def verify_signatures(self, suite: Suite) -> None:
+        """Raise :class:`InvalidSignature` unless every key named in the body signed it, in that order."""
+        message = dsse.pae(dsse.SUBMISSION, self.body_bytes)
+        for position, (key, signature) in enumerate(zip(self.body.signer_keys, self.signatures, strict=True)):
+            try:
+                suite.verify(key, message, signature)
+            except InvalidSignature as error:
+                raise InvalidSignature("bad-submission-signature", position=position, reason=error.code) from None
+
+
+def sign_item(body: SubmissionBody, signers: Sequence[Signer], records: Sequence[bytes] = ()) -> Item:
+    """The item of ``body`` signed by ``signers``, who must be the body's signer keys in order.
+
+    Raises:
+        EncodingError: ``bad-signer-keys`` where they are not.
+    """
+    if tuple(signer.public_key for signer in signers) != body.signer_keys:
+        raise EncodingError("bad-signer-keys", what="signers are not the keys that the body names")
+    data = body.encode()
+    return Item(data, tuple(dsse.sign(signer, dsse.SUBMISSION, data) for signer in signers), tuple(records))
+
+
+def envelope_parts(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """Body bytes and signatures of an encoded envelope, as receipts carry it."""
+    body, signatures = as_tuple(decode(data, max_bytes=MAX_ITEM_BYTES), "envelope", length=2)
+    return as_bytes(body, "body"), tuple(
+        as_bytes(signature, "signature", max_length=256)
+        for signature in as_tuple(signatures, "signatures", max_length=MAX_SIGNER_KEYS)
+    )
