@@ -1,0 +1,160 @@
+"""The outgoing half of a peer: a queue, and one stream that is opened again whenever it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+
+from .frames import MAX_PACKED_BYTES, SendQueue, pack
+from .identity import Peer, pem_of
+
+METHOD: Final = "/fazhi.peer.v1.Peer/Frames"
+GENESIS_KEY: Final = "fazhi-genesis"
+VERSION_KEY: Final = "fazhi-transport"
+VERSION: Final = "1"
+BACKOFF_FIRST_S: Final = 0.1
+BACKOFF_MAX_S: Final = 3.0
+CONNECT_S: Final = 10.0
+COMPLAIN_AFTER: Final = 8
+"""Failed attempts in a row before the log says so: members start at different times."""
+
+OPTIONS: Final[tuple[tuple[str, int], ...]] = (
+    ("grpc.max_send_message_length", MAX_PACKED_BYTES),
+    ("grpc.max_receive_message_length", MAX_PACKED_BYTES),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+_CLIENT_OPTIONS: Final[tuple[tuple[str, int | str], ...]] = (
+    *OPTIONS,
+    ("grpc.keepalive_permit_without_calls", 1),
+    # An operator's http_proxy must not carry (or break) the traffic between members.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+Notice = Callable[..., None]
+"""``notice(event, **facts)``: a change worth a log line."""
+
+
+class Link:
+    """Frames to one peer, in order, while it is connected; nothing is kept for a peer that is not.
+
+    ``on_connected`` is called on the loop each time that the peer can be spoken to again.
+    """
+
+    def __init__(
+        self,
+        peer: Peer,
+        own_key: bytes,
+        own_certificate: bytes,
+        genesis_hash: bytes,
+        queue: SendQueue,
+        on_connected: Callable[[str], None],
+        notice: Notice,
+    ) -> None:
+        self.peer = peer
+        self.queue = queue
+        self.connected = False
+        self.reason = ""
+        self._notice = notice
+        self._on_connected = on_connected
+        self._genesis = genesis_hash.hex()
+        self._credentials = grpc.ssl_channel_credentials(
+            # The only root is the called member's own certificate: whoever answers holds that member's TLS key. The
+            # other members' certificates are no roots here, so that a member cannot answer for another one.
+            root_certificates=pem_of(peer.certificate),
+            private_key=own_key,
+            certificate_chain=pem_of(own_certificate),
+        )
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"link-{self.peer.org}")
+
+    async def stop(self) -> None:
+        """End the stream; what is queued is forgotten."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def put(self, frame: bytes, *, gossip: bool) -> None:
+        """Queue a frame, or drop it where the peer is not connected."""
+        if self.connected:
+            self.queue.put(frame, gossip=gossip)
+            self._wake.set()
+
+    async def _run(self) -> None:
+        failures = 0
+        options = (*_CLIENT_OPTIONS, ("grpc.ssl_target_name_override", self.peer.server_name))
+        async with grpc.aio.secure_channel(self.peer.address, self._credentials, options=options) as channel:
+            open_stream = channel.stream_stream(METHOD, None, None)
+            while True:
+                try:
+                    await self._stream(open_stream)
+                    self.reason = "closed"
+                except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError, TimeoutError) as error:
+                    self.reason = _reason(error)
+                if self.connected:
+                    failures = 0
+                    self._notice("peer-lost", peer=self.peer.org, reason=self.reason)
+                self.connected = False
+                self.queue.clear()
+                failures += 1
+                if failures == COMPLAIN_AFTER:
+                    self._notice("peer-unreachable", peer=self.peer.org, address=self.peer.address, reason=self.reason)
+                pause = min(BACKOFF_FIRST_S * 2 ** min(failures - 1, 10), BACKOFF_MAX_S)
+                await asyncio.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - jitter, no secret
+
+    async def _stream(self, open_stream: Any) -> None:
+        call = open_stream(metadata=((GENESIS_KEY, self._genesis), (VERSION_KEY, VERSION)))
+        watch: asyncio.Task[Any] | None = None
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await call.initial_metadata()
+                # A refusal arrives as trailing metadata only: initial_metadata() is then empty and the status is known.
+                if call.done():
+                    await call.read()
+            self.connected = True
+            self._notice("peer-connected", peer=self.peer.org)
+            self._on_connected(self.peer.org)
+            watch = asyncio.ensure_future(call.read())
+            while not watch.done():
+                await self._send_waiting(call, watch)
+            await watch
+        finally:
+            if watch is not None:
+                watch.cancel()
+                with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
+                    await watch
+            call.cancel()
+
+    async def _send_waiting(self, call: Any, watch: asyncio.Task[Any]) -> None:
+        frames = self.queue.take()
+        if frames:
+            await call.write(pack(frames))
+            return
+        self._wake.clear()
+        woken = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((woken, watch), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details() or ''}"[:300]
+    return type(error).__name__

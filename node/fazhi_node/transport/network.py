@@ -1,0 +1,187 @@
+"""All peers of a node: a server that they call and a link to each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+# The C core writes handshake failures of strangers to stderr; the node has its own log. Must stand before the import.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+import grpc
+import grpc.aio
+from fazhi_ledger.errors import EncodingError
+
+from ..exits import Exit, Stop
+from .frames import SendQueue, unpack
+from .identity import NotAMember, Peer, Pins, pem_of
+from .link import GENESIS_KEY, METHOD, OPTIONS, VERSION, VERSION_KEY, Link, Notice
+
+STREAMS_PER_MEMBER: Final = 2
+"""A restarted peer calls again before the old connection has died; its oldest stream is closed beyond this number."""
+_NOTHING: Final[tuple[bytes, ...]] = ()
+STOP_GRACE_S: Final = 0.2
+
+_SERVER_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
+    *OPTIONS,
+    # Without this two nodes on one port would share it silently.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", 8),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """What the transport needs to know of its own node; ``key`` is a PEM, certificates are DER."""
+
+    org: str
+    listen: str
+    key: bytes
+    certificate: bytes
+    genesis_hash: bytes
+    queue_frames: int
+    queue_bytes: int
+
+
+class PeerNetwork:
+    """Frames to and from the other members.
+
+    ``on_frame(org, frame)`` is called on the loop, in the order in which the member sent; ``org`` is the member whose
+    certificate stands at the other end of the connection. ``on_connected(org)`` is called whenever a member can be
+    spoken to (again). ``gate`` is awaited before each further message of a peer is read: while it waits, the peer's
+    stream fills and the peer has to hold its frames itself, so that a flood costs a bounded amount of memory here.
+    """
+
+    def __init__(
+        self,
+        settings: TransportSettings,
+        peers: Sequence[Peer],
+        on_frame: Callable[[str, bytes], None],
+        on_connected: Callable[[str], None],
+        gate: Callable[[], Awaitable[None]],
+        notice: Notice,
+    ) -> None:
+        self._settings = settings
+        self._on_frame = on_frame
+        self._gate = gate
+        self._notice = notice
+        self._pins = Pins(peers)
+        self._roots = b"".join(pem_of(peer.certificate) for peer in peers)
+        self._incoming: dict[str, list[asyncio.Task[Any]]] = {}
+        self._links = {
+            peer.org: Link(
+                peer,
+                settings.key,
+                settings.certificate,
+                settings.genesis_hash,
+                SendQueue(settings.queue_frames, settings.queue_bytes),
+                on_connected,
+                notice,
+            )
+            for peer in peers
+            if peer.org != settings.org
+        }
+        self._server: grpc.aio.Server | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen and begin to connect.
+
+        Raises:
+            Stop: ``port-in-use`` where the address cannot be bound.
+        """
+        server = grpc.aio.server(options=_SERVER_OPTIONS)
+        handler = grpc.stream_stream_rpc_method_handler(self._serve)
+        service, method = METHOD[1:].split("/")
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        credentials = grpc.ssl_server_credentials(
+            [(self._settings.key, pem_of(self._settings.certificate))],
+            root_certificates=self._roots,
+            require_client_auth=True,
+        )
+        try:
+            self.port = server.add_secure_port(self._settings.listen, credentials)
+        except RuntimeError:
+            self.port = 0
+        if self.port == 0:
+            raise Stop(Exit.BUSY, "port-in-use", address=self._settings.listen, setting="p2p_listen")
+        await server.start()
+        self._server = server
+        for link in self._links.values():
+            link.start()
+
+    async def stop(self) -> None:
+        """Close every stream."""
+        await asyncio.gather(*(link.stop() for link in self._links.values()))
+        if self._server is not None:
+            await self._server.stop(STOP_GRACE_S)
+
+    def send(self, org: str, frame: bytes, *, gossip: bool = False) -> None:
+        """Queue a frame for one member; a name that is no peer is ignored (it may have left the consortium)."""
+        link = self._links.get(org)
+        if link is not None:
+            link.put(frame, gossip=gossip)
+
+    def broadcast(self, frame: bytes, *, gossip: bool = False) -> None:
+        """Queue a frame for every other member."""
+        for link in self._links.values():
+            link.put(frame, gossip=gossip)
+
+    def peers(self) -> list[dict[str, str | int | bool]]:
+        """State of every link, for status and metrics."""
+        return [
+            {
+                "org": org,
+                "connected": link.connected,
+                "waiting": len(link.queue),
+                "dropped": link.queue.dropped,
+                "reason": "" if link.connected else link.reason,
+            }
+            for org, link in sorted(self._links.items())
+        ]
+
+    def connected_count(self) -> int:
+        """How many peers this node can speak to now."""
+        return sum(link.connected for link in self._links.values())
+
+    async def _serve(self, requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        org = await self._admit(context)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        mine = self._incoming.setdefault(org, [])
+        mine.append(task)
+        if len(mine) > STREAMS_PER_MEMBER:
+            mine.pop(0).cancel()
+        try:
+            await context.send_initial_metadata(((GENESIS_KEY, self._settings.genesis_hash.hex()),))
+            async for message in requests:
+                for frame in unpack(message):
+                    self._on_frame(org, frame)
+                await self._gate()
+        except EncodingError as error:
+            self._notice("peer-malformed", peer=org, reason=str(error))
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "malformed frame")
+        finally:
+            if task in mine:
+                mine.remove(task)
+        for _ in _NOTHING:  # a generator that yields nothing: the answering half of the stream is not used
+            yield _
+
+    async def _admit(self, context: grpc.aio.ServicerContext[Any, Any]) -> str:
+        try:
+            org = self._pins.org_of_connection(context.auth_context())
+        except NotAMember as error:
+            self._notice("peer-refused", address=context.peer(), reason=str(error))
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "this certificate is no member's")
+        metadata = dict(context.invocation_metadata() or ())
+        if metadata.get(VERSION_KEY) != VERSION:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "other transport version")
+        if metadata.get(GENESIS_KEY) != self._settings.genesis_hash.hex():
+            self._notice("peer-other-genesis", peer=org)
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "other genesis")
+        return org
