@@ -1,0 +1,1 @@
+"""Tests, one folder a distribution; those of the whole house stand here."""
