@@ -1,0 +1,64 @@
+# 法治联盟链 fazhi. `make` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+DISTRIBUTIONS := ledger consensus contracts client_sdk node cli
+CODE := $(DISTRIBUTIONS) tests $(wildcard demo bench)
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest
+UV ?= $(or $(wildcard .venv/bin/uv),uv)
+
+# Parameters of the demo, handed to it in its environment. Empty means its own choice.
+EVIDENCE ?=
+PROCEDURE ?=
+OUT ?= demo-out
+export EVIDENCE PROCEDURE OUT
+
+.PHONY: help setup demo stop test check lint explore bench lock wheelhouse clean
+
+help: ## 列出目标 / list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: ## 按锁定的哈希准备 .venv / prepare .venv from the hashed lock
+	@scripts/setup.sh
+
+demo: setup ## 演示一个案件与一次节点故障 / a case goes by while a node is killed (EVIDENCE= OUT= PROCEDURE=)
+	@$(PY) -m demo
+
+stop: ## 停止演示或试验网络留下的进程 / stop what a demo or devnet left running
+	@scripts/stop.sh "$(OUT)"
+
+test: lint ## 全部检查与测试 / every check and every test
+	@$(PYTEST) -n 2
+
+check: lint ## 快速检查,一分钟内 / the fast part, within a minute
+	@$(PYTEST) -n 2 -q -m "not slow"
+
+lint: setup
+	@$(PY) -m ruff check --quiet --output-format concise $(CODE)
+	@$(PY) -m ruff format --check $(CODE) > /dev/null || { $(PY) -m ruff format --check --quiet --diff $(CODE); exit 1; }
+	@$(PY) -m mypy --no-error-summary $(CODE)
+	@report=$$(.venv/bin/lint-imports --no-logo) || { echo "$$report" >&2; exit 1; }
+
+explore: setup ## 用新种子长时间搜索反例 / search long for counter-examples, with fresh seeds (TESTS=)
+	@FAZHI_HYPOTHESIS=explore $(PYTEST) -n 2 --timeout 3600 $(TESTS)
+
+bench: setup ## 测量性能 / measure (ARGS=)
+	@$(PY) -m bench $(ARGS)
+
+lock: ## 重新解析依赖 / resolve requirements.lock anew (UPGRADE=1 takes the newest; needs uv)
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--no-emit-find-links $(if $(UPGRADE),--upgrade) requirements.in --output-file requirements.lock
+
+wheelhouse: setup ## 收集离线安装所需的全部文件 / collect all that an installation without network needs
+	@rm -rf wheelhouse
+	@$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir wheelhouse $(DISTRIBUTIONS:%=./%)
+	@$(PY) -m pip download --quiet --require-hashes --only-binary :all: --requirement requirements.lock --dest wheelhouse
+	@echo "离线安装 / install offline: pip install --no-index --find-links wheelhouse fazhi-cli"
+
+clean: stop ## 删除缓存、构建结果与演示输出 / remove caches, builds and the demo's output; .venv stays
+	@rm -rf dist wheelhouse demo-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name .venv -prune -o -name node_modules -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
