@@ -1,8 +1,8 @@
 """The archive: a whole chain in one file (spec/archive.md), written by a node and read by an auditor who trusts nobody.
 
-``FAZHI-ARCHIVE-1\\n``, then frames: four bytes of length (big-endian) and that many bytes. The first frame is the genesis file, each further
-one ``[block bytes, certificate bytes]`` in order of height, the last one empty: a file without it was cut short. Reading and writing are
-pure over iterables of bytes; files are opened by the floors above.
+``FAZHI-ARCHIVE-1\\n``, then frames: four bytes of length (big-endian) and that many bytes. The first frame is the
+genesis file, each further one ``[block bytes, certificate bytes]`` in order of height, the last one empty: a file
+without it was cut short. Reading and writing are pure over iterables of bytes; files are opened by the floors above.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ MAGIC: Final = b"FAZHI-ARCHIVE-1\n"
 
 
 def write_archive(genesis_file: bytes, blocks: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
-    """The archive's bytes, piece by piece, from the genesis file and the encoded ``(block, certificate)`` of heights 1, 2, …"""
+    """The archive's bytes, piece by piece, from the genesis file and the encoded ``(block, certificate)`` of heights
+    1, 2, …"""
     yield MAGIC
     yield _frame(genesis_file)
     for block, certificate in blocks:
@@ -55,7 +56,8 @@ def read_frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def read_archive(chunks: Iterable[bytes]) -> tuple[GenesisFile, Iterator[tuple[bytes, bytes]]]:
-    """The genesis file, checked, and an iterator over encoded ``(block, certificate)``; see :func:`read_frames` for what it raises."""
+    """The genesis file, checked, and an iterator over encoded ``(block, certificate)``; see :func:`read_frames` for
+    what it raises."""
     frames = read_frames(chunks)
     first = next(frames, None)
     if first is None:

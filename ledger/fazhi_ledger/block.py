@@ -57,6 +57,7 @@ class Block:
 
 
 def block_hash_of(suite: Suite, data: bytes) -> bytes:
-    """The hash of an encoded block, without decoding its items: what binds a proposal's payload to the hash that is voted on."""
+    """The hash of an encoded block, without decoding its items: what binds a proposal's payload to the hash that is
+    voted on."""
     header, _ = as_tuple(decode(data, max_bytes=MAX_BLOCK_BYTES), "block", length=2)
     return suite.tagged_hash("header", as_bytes(header, "header", max_length=MAX_HEADER_BYTES))

@@ -1,8 +1,9 @@
 """Canonical bytes: a strict profile of msgpack (spec/canonical.md).
 
-A value is nil, a boolean, an integer of −2^63 … 2^64−1, a byte string, a UTF-8 string or an array of values. There are no maps, floats or
-extensions. Integers, lengths and headers take their shortest form, so that one value has exactly one encoding; decoding rejects every other.
-msgpack by itself is not canonical: ``01``, ``cc01`` and ``cd0001`` all read as 1.
+A value is nil, a boolean, an integer of −2^63 … 2^64−1, a byte string, a UTF-8 string or an array of values. There
+are no maps, floats or extensions. Integers, lengths and headers take their shortest form, so that one value has
+exactly one encoding; decoding rejects every other. msgpack by itself is not canonical: ``01``, ``cc01`` and
+``cd0001`` all read as 1.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ def encode(value: Value) -> bytes:
     """The canonical bytes of ``value``.
 
     Raises:
-        EncodingError: ``not-canonical`` for a type outside the profile, an integer out of range, a lone surrogate, or nesting too deep.
+        EncodingError: ``not-canonical`` for a type outside the profile, an integer out of range, a lone surrogate, or
+            nesting too deep.
     """
     _check_types(value, MAX_DEPTH)
     return pack(value)
 
 
 def pack(value: Value) -> bytes:
-    """:func:`encode` without the walk over the types: for values whose parts were checked by the constructors that hold them."""
+    """:func:`encode` without the walk over the types: for values whose parts were checked by the constructors that
+    hold them."""
     try:
         packed: bytes = msgpack.packb(value, use_bin_type=True, strict_types=False)
     except (TypeError, ValueError, OverflowError, UnicodeEncodeError) as error:
@@ -42,7 +45,8 @@ def decode(data: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES, max_depth: int = 
     """The value whose canonical encoding is exactly ``data``; arrays come back as tuples.
 
     Raises:
-        EncodingError: ``too-large``, ``too-deep``, ``malformed`` (not msgpack, or followed by more bytes) or ``not-canonical``.
+        EncodingError: ``too-large``, ``too-deep``, ``malformed`` (not msgpack, or followed by more bytes) or
+            ``not-canonical``.
     """
     if len(data) > max_bytes:
         raise EncodingError("too-large", bytes=len(data), limit=max_bytes)
@@ -58,9 +62,7 @@ def decode(data: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES, max_depth: int = 
             max_str_len=len(data),
             max_bin_len=len(data),
         )
-    except (
-        Exception
-    ) as error:  # the library raises many types, ValueError, StackError and UnicodeDecodeError among them
+    except Exception as error:  # noqa: BLE001 - the library raises many types, StackError and UnicodeDecodeError too
         raise EncodingError("malformed", what=type(error).__name__) from None
     _check_types(value, max_depth)
     if pack(value) != data:

@@ -1,8 +1,9 @@
 """Commit certificates: what shows, to anyone and offline, that the validators decided a block (spec/certificate.md).
 
-A certificate is q or more COMMIT signatures by distinct validators over ``[genesis_hash, height, round, block_hash]``, all of one and the
-same round: commits of different rounds do not add up, even for the same block. Every signature in it must be valid; none is ignored
-(CVE-2020-15091 counted signatures that were never checked), each is bound to its validator's index, and signers are counted, not signatures.
+A certificate is q or more COMMIT signatures by distinct validators over ``[genesis_hash, height, round,
+block_hash]``, all of one and the same round: commits of different rounds do not add up, even for the same block.
+Every signature in it must be valid; none is ignored (CVE-2020-15091 counted signatures that were never checked), each
+is bound to its validator's index, and signers are counted, not signatures.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ PBFT: Final = "pbft"
 
 
 def vote_body(genesis_hash: bytes, height: int, round_: int, block_hash: bytes) -> bytes:
-    """``[genesis_hash, height, round, block_hash]``: signed by PRE-PREPARE, PREPARE and COMMIT, each under its own payload type."""
+    """``[genesis_hash, height, round, block_hash]``: signed by PRE-PREPARE, PREPARE and COMMIT, each under its own
+    payload type."""
     return pack((genesis_hash, height, round_, block_hash))
 
 
@@ -94,7 +96,8 @@ class CommitCertificate:
         return dsse.pae(dsse.COMMIT, vote_body(genesis_hash, self.height, self.round, self.block_hash))
 
     def verify(self, suite: Suite, genesis_hash: bytes, validators: ValidatorSet) -> None:
-        """Raise unless a quorum of ``validators`` signed COMMIT for this block, in one round, and every signature is valid.
+        """Raise unless a quorum of ``validators`` signed COMMIT for this block, in one round, and every signature is
+        valid.
 
         Raises:
             InvalidCertificate: ``unknown-signer``, ``no-quorum`` or ``bad-commit-signature``.

@@ -34,5 +34,6 @@ def sign(signer: Signer, payload_type: str, body: bytes) -> bytes:
 
 
 def verify(suite: Suite, public_key: bytes, payload_type: str, body: bytes, signature: bytes) -> None:
-    """Raise :class:`~fazhi_ledger.errors.InvalidSignature` unless the signature was made over ``body`` as a message of that kind."""
+    """Raise :class:`~fazhi_ledger.errors.InvalidSignature` unless the signature was made over ``body`` as a message
+    of that kind."""
     suite.verify(public_key, pae(payload_type, body), signature)

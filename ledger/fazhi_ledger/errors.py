@@ -1,7 +1,8 @@
 """Named errors of the ledger.
 
-Every check raises; none returns a truth value, so that a caller cannot forget to look at it. An error carries a stable ``code`` and
-``parameters`` (names and values); sentences in Chinese or English are made from them at the edge, never here.
+Every check raises; none returns a truth value, so that a caller cannot forget to look at it. An error carries a
+stable ``code`` and ``parameters`` (names and values); sentences in Chinese or English are made from them at the edge,
+never here.
 """
 
 from __future__ import annotations

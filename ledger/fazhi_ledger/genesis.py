@@ -1,7 +1,7 @@
 """The genesis: what a chain starts from, and the one thing that a verifier must be given out of band (its hash).
 
-The genesis names rule sets and TLS certificates by their hashes; the genesis *file* that members exchange carries them beside it. A receipt
-carries only the genesis itself.
+The genesis names rule sets and TLS certificates by their hashes; the genesis *file* that members exchange carries
+them beside it. A receipt carries only the genesis itself.
 """
 
 from __future__ import annotations
@@ -48,13 +48,15 @@ def prove_possession(signer: Signer, genesis_hash: bytes | None, org: str, roles
 def verify_possession(
     suite: Suite, genesis_hash: bytes | None, org: str, key: bytes, roles: tuple[str, ...], proof: bytes
 ) -> None:
-    """Raise :class:`InvalidKey` for a key that must not be registered, :class:`InvalidSignature` for one that did not ask for it."""
+    """Raise :class:`InvalidKey` for a key that must not be registered, :class:`InvalidSignature` for one that did not
+    ask for it."""
     suite.check_public_key(key)
     dsse.verify(suite, key, dsse.POSSESSION, possession_body(genesis_hash, org, key, roles), proof)
 
 
 def tls_fingerprint(certificate_der: bytes) -> bytes:
-    """SHA-256 of a TLS certificate's DER: what pins a connection to a member (TLS has its own algorithms, whatever the suite)."""
+    """SHA-256 of a TLS certificate's DER: what pins a connection to a member (TLS has its own algorithms, whatever
+    the suite)."""
     return hashlib.sha256(certificate_der).digest()
 
 
@@ -68,7 +70,8 @@ def roles_from_value(value: Value) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An organisation that runs a validator. Addresses are where it was reached when the chain began; operators may override them."""
+    """An organisation that runs a validator. Addresses are where it was reached when the chain began; operators may
+    override them."""
 
     org: str
     name_zh: str
@@ -157,7 +160,8 @@ class Predecessor:
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
-    """``[version, name, suite, time_ms, parameters, protocol_version, engine, members, officers, rule sets, predecessor | nil]``.
+    """``[version, name, suite, time_ms, parameters, protocol_version, engine, members, officers, rule sets,
+    predecessor | nil]``.
 
     ``rule_sets`` are ``[[procedure, hash]…]`` sorted by procedure. :meth:`check` looks at what holds between the parts.
     """
@@ -235,7 +239,8 @@ class Genesis:
         return next((member for member in self.members if member.org == org), None)
 
     def check(self) -> None:
-        """Raise unless the parts hold together: known engine and protocol, seats and keys distinct, every possession proven.
+        """Raise unless the parts hold together: known engine and protocol, seats and keys distinct, every possession
+        proven.
 
         Raises:
             InvalidGenesis: naming what does not hold and whose it is.
@@ -279,7 +284,8 @@ def rule_set_hash(suite: Suite, rule_set_bytes: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class GenesisFile:
-    """``[genesis bytes, [rule set bytes…], [certificate DER…]]``: what members exchange; rule sets and certificates in the genesis' order."""
+    """``[genesis bytes, [rule set bytes…], [certificate DER…]]``: what members exchange; rule sets and certificates
+    in the genesis' order."""
 
     genesis_bytes: bytes
     rule_sets: tuple[bytes, ...]

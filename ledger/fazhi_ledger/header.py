@@ -1,6 +1,7 @@
 """Block headers (spec/header.md).
 
-The round is not in the header: a block re-proposed in a later round keeps its hash (Linea Maru hashed the round into the block and forked).
+The round is not in the header: a block re-proposed in a later round keeps its hash (Linea Maru hashed the round into
+the block and forked).
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ HEADER_VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a block commits to. Roots and hashes are 32 bytes; ``time_ms`` is Unix time in milliseconds, the proposer's word.
+    """What a block commits to. Roots and hashes are 32 bytes; ``time_ms`` is Unix time in milliseconds, the
+    proposer's word.
 
-    ``state_root`` is that after the block; ``history_root`` is the RFC 6962 root over the leaves before it: leaf 0 the genesis hash,
-    leaf i the header hash of height i, so ``height`` leaves in all. Height 1's parent is the genesis hash. ``validators_hash`` names
-    the set that certifies this block, ``next_validators_hash`` the one that certifies the next; ``rules_hash`` covers protocol version,
-    parameters and installed rule sets in the state before it.
+    ``state_root`` is that after the block; ``history_root`` is the RFC 6962 root over the leaves before it: leaf 0
+    the genesis hash, leaf i the header hash of height i, so ``height`` leaves in all. Height 1's parent is the
+    genesis hash. ``validators_hash`` names the set that certifies this block, ``next_validators_hash`` the one that
+    certifies the next; ``rules_hash`` covers protocol version, parameters and installed rule sets in the state before
+    it.
     """
 
     genesis_hash: bytes

@@ -1,7 +1,8 @@
 """Signers and key files.
 
-A :class:`Signer` is all that the rest of the house knows of a secret key: a file's key here, a token or an HSM elsewhere. Key files are
-encrypted PKCS#8 (RFC 5958) in PEM, readable by openssl. This module turns bytes into keys and keys into bytes; reading files is done above.
+A :class:`Signer` is all that the rest of the house knows of a secret key: a file's key here, a token or an HSM
+elsewhere. Key files are encrypted PKCS#8 (RFC 5958) in PEM, readable by openssl. This module turns bytes into keys
+and keys into bytes; reading files is done above.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class SoftwareSigner:
         return self._suite.sign(self._secret, message)
 
     def to_pem(self, passphrase: bytes | None) -> bytes:
-        """The key as PKCS#8 PEM, encrypted under ``passphrase``; in the clear only where it is None (devices of a test network).
+        """The key as PKCS#8 PEM, encrypted under ``passphrase``; in the clear only where it is None (devices of a
+        test network).
 
         Raises:
             InvalidKey: ``empty-passphrase``, or ``no-key-file`` where the suite has no such format yet.
@@ -75,7 +77,8 @@ class SoftwareSigner:
         """The signer of a key file.
 
         Raises:
-            InvalidKey: ``needs-passphrase``, ``wrong-passphrase``, ``not-encrypted`` (a passphrase was given for a clear key),
+            InvalidKey: ``needs-passphrase``, ``wrong-passphrase``, ``not-encrypted`` (a passphrase was given for a
+                clear key),
                 ``malformed-key-file`` or ``wrong-key-type``.
         """
         from cryptography.exceptions import UnsupportedAlgorithm

@@ -1,4 +1,5 @@
-"""Bounds of the ledger floor. Replicated limits (batch size, lanes, times) are chain parameters, see :mod:`fazhi_ledger.parameters`."""
+"""Bounds of the ledger floor. Replicated limits (batch size, lanes, times) are chain parameters, see
+:mod:`fazhi_ledger.parameters`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """ASCII grammars of the identifiers that stand on the chain.
 
-Identifiers are ASCII by grammar because Unicode normalisation differs between versions of Python; anything richer is normalised at the edge
-and stands on the chain only inside commitments (design §3).
+Identifiers are ASCII by grammar because Unicode normalisation differs between versions of Python; anything richer is
+normalised at the edge and stands on the chain only inside commitments (design §3).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Replicated limits and bounds of validity: parameters of the chain, fixed in the genesis and changed by vote, never by a release.
+"""Replicated limits and bounds of validity: parameters of the chain, fixed in the genesis and changed by vote, never
+by a release.
 
-Every parameter is a named integer; its unit is the end of its name. A chain states all of them, so that an old block is always judged by
-what stands in its state and never by a default of newer software.
+Every parameter is a named integer; its unit is the end of its name. A chain states all of them, so that an old block
+is always judged by what stands in its state and never by a default of newer software.
 """
 
 from __future__ import annotations

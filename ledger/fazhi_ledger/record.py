@@ -1,8 +1,9 @@
-"""Records and commitments: what is said of one event of a case, without a word of what must stay private (spec/record.md).
+"""Records and commitments: what is said of one event of a case, without a word of what must stay private
+(spec/record.md).
 
-A record holds no personal data: the procedure, the case's key, the step, the time at which the event is said to have happened, and the root
-over salted commitments to its files and fields. A commitment binds chain, first signing key, draft, record and field, so that it can be
-neither copied to another record nor moved to another field.
+A record holds no personal data: the procedure, the case's key, the step, the time at which the event is said to have
+happened, and the root over salted commitments to its files and fields. A commitment binds chain, first signing key,
+draft, record and field, so that it can be neither copied to another record nor moved to another field.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ SALT_BYTES: Final = 32
 
 
 def case_key(suite: Suite, org: str, procedure: str, docket_number: str) -> bytes:
-    """The key that a case claims on the chain. A docket number is no personal data and may be guessed; absence can be asked by it.
+    """The key that a case claims on the chain. A docket number is no personal data and may be guessed; absence can be
+    asked by it.
 
     ``docket_number`` must be normalised already (SDK and CLI do it); its UTF-8 bytes are hashed as they are.
     """
@@ -44,8 +46,8 @@ def case_key(suite: Suite, org: str, procedure: str, docket_number: str) -> byte
 class Record:
     """``[version, procedure, case_key, step, occurred_at_ms, [commitment_count, commitments_root], clear, refs]``.
 
-    ``clear`` are the few facts that the procedure's rules read (an outcome, a way of service), sorted by name; ``refs`` are ids of other
-    submissions.
+    ``clear`` are the few facts that the procedure's rules read (an outcome, a way of service), sorted by name;
+    ``refs`` are ids of other submissions.
 
     Raises:
         EncodingError: ``bad-record`` for unsorted or repeated clear fields.
@@ -192,7 +194,8 @@ class Opening:
 def commitment(
     suite: Suite, genesis_hash: bytes, first_key: bytes, draft_id: bytes, record_index: int, opening: Opening
 ) -> bytes:
-    """``H("fazhi/commitment" 0x00 canonical[genesis_hash, first signing key, draft_id, record, field, salt, value])``."""
+    """``H("fazhi/commitment" 0x00 canonical[genesis_hash, first signing key, draft_id, record, field, salt,
+    value])``."""
     return suite.tagged_hash(
         "commitment",
         encode((genesis_hash, first_key, draft_id, record_index, opening.field, opening.salt, opening.value)),

@@ -66,7 +66,8 @@ class ResultSigner:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``[version, submission_id, code, parameters, [[key, org, [role…]]…], record_results_root]``: a leaf under ``results_root``."""
+    """``[version, submission_id, code, parameters, [[key, org, [role…]]…], record_results_root]``: a leaf under
+    ``results_root``."""
 
     submission_id: bytes
     code: str
@@ -111,7 +112,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A breach that was honestly recorded: ``[code, clause, severity, parameters]``; ``clause`` cites the article of law.
+    """A breach that was honestly recorded: ``[code, clause, severity, parameters]``; ``clause`` cites the article of
+    law.
 
     Raises:
         EncodingError: ``bad-finding`` for an unknown severity.
@@ -169,5 +171,6 @@ class RecordResult:
 
 
 def record_results_root(suite: Suite, record_results: tuple[bytes, ...]) -> bytes:
-    """RFC 6962 root over encoded record results; the root of no leaves where the submission was refused or carries no records."""
+    """RFC 6962 root over encoded record results; the root of no leaves where the submission was refused or carries no
+    records."""
     return merkle.root_of(suite, [merkle.leaf_hash(suite, item) for item in record_results])

@@ -1,4 +1,5 @@
-"""Narrowing of decoded values: each helper returns the value with its type, or raises ``EncodingError("bad-shape")`` naming the place."""
+"""Narrowing of decoded values: each helper returns the value with its type, or raises ``EncodingError("bad-shape")``
+naming the place."""
 
 from __future__ import annotations
 

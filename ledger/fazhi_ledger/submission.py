@@ -1,8 +1,8 @@
 """Submissions: what a bureau signs and the chain executes (spec/submission.md).
 
-The body is signed as bytes and kept as received. It names the ordered keys that sign it, and the envelope carries exactly one signature for
-each, so that a relay can neither strip the second officer's signature nor add a stranger's. Records travel beside the signed body, which
-holds their count and root.
+The body is signed as bytes and kept as received. It names the ordered keys that sign it, and the envelope carries
+exactly one signature for each, so that a relay can neither strip the second officer's signature nor add a stranger's.
+Records travel beside the signed body, which holds their count and root.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ DRAFT_ID_BYTES: Final = 16
 class SubmissionBody:
     """What is signed.
 
-    ``lane`` (16 random bytes of an outbox or device) and ``seq`` (from 0) give exactly-once; ``draft_id`` binds commitments and survives
-    signing again under another seq; ``not_before`` names a block, by height and header hash, that existed when it was signed.
+    ``lane`` (16 random bytes of an outbox or device) and ``seq`` (from 0) give exactly-once; ``draft_id`` binds
+    commitments and survives signing again under another seq; ``not_before`` names a block, by height and header hash,
+    that existed when it was signed.
 
     Raises:
         EncodingError: ``bad-signer-keys`` for none, too many or a repeated one.
@@ -114,7 +115,8 @@ class SubmissionBody:
 
 
 def submission_id(suite: Suite, body_bytes: bytes) -> bytes:
-    """The digest that names a submission: over the signed message, so over the body alone and whatever the signatures look like."""
+    """The digest that names a submission: over the signed message, so over the body alone and whatever the signatures
+    look like."""
     return suite.hash(dsse.pae(dsse.SUBMISSION, body_bytes))
 
 

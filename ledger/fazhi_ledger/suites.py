@@ -1,8 +1,9 @@
 """Cryptographic suites: one hash and one signature algorithm behind one interface, fixed for a chain in its genesis.
 
-``ed25519-sha256`` follows RFC 8032 with the verdicts of the strictest libraries: a non-canonical or low-order A or R is refused before the
-library sees it, so that every library gives one verdict (C2SP/CCTV's 914 vectors split four libraries 577 times otherwise; one verdict per
-signature is what keeps a chain from forking). A public key must moreover have prime order; that is checked once, where the key is registered.
+``ed25519-sha256`` follows RFC 8032 with the verdicts of the strictest libraries: a non-canonical or low-order A or R
+is refused before the library sees it, so that every library gives one verdict (C2SP/CCTV's 914 vectors split four
+libraries 577 times otherwise; one verdict per signature is what keeps a chain from forking). A public key must
+moreover have prime order; that is checked once, where the key is registered.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Suite(Protocol):
         """The digest of ``data``."""
 
     def tagged_hash(self, tag: str, data: bytes) -> bytes:
-        """The digest of ``"fazhi/" tag 0x00 data``: one tag per kind of object, so that no two kinds ever share a preimage."""
+        """The digest of ``"fazhi/" tag 0x00 data``: one tag per kind of object, so that no two kinds ever share a
+        preimage."""
 
     def check_public_key(self, public_key: bytes) -> None:
         """Raise :class:`InvalidKey` unless the key may be registered (a point of prime order, canonically encoded)."""
@@ -58,11 +60,10 @@ class Suite(Protocol):
 
 
 _P: Final = 2**255 - 19
-_P_BYTES: Final = _P.to_bytes(32, "little")
 _L: Final = 2**252 + 27742317777372353535851937790883648493
 
-# The y coordinates of the eight points of low order (RFC 7748 security considerations; libsodium ge25519_has_small_order), with and
-# without the sign bit. Non-canonical encodings (y >= p) are refused beforehand, so that only y < p need to be listed.
+# The y coordinates of the eight points of low order (RFC 7748 §7; the same list as libsodium's has_small_order), with
+# and without the sign bit. Encodings with y >= p are refused as non-canonical, so that only y < p need to be listed.
 _LOW_ORDER_Y: Final = (
     0,
     1,
@@ -78,7 +79,7 @@ def _check_point(encoded: bytes) -> str | None:
     """The reason to refuse an encoded point, or nothing: cheap byte comparisons, no arithmetic on the curve."""
     if encoded in _LOW_ORDER:
         return "low-order"
-    # y >= p needs every byte but the first and last to be ff and the last to be 7f or ff: the integer comparison is rarely reached.
+    # y >= p needs a last byte of 7f or ff: the comparison of integers is rarely reached.
     if encoded[31] in _HIGH_BYTES and (int.from_bytes(encoded, "little") & ((1 << 255) - 1)) >= _P:
         return "non-canonical"
     return None

@@ -1,7 +1,7 @@
 """Validator sets, the quorum rule and the proposer rule.
 
-A quorum is ⌈2n/3⌉ distinct validators, not 2f+1: at n = 6 two sets of 2f+1 = 3 can be disjoint, and a partition would fork the chain
-without a traitor (Dafny QBFT specification, ``quorum``; celo-blockchain issue 117).
+A quorum is ⌈2n/3⌉ distinct validators, not 2f+1: at n = 6 two sets of 2f+1 = 3 can be disjoint, and a partition would
+fork the chain without a traitor (Dafny QBFT specification, ``quorum``; celo-blockchain issue 117).
 """
 
 from __future__ import annotations
