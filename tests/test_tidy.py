@@ -9,8 +9,10 @@ import ast
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -339,17 +341,39 @@ def test_paths_and_addresses_are_seen() -> None:
     assert not is_lock("docs/requirements.md")
 
 
-# The lock asks for what the distributions ask for
+# Each distribution asks for what it imports, and the lock for what the distributions ask for
+
+
+def project(folder: str) -> dict[str, Any]:
+    table: dict[str, Any] = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+    return table
+
+
+def distribution_name(requirement: str) -> str:
+    return re.sub(r"[-_.]+", "-", re.split(r"[>=<;\[\s]", requirement)[0]).lower()
 
 
 def requirement_lines(text: str) -> set[str]:
     return {line for line in text.splitlines() if line and not line.startswith("#")}
 
 
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_distribution_asks_for_what_it_imports(folder: str) -> None:
+    """Each can be installed without the others' dependencies."""
+    providers = {root: {distribution_name(d) for d in names} for root, names in packages_distributions().items()}
+    for name in FOLDERS:
+        for package in (ROOT / name).glob("fazhi_*"):
+            providers[package.name] = {project(name)["name"]}
+    asked = {distribution_name(need) for need in project(folder).get("dependencies", [])} | {project(folder)["name"]}
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in package_sources([folder])]
+    roots = {root for tree in trees for node in ast.walk(tree) for root in imported_roots(node)}
+    third = roots - sys.stdlib_module_names
+    assert [root for root in sorted(third) if not providers.get(root, set()) & asked] == []
+
+
 def test_requirements_name_what_the_distributions_need() -> None:
-    projects = [tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"] for folder in FOLDERS]
-    ours = {project["name"] for project in projects}
-    needed = {need for project in projects for need in project.get("dependencies", [])} - ours
+    ours = {project(folder)["name"] for folder in FOLDERS}
+    needed = {need for folder in FOLDERS for need in project(folder).get("dependencies", [])} - ours
     runtime, _, _ = (ROOT / "requirements.in").read_text().partition("# building")
     assert needed == requirement_lines(runtime)
 
@@ -357,7 +381,7 @@ def test_requirements_name_what_the_distributions_need() -> None:
 def test_every_requirement_is_locked_with_hashes() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     pins = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)[1:]
-    locked = {re.split(r"[=\s]", pin)[0] for pin in pins}
-    wanted = {re.split(r"[>=;\s]", line)[0] for line in requirement_lines((ROOT / "requirements.in").read_text())}
+    locked = {distribution_name(pin) for pin in pins}
+    wanted = {distribution_name(line) for line in requirement_lines((ROOT / "requirements.in").read_text())}
     assert wanted - locked == set()
     assert [pin.splitlines()[0] for pin in pins if "--hash=sha256:" not in pin or "==" not in pin] == []
