@@ -1,8 +1,8 @@
 """Peer frames: one opaque byte string carries many messages (``spec/peer.md``).
 
-A frame is the canonical list ``[version, [kind, payload]…]``; kinds are small integers. Coalescing is the point of it: a stream message
-costs a few hundred microseconds whatever its size, a message inside a frame two. Decoding is strict and bounded, and raises
-:class:`~fazhi_ledger.errors.EncodingError`: no honest peer sends what does not decode.
+A frame is the canonical list ``[version, [kind, payload]…]``; kinds are small integers. Coalescing is the point of it:
+a stream message costs a few hundred microseconds whatever its size, a message inside a frame two. Decoding is strict
+and bounded, and raises :class:`~fazhi_ledger.errors.EncodingError`: no honest peer sends what does not decode.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ BLOCKS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class StatusMessage:
-    """How far a node is: sent on connection, after each decision and periodically. ``tip_hash`` is the genesis hash at height 0."""
+    """How far a node is: sent on connection, after each decision and periodically. ``tip_hash`` is the genesis hash at
+    height 0.
+    """
 
     genesis_hash: bytes
     height: int
@@ -60,7 +62,9 @@ class ItemsMessage:
 
 @dataclass(frozen=True, slots=True)
 class GetBlocks:
-    """Ask for at most ``count`` decided blocks from ``first`` on. ``request`` is the asker's number for the question, above 0."""
+    """Ask for at most ``count`` decided blocks from ``first`` on. ``request`` is the asker's number for the question,
+    above 0.
+    """
 
     request: int
     first: int
@@ -69,7 +73,9 @@ class GetBlocks:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Consecutive decided blocks with their certificates. ``request`` 0: unasked, for a peer that spoke of a decided height."""
+    """Consecutive decided blocks with their certificates. ``request`` 0: unasked, for a peer that spoke of a decided
+    height.
+    """
 
     request: int
     blocks: tuple[tuple[bytes, bytes], ...]

@@ -11,13 +11,15 @@ from typing import Final
 MAX_FRAME_BYTES: Final = 20 * 1024 * 1024
 """Largest frame: one block of the largest size with its certificate and the justifications of a round change."""
 MAX_FRAME_MESSAGES: Final = 1024
-MAX_FRAME_DEPTH: Final = 4
+MAX_FRAME_DEPTH: Final = 6
 MAX_CONSENSUS_MESSAGE_BYTES: Final = 18 * 1024 * 1024
 MAX_GOSSIP_BYTES: Final = 2 * 1024 * 1024
 """Items are coalesced up to this many bytes a message (a single larger item goes alone)."""
 MAX_GOSSIP_ITEMS: Final = 512
 MAX_PEER_CHECKING_MESSAGES: Final = 256
-"""Consensus messages of one peer whose signatures are being verified; more are dropped (the sender repeats what matters)."""
+"""Consensus messages of one peer whose signatures are being verified; more are dropped (the sender repeats what
+matters).
+"""
 MAX_PEER_CHECKING_BYTES: Final = 64 * 1024 * 1024
 MAX_PEER_EARLY_MESSAGES: Final = 16
 """Messages of one peer for the height after the one in flight."""
@@ -41,7 +43,8 @@ MEMPOOL_KEY_ITEMS: Final = 5_000
 REGOSSIP_MS: Final = 2_000
 """Items that wait longer are sent to everyone again, and again after twice that, and so on."""
 REGOSSIP_ITEMS: Final = 512
-GOSSIP_DELAY_MS: Final = 3
+GOSSIP_DELAY_MS: Final = 5
+"""Under load items for everyone are gathered for so long."""
 QUARANTINE_ITEMS: Final = 1024
 REMEMBERED_EQUATIONS: Final = 65_536
 """Signature equations known to hold, most recent last."""
@@ -57,6 +60,8 @@ REBUILD_ATTEMPTS: Final = 8
 
 # Peers and state transfer
 STATUS_PERIOD_MS: Final = 1_000
+STATUS_DELAY_MS: Final = 50
+"""A new height is told with the next broadcast, or by itself after this."""
 PEER_SILENT_MS: Final = 5_000
 """A connected peer that said nothing for so long counts as missing."""
 SYNC_GRACE_MS: Final = 300

@@ -1,4 +1,6 @@
-"""What the machine tells its surroundings: the gateway that waits for an outcome, the log, the metrics. Pushed to subscribers, in order."""
+"""What the machine tells its surroundings: the gateway that waits for an outcome, the log, the metrics. Pushed to
+subscribers, in order.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,10 @@ BUSY: Final = "busy"
 class Admission:
     """The answer to one submitted item, and later news of it.
 
-    ``pending``: taken; ``checked`` tells whether its signatures have been verified yet (another answer follows by subscription).
-    ``committed``: stands at ``(height, index)``; ``code`` is the result's, "OK" or the contract's refusal.
-    ``conflict``: another body holds, or has used, this seq of the lane. ``invalid``: can never be accepted as it is.
-    ``busy``: not taken for now; the same bytes may be sent again, after ``retry_after_ms``.
+    ``pending``: taken; ``checked`` tells whether its signatures have been verified yet (another answer follows by
+    subscription). ``committed``: stands at ``(height, index)``; ``code`` is the result's, "OK" or the contract's
+    refusal. ``conflict``: another body holds, or has used, this seq of the lane. ``invalid``: can never be accepted as
+    it is. ``busy``: not taken for now; the same bytes may be sent again, after ``retry_after_ms``.
     """
 
     submission_id: bytes
@@ -53,7 +55,9 @@ class BlockCommitted:
 
 @dataclass(frozen=True, slots=True)
 class PeerFault:
-    """A peer sent what no honest node sends. ``banned_ms`` is how long it is not asked or heard for what it abused (0: only counted)."""
+    """A peer sent what no honest node sends. ``banned_ms`` is how long it is not asked or heard for what it abused (0:
+    only counted).
+    """
 
     org: str
     code: str
@@ -73,7 +77,9 @@ Notice = Admission | BlockCommitted | PeerFault | Alarm
 
 
 class OwnFault(RuntimeError):
-    """Our own fault, or a chain that cannot be followed honestly: the node has stopped and says nothing more. ``code`` tells why."""
+    """Our own fault, or a chain that cannot be followed honestly: the node has stopped and says nothing more. ``code``
+    tells why.
+    """
 
     def __init__(self, code: str, detail: str = "") -> None:
         self.code = code

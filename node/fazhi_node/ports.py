@@ -1,7 +1,8 @@
 """The ports of the runtime: everything the machine needs of the world, and nothing else.
 
-Only ``main`` wires the real ones (sockets, disk, wall clock, threads); tests and simulation wire others and drive whole nodes in one process.
-All calls into and out of the machine happen on one thread. Guarantees are stated here, on the port, and each implementation keeps them.
+Only ``main`` wires the real ones (sockets, disk, wall clock, threads); tests and simulation wire others and drive
+whole nodes in one process. All calls into and out of the machine happen on one thread. Guarantees are stated here, on
+the port, and each implementation keeps them.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from typing import Protocol
 from fazhi_ledger.suites import Suite
 
 from .storage.chain_store import ChainStore
+from .storage.port import VoteLog
 
 
 class Clock(Protocol):
     """Time and timers. A timer that is due calls ``Machine.on_timer(name)``."""
 
     def now_ms(self) -> int:
-        """Wall time in milliseconds since 1970 (UTC). It may be wrong and may step back: the machine bounds what it believes."""
+        """Wall time in milliseconds since 1970 (UTC). It may be wrong and may step back: the machine bounds what it
+        believes.
+        """
 
     def monotonic_ms(self) -> int:
         """Milliseconds that never go back, from any origin: for intervals and deadlines."""
@@ -32,30 +36,18 @@ class Clock(Protocol):
 
 
 class Network(Protocol):
-    """Frames to the other members. Frames of one peer arrive in order or not at all; a frame may be lost with its connection.
+    """Frames to the other members. Frames of one peer arrive in order or not at all; a frame may be lost with its
+    connection.
 
-    A call never blocks. The implementation bounds what it queues for a peer and drops the oldest frames where the peer does not take them:
-    nothing in the machine relies on a single frame arriving.
+    A call never blocks. The implementation bounds what it queues for a peer and drops the oldest frames where the peer
+    does not take them: nothing in the machine relies on a single frame arriving.
     """
 
-    def send(self, org: str, frame: bytes) -> None:
-        """One frame to one member; dropped where it is not connected."""
+    def send(self, org: str, frame: bytes, *, gossip: bool = False) -> None:
+        """One frame to one member; dropped where it is not connected. ``gossip`` frames are the first to be dropped."""
 
-    def broadcast(self, frame: bytes) -> None:
+    def broadcast(self, frame: bytes, *, gossip: bool = False) -> None:
         """One frame to every connected member but ourselves."""
-
-
-class VoteLog(Protocol):
-    """Everything this node signed in consensus since the last decision."""
-
-    def append(self, record: bytes) -> None:
-        """Durable when it returns. An error means that nothing more may be signed: the caller stops."""
-
-    def records(self) -> Sequence[bytes]:
-        """What was appended since the last truncation, oldest first."""
-
-    def truncate(self) -> None:
-        """Forget all records: their height was decided and stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +72,17 @@ class Verifier(Protocol):
     """Checks signatures, usually on other threads and in chunks."""
 
     def verify(self, token: int, jobs: Sequence[Job]) -> None:
-        """Check the jobs and later call ``Machine.on_verified(token, verdicts)`` once, ``verdicts[i]`` being whether ``jobs[i]`` holds.
+        """Check the jobs and later call ``Machine.on_verified(token, verdicts)`` once, ``verdicts[i]`` being whether
+        ``jobs[i]`` holds.
 
-        The call back never comes from inside this call. Tokens are answered in any order. A job that raises anything but
-        ``InvalidSignature`` counts as failed.
+        The call back never comes from inside this call. Tokens are answered in any order. A job that raises anything
+        but ``InvalidSignature`` counts as failed.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world, as one node sees it. ``vote_log`` is None where this node must not sign (it then follows the others)."""
+    """The world, as one node sees it. ``vote_log`` is None where this node is not to sign (it follows the others)."""
 
     clock: Clock
     network: Network

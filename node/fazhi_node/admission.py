@@ -1,0 +1,272 @@
+"""Admission: from bytes a client or a peer sent to a verified item in the mempool.
+
+Cheap checks come first (size, form, chain, place in its lane, what the state says of its keys), signatures last and
+off this thread. Until they hold, an item reserves nothing: a stranger's bad signature under a lane's next seq neither
+takes that seq nor answers for it. Items under check are bounded per client and in all; one bad item never harms the
+others beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fazhi_ledger.errors import EncodingError, FazhiError
+from fazhi_ledger.submission import Item
+from fazhi_ledger.suites import Suite
+
+from .limits import (
+    BUSY_RETRY_MS,
+    MAX_CHECKING_BYTES,
+    MAX_CHECKING_ITEMS,
+    MAX_CLIENT_CHECKING_ITEMS,
+    MAX_SUBMIT_ITEMS,
+)
+from .mempool import Entry, Mempool
+from .notices import BUSY, INVALID, PENDING, Admission
+from .peers import PeerMisbehaved
+from .verification import Verdicts, Verification, item_job
+
+Checked = Callable[[list[Admission]], None]
+"""Called once, with one answer an item, when the signatures of all items of a call have been looked at."""
+
+
+class AdmissionHost(Protocol):
+    """What admission needs of the machine."""
+
+    @property
+    def suite(self) -> Suite:
+        """The chain's suite."""
+
+    @property
+    def genesis_hash(self) -> bytes:
+        """The chain's genesis hash."""
+
+    @property
+    def max_item_bytes(self) -> int:
+        """Largest item that the chain takes now."""
+
+    def now_ms(self) -> int:
+        """Monotonic time."""
+
+    def check_item(self, item: Item) -> None:
+        """Raise ``InvalidSubmission`` where the item could not stand in the next block, whatever its signatures and
+        lane.
+        """
+
+    def lane_position(self, item: Item) -> int:
+        """Next seq of the item's lane in the committed state."""
+
+    def committed(self, submission_id: bytes) -> Admission | None:
+        """Where the submission of that id stands, if it does."""
+
+    def is_quarantined(self, submission_id: bytes) -> bool:
+        """Whether executing that item failed in an unexpected way."""
+
+    def admitted(self, entry: Entry, *, local: bool) -> None:
+        """An item has entered the mempool; ``local``: from a client of this node."""
+
+    def refused(self, admission: Admission) -> None:
+        """An item that was answered ``pending`` turned out otherwise."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call of submit: its answers, filled in as checks come back."""
+
+    answers: list[Admission]
+    open: int
+    done: Checked | None
+
+    def answer(self, position: int, admission: Admission) -> None:
+        self.answers[position] = admission
+        self.open -= 1
+        self.finish()
+
+    def finish(self) -> None:
+        if self.open == 0 and self.done is not None:
+            done, self.done = self.done, None
+            done(list(self.answers))
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """An item under check, and everybody who waits for the answer."""
+
+    item: Item
+    data: bytes
+    submission_id: bytes
+    since_ms: int
+    client: str
+    local: bool
+    waiting: list[tuple[_Call, int]] = field(default_factory=list)
+
+
+class AdmissionDesk:
+    """Takes items in. One desk a machine."""
+
+    def __init__(self, host: AdmissionHost, mempool: Mempool, verification: Verification) -> None:
+        self._host = host
+        self._mempool = mempool
+        self._verification = verification
+        self._checking: dict[bytes, _Candidate] = {}
+        self._checking_bytes = 0
+        self._per_client: dict[str, int] = {}
+
+    @property
+    def checking(self) -> int:
+        """Items whose signatures are being verified."""
+        return len(self._checking)
+
+    def submit(self, items: Sequence[bytes], client: str, done: Checked | None) -> list[Admission]:
+        """Take a client's items; see ``Machine.submit``."""
+        if len(items) > MAX_SUBMIT_ITEMS:
+            answers = [_busy(b"", "too-many-items")] * len(items)
+            if done is not None:
+                done(list(answers))
+            return answers
+        call = _Call([], 0, done)
+        fresh: list[_Candidate] = []
+        for position, data in enumerate(items):
+            outcome = self._examine(data, client, local=True)
+            if isinstance(outcome, Admission):
+                call.answers.append(outcome)
+                continue
+            if data not in self._checking:
+                self._enter(outcome)
+                fresh.append(outcome)
+            self._checking[data].waiting.append((call, position))
+            call.answers.append(Admission(outcome.submission_id, PENDING))
+            call.open += 1
+        first_answers = list(call.answers)
+        call.finish()
+        self._verify(fresh)
+        return first_answers
+
+    def on_gossip(self, org: str, items: Sequence[bytes]) -> None:
+        """Take items that a peer has admitted.
+
+        Raises:
+            PeerMisbehaved: an item that no honest node admits (later, for a bad signature: see ``refused``).
+        """
+        fresh: list[_Candidate] = []
+        try:
+            for data in items:
+                if data in self._checking:
+                    continue
+                outcome = self._examine(data, "peer:" + org, local=False)
+                if isinstance(outcome, _Candidate):
+                    self._enter(outcome)
+                    fresh.append(outcome)
+                elif outcome.code in ("malformed-item", "wrong-genesis"):
+                    raise PeerMisbehaved("bad-gossip", reason=outcome.code)
+        finally:
+            self._verify(fresh)
+
+    def _examine(self, data: bytes, client: str, *, local: bool) -> Admission | _Candidate:
+        """Everything but the signatures: an answer, or a candidate whose signatures are to be verified."""
+        host = self._host
+        if len(data) > host.max_item_bytes:
+            return Admission(b"", INVALID, "item-too-large", (("bytes", len(data)), ("limit", host.max_item_bytes)))
+        try:
+            item = Item.decode(data)
+        except EncodingError as error:
+            return Admission(b"", INVALID, "malformed-item", (("reason", error.code),))
+        submission_id = item.id(host.suite)
+        if item.body.genesis_hash != host.genesis_hash:
+            return Admission(submission_id, INVALID, "wrong-genesis")
+        answer = self._known(submission_id)
+        if answer is not None:
+            return answer
+        if data not in self._checking:
+            answer = self._check_state(item, data, submission_id) or self._check_room(submission_id, data, client)
+        return answer or _Candidate(item, data, submission_id, host.now_ms(), client, local)
+
+    def _known(self, submission_id: bytes) -> Admission | None:
+        if self._mempool.find(submission_id) is not None:
+            return Admission(submission_id, PENDING, "already-pending", checked=True)
+        if self._host.is_quarantined(submission_id):
+            return Admission(submission_id, INVALID, "quarantined")
+        return self._host.committed(submission_id)
+
+    def _check_state(self, item: Item, data: bytes, submission_id: bytes) -> Admission | None:
+        """What lane, mempool and state say. A used seq comes first: what has become of its keys since is no matter."""
+        try:
+            next_seq = self._host.lane_position(item)
+            refusal = self._mempool.check(item, len(data), submission_id, next_seq)
+            if refusal is not None:
+                retry = BUSY_RETRY_MS if refusal.status == BUSY else 0
+                return Admission(
+                    submission_id, refusal.status, refusal.code, refusal.parameters, checked=True, retry_after_ms=retry
+                )
+            self._host.check_item(item)
+        except FazhiError as error:
+            return Admission(submission_id, INVALID, error.code, error.parameters)
+        return None
+
+    def _check_room(self, submission_id: bytes, data: bytes, client: str) -> Admission | None:
+        if self._per_client.get(client, 0) >= MAX_CLIENT_CHECKING_ITEMS:
+            return _busy(submission_id, "client-too-fast")
+        if len(self._checking) >= MAX_CHECKING_ITEMS or self._checking_bytes + len(data) > MAX_CHECKING_BYTES:
+            return _busy(submission_id, "too-many-checks")
+        return None
+
+    def _enter(self, candidate: _Candidate) -> None:
+        self._checking[candidate.data] = candidate
+        self._checking_bytes += len(candidate.data)
+        self._per_client[candidate.client] = self._per_client.get(candidate.client, 0) + 1
+
+    def _leave(self, candidate: _Candidate) -> None:
+        del self._checking[candidate.data]
+        self._checking_bytes -= len(candidate.data)
+        left = self._per_client[candidate.client] - 1
+        if left:
+            self._per_client[candidate.client] = left
+        else:
+            del self._per_client[candidate.client]
+
+    def _verify(self, candidates: list[_Candidate]) -> None:
+        if candidates:
+            jobs = [item_job(self._host.suite, candidate.item) for candidate in candidates]
+            self._verification.ask(jobs, lambda verdicts: self._on_verified(candidates, verdicts))
+
+    def _on_verified(self, candidates: list[_Candidate], verdicts: Verdicts) -> None:
+        for candidate, verdict in zip(candidates, verdicts, strict=True):
+            self._leave(candidate)
+            if verdict:
+                admission = self._admit(candidate)
+            else:
+                admission = Admission(candidate.submission_id, INVALID, "bad-submission-signature", checked=True)
+            for call, position in candidate.waiting:
+                call.answer(position, admission)
+            # Somebody else's bad signature under the same body must not answer for the good one.
+            if admission.status != PENDING and self._mempool.find(candidate.submission_id) is None:
+                self._host.refused(admission)
+
+    def _admit(self, candidate: _Candidate) -> Admission:
+        """The signatures hold; the state may have moved on meanwhile."""
+        known = self._known(candidate.submission_id)
+        if known is not None:
+            return known
+        next_seq = self._host.lane_position(candidate.item)
+        size = len(candidate.data)
+        refusal = self._mempool.check(candidate.item, size, candidate.submission_id, next_seq)
+        if refusal is not None:
+            retry = BUSY_RETRY_MS if refusal.status == BUSY else 0
+            return Admission(
+                candidate.submission_id,
+                refusal.status,
+                refusal.code,
+                refusal.parameters,
+                checked=True,
+                retry_after_ms=retry,
+            )
+        entry = Entry(candidate.item, candidate.data, candidate.submission_id, candidate.since_ms)
+        self._mempool.admit(entry, next_seq)
+        self._host.admitted(entry, local=candidate.local)
+        return Admission(candidate.submission_id, PENDING, checked=True)
+
+
+def _busy(submission_id: bytes, code: str) -> Admission:
+    return Admission(submission_id, BUSY, code, retry_after_ms=BUSY_RETRY_MS)

@@ -1,0 +1,332 @@
+"""The mempool: verified submissions that wait for a block, by lane.
+
+It holds only items whose signatures were verified, at most a window ahead of each lane's next seq. An item is
+executable when every seq before it in its lane is used or stands here before it; only executable items count as work
+waiting. Half of the room is reserved in equal shares for the members, the rest is common: a member (its units
+included) that floods its share can never keep another one out, and a block takes executable items from the members in
+turn, so that none waits behind another's queue.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from fazhi_ledger.errors import Parameter, invariant
+from fazhi_ledger.submission import Item
+
+from .limits import MEMPOOL_BYTES, MEMPOOL_ITEMS, MEMPOOL_KEY_ITEMS, REGOSSIP_ITEMS, REGOSSIP_MS
+from .notices import BUSY, CONFLICT, PENDING, Status
+
+LaneKey = tuple[str, bytes, bytes]
+"""(org, first signing key, lane): what a sequence of submissions belongs to."""
+
+ITEM_OVERHEAD_BYTES: Final = 5
+HEAP_SLACK: Final = 1024
+
+
+def lane_key(item: Item) -> LaneKey:
+    """The lane that the item's seq counts in."""
+    return (item.body.org, item.body.signer_keys[0], item.body.lane)
+
+
+def member_of(org: str) -> str:
+    """The member that an organisation, or a unit of it ("member.unit"), belongs to."""
+    return org.partition(".")[0]
+
+
+@dataclass(slots=True)
+class Entry:
+    """One waiting item: its decoded form, its bytes as received, and when it came (monotonic milliseconds)."""
+
+    item: Item
+    data: bytes
+    submission_id: bytes
+    since_ms: int
+    lane: LaneKey = field(init=False)
+    gossiped: int = 0
+
+    def __post_init__(self) -> None:
+        self.lane = lane_key(self.item)
+
+    @property
+    def seq(self) -> int:
+        return self.item.body.seq
+
+    @property
+    def member(self) -> str:
+        return member_of(self.lane[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an item is not admitted (or is already here: ``pending``)."""
+
+    status: Status
+    code: str
+    parameters: tuple[Parameter, ...] = ()
+
+
+@dataclass(slots=True)
+class _Lane:
+    next_seq: int
+    entries: dict[int, Entry] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Share:
+    items: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Room of one mempool, and how far ahead of a lane's next seq an item may be."""
+
+    items: int = MEMPOOL_ITEMS
+    bytes: int = MEMPOOL_BYTES
+    key_items: int = MEMPOOL_KEY_ITEMS
+    max_ahead: int = 1024
+    members: int = 4
+
+    @property
+    def reserved_items(self) -> int:
+        """What each member can always place."""
+        return max(1, self.items // 2 // max(1, self.members))
+
+    @property
+    def reserved_bytes(self) -> int:
+        """As :attr:`reserved_items`, in bytes."""
+        return max(1, self.bytes // 2 // max(1, self.members))
+
+
+class Mempool:
+    """Waiting submissions of all organisations. See the module's text for the rules; nothing here verifies anything."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self._by_id: dict[bytes, Entry] = {}
+        self._lanes: dict[LaneKey, _Lane] = {}
+        self._by_key: dict[tuple[str, bytes], set[bytes]] = {}
+        self._shares: dict[str, _Share] = {}
+        self._key_items: dict[tuple[str, bytes], int] = {}
+        self._ready: dict[str, dict[LaneKey, None]] = {}
+        self._turn: deque[str] = deque()
+        self._expiry: list[tuple[int, bytes]] = []
+        self._gossip: list[tuple[int, bytes]] = []
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether some item could stand in the next block."""
+        return bool(self._turn)
+
+    def find(self, submission_id: bytes) -> Entry | None:
+        """The waiting item of that id."""
+        return self._by_id.get(submission_id)
+
+    def pending_seq(self, lane: LaneKey) -> int | None:
+        """One more than the highest consecutive seq that waits in the lane; None where nothing of it is here."""
+        held = self._lanes.get(lane)
+        if held is None:
+            return None
+        seq = held.next_seq
+        while seq in held.entries:
+            seq += 1
+        return seq
+
+    def oldest_ms(self) -> int | None:
+        """Since when the longest waiting item has been here (items keep their order of arrival)."""
+        return next(iter(self._by_id.values())).since_ms if self._by_id else None
+
+    # Admission
+
+    def check(self, item: Item, size: int, submission_id: bytes, next_seq: int) -> Refusal | None:
+        """Why the item cannot be admitted now; None where it can. ``next_seq`` is its lane's next seq in the committed
+        state.
+
+        Signatures need not have been verified: ``conflict`` is only ever answered because of an item that was.
+        """
+        lane, seq = lane_key(item), item.body.seq
+        if submission_id in self._by_id:
+            return Refusal(PENDING, "already-pending")
+        if seq < next_seq:
+            return Refusal(CONFLICT, "seq-used", (("seq", seq), ("next_seq", next_seq)))
+        if seq >= next_seq + self.bounds.max_ahead:
+            return Refusal(
+                BUSY, "seq-too-far", (("seq", seq), ("next_seq", next_seq), ("ahead", self.bounds.max_ahead))
+            )
+        held = self._lanes.get(lane)
+        if held is not None and seq in held.entries:
+            return Refusal(CONFLICT, "seq-pending", (("seq", seq),))
+        return self._check_room(lane, size)
+
+    def _check_room(self, lane: LaneKey, size: int) -> Refusal | None:
+        bounds = self.bounds
+        if self._key_items.get(lane[:2], 0) >= bounds.key_items:
+            return Refusal(BUSY, "key-full", (("limit", bounds.key_items),))
+        share = self._shares.get(member_of(lane[0]), _Share())
+        within_items = share.items < bounds.reserved_items
+        within_bytes = share.bytes + size <= bounds.reserved_bytes
+        if within_items and within_bytes:
+            return None
+        # Over its own share the organisation needs common room, which is half of everything.
+        common_items = sum(max(0, s.items - bounds.reserved_items) for s in self._shares.values())
+        common_bytes = sum(max(0, s.bytes - bounds.reserved_bytes) for s in self._shares.values())
+        if common_items < bounds.items // 2 and common_bytes + size <= bounds.bytes // 2:
+            return None
+        return Refusal(BUSY, "mempool-full", (("items", len(self._by_id)),))
+
+    def admit(self, entry: Entry, next_seq: int) -> None:
+        """Hold an item whose signatures were verified and for which :meth:`check` found nothing."""
+        item = entry.item
+        lane = self._lanes.setdefault(entry.lane, _Lane(next_seq))
+        lane.next_seq = max(lane.next_seq, next_seq)
+        invariant(entry.seq not in lane.entries, "two items at one seq of a lane")
+        lane.entries[entry.seq] = entry
+        self._by_id[entry.submission_id] = entry
+        self._by_key.setdefault(entry.lane[:2], set()).add(entry.lane[2])
+        share = self._shares.setdefault(entry.member, _Share())
+        share.items += 1
+        share.bytes += len(entry.data)
+        self.bytes += len(entry.data)
+        self._key_items[entry.lane[:2]] = self._key_items.get(entry.lane[:2], 0) + 1
+        if item.body.valid_until_ms is not None:
+            heapq.heappush(self._expiry, (item.body.valid_until_ms, entry.submission_id))
+        heapq.heappush(self._gossip, (entry.since_ms + REGOSSIP_MS, entry.submission_id))
+        self._compact()
+        self._mark(entry.lane, lane)
+
+    def _compact(self) -> None:
+        """Drop what the heaps still name of items long gone, before it outgrows what is here."""
+        for heap in (self._expiry, self._gossip):
+            if len(heap) > 2 * len(self._by_id) + HEAP_SLACK:
+                heap[:] = [pair for pair in heap if pair[1] in self._by_id]
+                heapq.heapify(heap)
+
+    def _mark(self, key: LaneKey, lane: _Lane) -> None:
+        """Keep the index of executable lanes right after any change of the lane."""
+        member = member_of(key[0])
+        if lane.next_seq in lane.entries:
+            ready = self._ready.get(member)
+            if ready is None:
+                ready = self._ready[member] = {}
+                self._turn.append(member)
+            ready.setdefault(key)
+        else:
+            ready = self._ready.get(member)
+            if ready is not None and key in ready:
+                del ready[key]
+                if not ready:
+                    del self._ready[member]
+                    self._turn.remove(member)
+
+    # Leaving
+
+    def remove(self, submission_id: bytes) -> Entry | None:
+        """Forget one item; later seqs of its lane stay and wait."""
+        entry = self._by_id.pop(submission_id, None)
+        if entry is None:
+            return None
+        lane = self._lanes[entry.lane]
+        del lane.entries[entry.seq]
+        key = entry.lane[:2]
+        share = self._shares[entry.member]
+        share.items -= 1
+        share.bytes -= len(entry.data)
+        self.bytes -= len(entry.data)
+        self._key_items[key] -= 1
+        self._mark(entry.lane, lane)
+        if not lane.entries:
+            del self._lanes[entry.lane]
+            lanes = self._by_key[key]
+            lanes.discard(entry.lane[2])
+            if not lanes:
+                del self._by_key[key], self._key_items[key]
+            if share.items == 0:
+                del self._shares[entry.member]
+        return entry
+
+    def lanes_of(self, org: str, key: bytes) -> list[LaneKey]:
+        """Lanes of that key in which something waits."""
+        return [(org, key, lane) for lane in sorted(self._by_key.get((org, key), ()))]
+
+    def sample(self, lane: LaneKey) -> Item:
+        """Any waiting item of the lane."""
+        return next(iter(self._lanes[lane].entries.values())).item
+
+    def advance(self, lane: LaneKey, next_seq: int) -> list[Entry]:
+        """The lane's next seq in the state is now ``next_seq``: forget what it has passed, and answer that."""
+        held = self._lanes.get(lane)
+        if held is None or next_seq <= held.next_seq:
+            return []
+        held.next_seq = next_seq
+        passed = [held.entries[seq] for seq in sorted(held.entries) if seq < next_seq]
+        for entry in passed:
+            self.remove(entry.submission_id)
+        self._mark(lane, held)
+        return passed
+
+    def expire(self, time_ms: int) -> list[Entry]:
+        """Forget items whose last moment lies before certified time ``time_ms``, and answer them."""
+        gone: list[Entry] = []
+        while self._expiry and self._expiry[0][0] < time_ms:
+            entry = self.remove(heapq.heappop(self._expiry)[1])
+            if entry is not None:
+                gone.append(entry)
+        return gone
+
+    # Use
+
+    def take(self, max_items: int, max_bytes: int, usable: Callable[[Entry], bool] = lambda _: True) -> list[Entry]:
+        """Executable items for one block, from the organisations in turn, within the bounds. They stay here until they
+        are committed.
+
+        ``max_bytes`` counts items with their framing. A lane ends at its first item that is not ``usable`` or does not
+        fit.
+        """
+        taken: list[Entry] = []
+        room = max_bytes
+        queues = {
+            member: deque((key, self._lanes[key].next_seq) for key in ready) for member, ready in self._ready.items()
+        }
+        turn = deque(self._turn)
+        if self._turn:
+            self._turn.rotate(-1)
+        while turn and len(taken) < max_items:
+            member = turn.popleft()
+            lanes = queues[member]
+            key, seq = lanes.popleft()
+            entry = self._lanes[key].entries[seq]
+            size = len(entry.data) + ITEM_OVERHEAD_BYTES
+            if size <= room and usable(entry):
+                taken.append(entry)
+                room -= size
+                if seq + 1 in self._lanes[key].entries:
+                    lanes.append((key, seq + 1))
+            if lanes:
+                turn.append(member)
+        return taken
+
+    def due_for_gossip(self, now_ms: int) -> list[Entry]:
+        """Items to be sent to everyone again, each after ever longer waits; at most one message's worth."""
+        due: list[Entry] = []
+        while self._gossip and self._gossip[0][0] <= now_ms and len(due) < REGOSSIP_ITEMS:
+            _, submission_id = heapq.heappop(self._gossip)
+            entry = self._by_id.get(submission_id)
+            if entry is None:
+                continue
+            entry.gossiped = min(entry.gossiped + 1, 6)
+            heapq.heappush(self._gossip, (now_ms + (REGOSSIP_MS << entry.gossiped), submission_id))
+            due.append(entry)
+        return due
+
+    def entries(self) -> Iterable[Entry]:
+        """All waiting items, oldest first."""
+        return self._by_id.values()

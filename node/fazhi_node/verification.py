@@ -1,0 +1,93 @@
+"""Signature checks on their way: which question belongs to which answer, and which equations are known to hold.
+
+Only equations that held are remembered. A failure is never: whoever sends a bad signature pays for each attempt with a
+bounded queue.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from fazhi_ledger import dsse
+from fazhi_ledger.submission import Item
+from fazhi_ledger.suites import Suite
+
+from .limits import REMEMBERED_EQUATIONS
+from .ports import Job, SignatureCheck, Verifier
+
+Verdicts = Sequence[bool]
+
+
+class Verification:
+    """Asks the :class:`~fazhi_node.ports.Verifier` for what is not yet known, and calls back with one verdict a job.
+
+    A question of which everything is known is answered at once, from inside :meth:`ask`.
+    """
+
+    def __init__(self, verifier: Verifier, remembered: int = REMEMBERED_EQUATIONS) -> None:
+        self._verifier = verifier
+        self._limit = remembered
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._waiting: dict[int, tuple[list[int], list[Job], int, Callable[[Verdicts], None]]] = {}
+        self._token = 0
+
+    @property
+    def waiting(self) -> int:
+        """Questions that are not answered yet."""
+        return len(self._waiting)
+
+    def ask(self, jobs: Sequence[Job], answer: Callable[[Verdicts], None]) -> None:
+        """Call ``answer`` with the verdicts on ``jobs``, now or later."""
+        positions: list[int] = []
+        unknown: list[Job] = []
+        for position, job in enumerate(jobs):
+            rest = tuple(check for check in job if not self.holds(check))
+            if rest:
+                positions.append(position)
+                unknown.append(rest)
+        if not unknown:
+            answer([True] * len(jobs))
+            return
+        self._token += 1
+        self._waiting[self._token] = (positions, unknown, len(jobs), answer)
+        self._verifier.verify(self._token, unknown)
+
+    def on_verified(self, token: int, verdicts: Verdicts) -> None:
+        """The verifier's answer; an unknown token (of before a restart) is ignored."""
+        waiting = self._waiting.pop(token, None)
+        if waiting is None:
+            return
+        positions, jobs, count, answer = waiting
+        all_verdicts = [True] * count
+        for position, job, verdict in zip(positions, jobs, verdicts, strict=True):
+            all_verdicts[position] = verdict
+            if verdict:
+                for check in job:
+                    self.remember(check)
+        answer(all_verdicts)
+
+    def holds(self, check: SignatureCheck) -> bool:
+        """Whether the equation is known to hold."""
+        return _key(check) in self._known
+
+    def remember(self, check: SignatureCheck) -> None:
+        """The equation was found to hold."""
+        self._known[_key(check)] = None
+        if len(self._known) > self._limit:
+            self._known.popitem(last=False)
+
+
+def _key(check: SignatureCheck) -> bytes:
+    # Key and signature have fixed lengths within a suite, and a node knows one suite: no two equations share the
+    # preimage.
+    return check.suite.hash(check.public_key + check.signature + check.message)
+
+
+def item_job(suite: Suite, item: Item) -> Job:
+    """All signatures of a submission."""
+    message = dsse.pae(dsse.SUBMISSION, item.body_bytes)
+    return tuple(
+        SignatureCheck(suite, key, message, signature)
+        for key, signature in zip(item.body.signer_keys, item.signatures, strict=True)
+    )
