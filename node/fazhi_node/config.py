@@ -9,9 +9,7 @@ chain.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -21,31 +19,11 @@ from fazhi_ledger.names import ORG
 from pydantic import AfterValidator, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from .addresses import CONFIG_NAME, HOME_VARIABLE, is_loopback, split_address
 from .exits import Misuse
 
 ENV_PREFIX: Final = "FAZHI_NODE_"
-HOME_VARIABLE: Final = "FAZHI_NODE_HOME"
-CONFIG_NAME: Final = "fazhi-node.toml"
 MAX_CONFIG_BYTES: Final = 256 * 1024
-_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/@]+)):([0-9]{1,5})")
-
-
-def split_address(text: str) -> tuple[str, int]:
-    """Host and port of ``host:port`` or ``[v6]:port``; raises ValueError."""
-    match = _HOST_PORT.fullmatch(text)
-    if match is None or not 0 <= int(match[3]) <= 65535:
-        raise ValueError("an address is host:port, for example 0.0.0.0:7444")
-    return match[1] or match[2], int(match[3])
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _address(text: str) -> str:
@@ -113,8 +91,8 @@ class Config(BaseSettings):
 
     verify_threads: Annotated[int, Ge(0), Le(64)] = 0
     """Threads that check signatures; 0: one a core."""
-    mempool_items: Annotated[int, Ge(10), Le(1_000_000)] = 50_000
-    mempool_bytes: Annotated[int, Ge(1 << 20), Le(1 << 34)] = 256 << 20
+    mempool_items: Annotated[int, Ge(10), Le(1_000_000)] = 20_000
+    mempool_bytes: Annotated[int, Ge(1 << 20), Le(1 << 34)] = 128 << 20
 
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,0 +1,128 @@
+"""Help and output of ``fazhi-node``, in Chinese and English. Chosen before the parser is built, since its texts are
+fixed by then.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .texts import Language
+
+CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
+    "about": ("法治联盟链的成员节点", "A member's node of 法治联盟链."),
+    "lang": ("输出语言(zh 或 en)", "language of the output (zh or en)"),
+    "home": ("节点目录(默认 {home},或环境变量 {variable})", "the node's directory (default {home}, or {variable})"),
+    "init": (
+        "生成密钥、TLS 证书、配置和交给其他成员的名片",
+        "make keys, TLS certificate, configuration and the card for the others",
+    ),
+    "genesis": (
+        "由全体成员的名片组成创世文件,打印须公布的哈希",
+        "make the genesis file of all members' cards; prints the hash to publish",
+    ),
+    "run": ("运行节点,直到收到 SIGTERM 或 SIGINT", "run the node until SIGTERM or SIGINT"),
+    "status": ("本机节点的状态(就绪时退出码为 0)", "state of the node of this machine (exit code 0 when ready)"),
+    "export": ("把整条链写成一个归档文件,供审计", "write the whole chain into one archive file, for an audit"),
+    "org": ("组织代号,小写 ASCII,例如 notary", "organisation id, lower-case ASCII, such as notary"),
+    "name": ("组织名称", "name of the organisation"),
+    "name_en": ("英文名称(默认:组织代号)", "English name (default: the id)"),
+    "role": ("成员角色,可重复,例如 notary", "role of the member, may be repeated, such as notary"),
+    "url": ("网关的公开地址", "public address of the gateway"),
+    "p2p": (
+        "其他成员连接的地址(默认:同一主机,端口 7444)",
+        "where other members connect to (default: same host, port 7444)",
+    ),
+    "suite": ("算法套件", "cryptographic suite"),
+    "open_reads": ("任何人可读,无需令牌", "everybody may read, without a token"),
+    "passphrase_file": ("从该文件第一行读取口令", "take the passphrase from the first line of this file"),
+    "no_passphrase": ("密钥不加密:仅供开发", "leave the key unencrypted: for development only"),
+    "cards": ("成员名片", "members' cards"),
+    "officer": ("人员或设备密钥的名片,可重复", "card of an officer's or device's key, may be repeated"),
+    "genesis_out": ("创世文件(不覆盖)", "the genesis file (never overwritten)"),
+    "chain_name": ("链的名称", "name of the chain"),
+    "procedure": ("内置程序,可重复(默认 penalty)", "built-in procedure, may be repeated (default penalty)"),
+    "parameter": ("链参数 名称=整数,可重复", "parameter of the chain, name=integer, may be repeated"),
+    "time_ms": (
+        "创世时间,1970 年以来的毫秒数(默认:现在)",
+        "time of the genesis, milliseconds since 1970 (default: now)",
+    ),
+    "run_genesis": ("创世文件(默认:配置中的 genesis)", "the genesis file (default: genesis of the configuration)"),
+    "check": ("只检查并说明将做什么,不启动", "check, tell what would be done, start nothing"),
+    "json": ("以 JSON 输出", "print JSON"),
+    "archive_out": ("归档文件(不覆盖)", "the archive file (never overwritten)"),
+    # output
+    "init_done": (
+        (
+            "{name}({org})的节点目录 {home} 已建立。\n"
+            "  公钥  {key}\n"
+            "  名片  {card}  ← 交给其他成员\n"
+            "下一步:收齐名片后由一人运行 fazhi-node genesis *.card -o genesis.fazhi,"
+            "各自放入节点目录,再 fazhi-node run"
+        ),
+        (
+            "The home {home} of {name} ({org}) is ready.\n"
+            "  key   {key}\n"
+            "  card  {card}  <- hand it to the other members\n"
+            "Next: one member runs fazhi-node genesis *.card -o genesis.fazhi with everybody's cards; "
+            "each puts that file into the home and starts fazhi-node run"
+        ),
+    ),
+    "init_clear": (
+        "警告:密钥未加密(--no-passphrase),仅可用于开发。",
+        "Warning: the key is not encrypted (--no-passphrase). For development only.",
+    ),
+    "ask_passphrase": ("密钥口令: ", "Passphrase of the key: "),
+    "ask_again": ("再次输入: ", "Once more: "),
+    "genesis_done": (
+        (
+            "{path}:{members} 个成员,{officers} 个人员密钥,可容忍 {faulty} 个成员任意作恶。\n"
+            "创世哈希(请公布,并由每个成员核对):"
+        ),
+        (
+            "{path}: {members} members, {officers} officers' keys, tolerates {faulty} members at fault in any way.\n"
+            "Genesis hash (publish it, and let every member compare it):"
+        ),
+    ),
+    "few_members": (
+        "提示:少于 4 个成员时,任何一个成员作恶或停机都会使链停止。",
+        "Note: with fewer than 4 members any single one at fault stops the chain.",
+    ),
+    "check_done": (
+        (
+            "配置可用。将会:\n"
+            "  以 {org} 的身份加入 {name}(创世 {genesis},{members} 个成员)\n"
+            "  在 {p2p} 等待其他成员(gRPC,双向 TLS,固定证书)\n"
+            "  在 {http} 提供网关({tls},读取:{reads})\n"
+            "  数据存于 {data}({store})"
+        ),
+        (
+            "The configuration is fine. This would\n"
+            "  join {name} as {org} (genesis {genesis}, {members} members)\n"
+            "  await the other members at {p2p} (gRPC, mutual TLS, pinned certificates)\n"
+            "  serve the gateway at {http} ({tls}, reads: {reads})\n"
+            "  keep its data in {data} ({store})"
+        ),
+    ),
+    "reads_open": ("开放", "open to everybody"),
+    "reads_token": ("需要令牌", "with a token"),
+    "status_line": (
+        "{org} {kind} · 高度 {height}({age}) · 轮次 {round} · 对等节点 {peers} · 内存池 {mempool} · {ready}",
+        "{org} {kind} · height {height} ({age}) · round {round} · peers {peers} · mempool {mempool} · {ready}",
+    ),
+    "validator": ("验证者", "validator"),
+    "follower": ("跟随者", "follower"),
+    "ago": ("{seconds} 秒前", "{seconds} s ago"),
+    "ready": ("就绪", "ready"),
+    "not_ready": ("未就绪: {reason}", "not ready: {reason}"),
+    "no_block": ("尚无区块", "no block yet"),
+    "export_done": (
+        "{path}:高度 1–{height},{bytes} 字节。审计:fazhi audit --archive {path} --genesis-hash {genesis}",
+        "{path}: heights 1–{height}, {bytes} bytes. Audit: fazhi audit --archive {path} --genesis-hash {genesis}",
+    ),
+}
+
+
+def cli_text(key: str, language: Language, **values: object) -> str:
+    """One text of the command line."""
+    text = CLI_TEXTS[key][0 if language == "zh" else 1]
+    return text.format(**values) if values else text

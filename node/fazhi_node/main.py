@@ -1,0 +1,268 @@
+"""The command ``fazhi-node``: init, genesis, run, status, export.
+
+Kept light: each command imports what it needs when it runs, since four nodes on two cores start as fast as their
+imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fazhi_ledger.errors import FazhiError
+
+from .addresses import (
+    DEFAULT_HOME,
+    DEFAULT_HTTP_PORT,
+    DEFAULT_P2P_PORT,
+    HOME_VARIABLE,
+    PASSPHRASE_VARIABLE,
+    GatewayUrl,
+    join_address,
+    split_address,
+)
+from .cli_texts import cli_text
+from .exits import Exit, Misuse, Stop
+from .texts import Language, printable, sentence_of
+
+if TYPE_CHECKING:
+    from .members import Identity
+
+MAX_PASSPHRASE_BYTES = 4096
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; every error is one sentence on stderr."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    language = _language(given)
+    try:
+        options = _parser(language).parse_args(given)
+        command: Callable[[argparse.Namespace, Language], int] = options.command
+        return int(command(options, language))
+    except Stop as stop:
+        _complain(sentence_of(stop, language))
+        return int(stop.exit_code)
+    except FazhiError as error:
+        _complain(sentence_of(error, language))
+        return int(Exit.USAGE)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output left; say nothing more, also not at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.OK)
+
+
+def _complain(text: str) -> None:
+    print(f"fazhi-node: {printable(text)}", file=sys.stderr)
+
+
+def _language(arguments: Sequence[str]) -> Language:
+    """``--lang`` wherever it stands, else FAZHI_NODE_LANG; read before the parser exists because help texts need it."""
+    value = os.environ.get("FAZHI_NODE_LANG", "zh")
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--lang="):
+            value = argument.partition("=")[2]
+        elif argument == "--lang" and position + 1 < len(arguments):
+            value = arguments[position + 1]
+    return "en" if value.lower().startswith("en") else "zh"
+
+
+def _parser(language: Language) -> argparse.ArgumentParser:
+    def text(key: str, **values: object) -> str:
+        return cli_text(key, language, **values)
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--lang", choices=("zh", "en"), default=argparse.SUPPRESS, help=text("lang"))
+    home = argparse.ArgumentParser(add_help=False)
+    home.add_argument(
+        "--home",
+        type=Path,
+        default=Path(os.environ.get(HOME_VARIABLE, DEFAULT_HOME)),
+        help=text("home", home=DEFAULT_HOME, variable=HOME_VARIABLE),
+    )
+    secret = argparse.ArgumentParser(add_help=False)
+    secret.add_argument("--passphrase-file", type=Path, metavar="FILE", help=text("passphrase_file"))
+
+    parser = argparse.ArgumentParser("fazhi-node", description=text("about"), parents=[common], allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace, Language], int], *parents: Any) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = commands.add_parser(
+            name, help=text(name), description=text(name), parents=[common, *parents], allow_abbrev=False
+        )
+        added.set_defaults(command=run)
+        return added
+
+    init = add("init", _init, home, secret)
+    init.add_argument("--org", required=True, help=text("org"))
+    init.add_argument("--name", required=True, help=text("name"))
+    init.add_argument("--name-en", help=text("name_en"))
+    init.add_argument("--role", action="append", default=[], help=text("role"))
+    init.add_argument("--url", default=f"https://localhost:{DEFAULT_HTTP_PORT}", help=text("url"))
+    init.add_argument("--p2p", metavar="HOST:PORT", help=text("p2p"))
+    init.add_argument("--suite", default="ed25519-sha256", help=text("suite"))
+    init.add_argument("--open-reads", action="store_true", help=text("open_reads"))
+    init.add_argument("--no-passphrase", action="store_true", help=text("no_passphrase"))
+
+    genesis = add("genesis", _genesis)
+    genesis.add_argument("cards", nargs="+", type=Path, metavar="CARD", help=text("cards"))
+    genesis.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=text("genesis_out"))
+    genesis.add_argument("--name", default="法治联盟链", help=text("chain_name"))
+    genesis.add_argument("--officer", action="append", default=[], type=Path, metavar="CARD", help=text("officer"))
+    genesis.add_argument("--procedure", action="append", default=[], help=text("procedure"))
+    genesis.add_argument("--parameter", action="append", default=[], metavar="NAME=INT", help=text("parameter"))
+    genesis.add_argument("--time-ms", type=int, help=text("time_ms"))
+
+    run = add("run", _run, home, secret)
+    run.add_argument("--genesis", type=Path, metavar="FILE", help=text("run_genesis"))
+    run.add_argument("--check", action="store_true", help=text("check"))
+
+    status = add("status", _status, home)
+    status.add_argument("--json", action="store_true", help=text("json"))
+
+    export = add("export", _export, home)
+    export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=text("archive_out"))
+    return parser
+
+
+def read_passphrase(options: argparse.Namespace, language: Language, *, twice: bool = False) -> bytes:
+    """The passphrase out of the environment, a file or a prompt, in this order.
+
+    Raises:
+        Misuse: ``no-passphrase-given`` where there is none and nobody to ask, ``passphrases-differ``.
+    """
+    from .private_files import read_bounded
+
+    if options.passphrase_file is not None:
+        data = read_bounded(options.passphrase_file, MAX_PASSPHRASE_BYTES)
+        return data.split(b"\n", 1)[0].removesuffix(b"\r")
+    given = os.environ.get(PASSPHRASE_VARIABLE)
+    if given is not None:
+        return os.fsencode(given)
+    if not sys.stdin.isatty():
+        raise Misuse("no-passphrase-given", variable=PASSPHRASE_VARIABLE)
+    import getpass
+
+    first = getpass.getpass(cli_text("ask_passphrase", language))
+    if twice and getpass.getpass(cli_text("ask_again", language)) != first:
+        raise Misuse("passphrases-differ")
+    return os.fsencode(first)
+
+
+def _init(options: argparse.Namespace, language: Language) -> int:
+    from .members import initialise
+
+    identity = _identity(options)
+    passphrase = None if options.no_passphrase else read_passphrase(options, language, twice=True)
+    home = initialise(options.home, identity, passphrase, open_reads=options.open_reads)
+    if passphrase is None:
+        _complain(cli_text("init_clear", language))
+    print(
+        cli_text(
+            "init_done",
+            language,
+            name=identity.name_zh if language == "zh" else identity.name_en,
+            org=identity.org,
+            home=home.directory,
+            key=home.public_key.hex(),
+            card=home.card,
+        )
+    )
+    return Exit.OK
+
+
+def _identity(options: argparse.Namespace) -> Identity:
+    from fazhi_ledger.suites import suite_named
+
+    from .members import Identity
+
+    try:
+        url = GatewayUrl.parse(options.url)
+    except ValueError as error:
+        raise Misuse("bad-address", value=options.url, reason=str(error)) from None
+    p2p = options.p2p or join_address(url.host, DEFAULT_P2P_PORT)
+    try:
+        split_address(p2p)
+    except ValueError as error:
+        raise Misuse("bad-address", value=p2p, reason=str(error)) from None
+    try:
+        suite = suite_named(options.suite)
+    except FazhiError:
+        raise Misuse("unknown-suite", name=options.suite) from None
+    name_en = options.name_en or (options.name if options.name.isascii() else options.org)
+    return Identity(options.org, options.name, name_en, tuple(sorted(set(options.role))), url, p2p, suite)
+
+
+def _genesis(options: argparse.Namespace, language: Language) -> int:
+    import time
+
+    from fazhi_ledger.parameters import KNOWN
+
+    from .members import assemble_genesis, built_in_rule_sets
+    from .private_files import write_new
+
+    parameters: dict[str, int] = {}
+    for given in options.parameter:
+        name, _, number = given.partition("=")
+        if name not in KNOWN or not number.removeprefix("-").isdecimal() or not number.isascii():
+            raise Misuse("bad-parameter-option", value=given, known=", ".join(sorted(KNOWN)))
+        parameters[name] = int(number)
+    file = assemble_genesis(
+        options.cards,
+        options.officer,
+        built_in_rule_sets(options.procedure or ["penalty"]),
+        name=options.name,
+        time_ms=time.time_ns() // 1_000_000 if options.time_ms is None else options.time_ms,
+        parameters=parameters,
+    )
+    write_new(options.output, file.encode(), 0o644)
+    genesis = file.genesis
+    members = len(genesis.members)
+    print(
+        cli_text(
+            "genesis_done",
+            language,
+            path=options.output,
+            members=members,
+            officers=len(genesis.officers),
+            faulty=genesis.validator_set().faulty,
+        ),
+        file=sys.stderr,
+    )
+    if members < 4:
+        print(cli_text("few_members", language), file=sys.stderr)
+    print(file.hash().hex())
+    return Exit.OK
+
+
+def _run(options: argparse.Namespace, language: Language) -> int:
+    from .run import check, run
+
+    def passphrase() -> bytes:
+        return read_passphrase(options, language)
+
+    explicit: Language | None = getattr(options, "lang", None)
+    if options.check:
+        print(check(options.home, options.genesis, passphrase, explicit))
+        return Exit.OK
+    return run(options.home, options.genesis, passphrase, explicit)
+
+
+def _status(options: argparse.Namespace, language: Language) -> int:
+    from .local import status
+
+    return status(options.home, language, as_json=options.json)
+
+
+def _export(options: argparse.Namespace, language: Language) -> int:
+    from .local import export
+
+    return export(options.home, options.output, language)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

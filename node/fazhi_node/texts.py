@@ -1,0 +1,226 @@
+"""Sentences of ``fazhi-node`` for people, in Chinese and English: what happened, and what to do.
+
+Errors carry codes and parameters through the house; sentences are made here, at the edge. Tables of the floors below
+(storage, contracts) are asked where this one has no entry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from fazhi_ledger.errors import FazhiError, Parameter
+
+Language = Literal["zh", "en"]
+
+TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    # configuration
+    "no-config": (
+        "找不到配置 {path}。请先运行 fazhi-node init,或用 --home 指明节点目录。",
+        "There is no configuration {path}. Run fazhi-node init first, or name the node's directory with --home.",
+    ),
+    "config-syntax": (
+        "配置 {path} 不是有效的 TOML:{reason}。请更正后重试。",
+        "The configuration {path} is not valid TOML: {reason}. Correct it and start again.",
+    ),
+    "unknown-setting": (
+        "{where} 中的键 {name} 不存在,是否想写 {nearest}?请更正或删去。",
+        "{where} has an unknown key {name}; did you mean {nearest}? Correct or remove it.",
+    ),
+    "unknown-variable": (
+        "环境变量 {where}{name}(不区分大小写)不对应任何配置键,是否想写 {nearest}?请更正或取消。",
+        "The variable {where}{name} (in any case) names no setting; did you mean {nearest}? Correct or unset it.",
+    ),
+    "missing-setting": (
+        "{where} 缺少必填的键 {name},请补上。",
+        "{where} lacks the key {name}; add it.",
+    ),
+    "bad-setting": (
+        "{where} 中 {name} 的值不可用;允许:{reason}。",
+        "{where}: the value of {name} cannot be used; allowed: {reason}.",
+    ),
+    "plain-http": (
+        "{address} 不是本机地址,不允许不加密的 HTTP。请使用 https,或只监听 127.0.0.1。",
+        "{address} is not on loopback, and HTTP without TLS is refused there. Use https, or listen on 127.0.0.1 only.",
+    ),
+    # files
+    "unreadable-file": (
+        "无法读取 {path}:{reason}。请检查路径和权限。",
+        "{path} cannot be read: {reason}. Check path and permissions.",
+    ),
+    "file-too-large": (
+        "{path} 超过 {limit} 字节,不可能是所需的文件。",
+        "{path} has more than {limit} bytes and cannot be the file meant.",
+    ),
+    "file-exists": (
+        "{path} 已存在,不会被覆盖。请换一个名字,或先移走它。",
+        "{path} exists and is never overwritten. Choose another name, or move it away first.",
+    ),
+    "cannot-write": ("无法写入 {path}:{reason}。", "{path} cannot be written: {reason}."),
+    "disk-full": (
+        "{path} 所在磁盘已满。请腾出空间后重新启动,已确认的内容没有丢失。",
+        "The disk of {path} is full. Make room and start again; nothing that was acknowledged is lost.",
+    ),
+    # init and genesis
+    "home-in-use": (
+        "{path} 已存在:这里已有一个节点。请用 --home 指定新的目录;密钥绝不会被覆盖。",
+        "{path} exists: there is a node here already. Name a new directory with --home; keys are never overwritten.",
+    ),
+    "bad-org": (
+        "组织代号 {org} 不可用:须为小写 ASCII 字母开头的字母、数字、连字符,例如 notary。",
+        "The organisation id {org} cannot be used: lower-case ASCII letters, digits and hyphens, such as notary.",
+    ),
+    "bad-role": (
+        "角色 {role} 不可用:须为小写 ASCII 名称,例如 notary。",
+        "The role {role} cannot be used: a lower-case ASCII name such as notary.",
+    ),
+    "bad-name": (
+        "名称 {name} 不可用:须为 1 至 120 个可显示的字符。",
+        "The name {name} cannot be used: 1 to 120 printable characters.",
+    ),
+    "bad-address": (
+        "地址 {value} 不可用:{reason}。",
+        "The address {value} cannot be used: {reason}.",
+    ),
+    "passphrase-too-short": (
+        "口令至少 {minimum} 字节。",
+        "A passphrase has at least {minimum} bytes.",
+    ),
+    "passphrases-differ": ("两次输入的口令不一致,请重试。", "The two passphrases differ; try again."),
+    "no-passphrase-given": (
+        "需要口令:设置 {variable},或用 --passphrase-file,或在终端运行。仅供开发时可用 --no-passphrase。",
+        (
+            "A passphrase is needed: set {variable}, use --passphrase-file, or run in a terminal. "
+            "For development only there is --no-passphrase."
+        ),
+    ),
+    "wrong-passphrase": (
+        "口令打不开密钥 {path}。请检查 {variable} 或口令文件。",
+        "The passphrase does not open the key {path}. Check {variable} or the passphrase file.",
+    ),
+    "bad-key-file": (
+        "密钥文件 {path} 不可用({reason})。请从 init 生成的副本恢复密钥(不要恢复 vote-guard)。",
+        "The key file {path} cannot be used ({reason}). Restore the key that init made (but never the vote guard).",
+    ),
+    "bad-card": (
+        "名片 {path} 不可用:{reason}。请向该成员重新索取。",
+        "The card {path} cannot be used: {reason}. Ask that member for it again.",
+    ),
+    "bad-certificate": (
+        "{name} 的 TLS 证书不可用:{reason}。证书须由 fazhi-node init 生成。",
+        "The TLS certificate of {name} cannot be used: {reason}. Let fazhi-node init make it.",
+    ),
+    "several-suites": (
+        "名片的算法套件不一致:{suites}。全体成员须使用同一套件重新 init。",
+        "The cards use several suites: {suites}. All members must init with the same one.",
+    ),
+    "unknown-suite": ("没有名为 {name} 的算法套件。", "There is no suite named {name}."),
+    "bad-genesis": (
+        "这些名片不能组成创世文件:{reason}。",
+        "These cards do not make a genesis: {reason}.",
+    ),
+    "bad-parameter-option": (
+        "参数 {value} 不可用:须为 名称=整数;已知名称:{known}。",
+        "The parameter {value} cannot be used: name=integer, known names are {known}.",
+    ),
+    "unknown-procedure": (
+        "没有内置的程序 {name};已有:{known}。",
+        "There is no built-in procedure {name}; there are: {known}.",
+    ),
+    # run
+    "no-genesis": (
+        "找不到创世文件 {path}。请把成员共同的 genesis.fazhi 放到那里,或用 --genesis 指明。",
+        "There is no genesis file {path}. Put the members' genesis.fazhi there, or name it with --genesis.",
+    ),
+    "bad-genesis-file": (
+        "创世文件 {path} 不可用:{reason}。请向其他成员重新索取并核对创世哈希。",
+        "The genesis file {path} cannot be used: {reason}. Ask another member for it and compare its hash.",
+    ),
+    "not-a-member": (
+        "创世 {genesis} 中没有成员 {org}。请检查 org 与创世文件是否属于同一个联盟。",
+        "The genesis {genesis} has no member {org}. Check that org and genesis file belong to one consortium.",
+    ),
+    "other-key": (
+        "密钥 {path} 不是创世中 {org} 的密钥。请放回 init 时生成的密钥。",
+        "The key {path} is not the one that the genesis holds for {org}. Put back the key that init made.",
+    ),
+    "other-certificate": (
+        "证书 {path} 不是创世中 {org} 的证书。请放回 init 时生成的证书。",
+        "The certificate {path} is not the one that the genesis holds for {org}. Put back the one that init made.",
+    ),
+    "bad-tls": (
+        "TLS 密钥 {key} 与证书 {certificate} 不可用或不相配:{reason}。",
+        "The TLS key {key} and certificate {certificate} cannot be used together: {reason}.",
+    ),
+    "exposed-key": (
+        "{path} 可被其他用户读取。请执行 chmod 600 {path}。",
+        "{path} can be read by other users. Run chmod 600 {path}.",
+    ),
+    "bad-tokens": (
+        "读取令牌文件 {path} 第 {line} 行不可用:每行一个令牌,16 至 256 个 ASCII 字符,无空格。",
+        "Line {line} of the token file {path} cannot be used: one token a line, 16 to 256 ASCII characters, no spaces.",
+    ),
+    "port-in-use": (
+        "无法监听 {address}:端口已被占用或地址不属于本机。请停掉另一进程,或修改 {setting}。",
+        (
+            "{address} cannot be listened on: the port is taken or the address is not this machine's. "
+            "Stop the other process, or change {setting}."
+        ),
+    ),
+    "own-fault": (
+        "节点因自身错误停止({reason}),没有再说任何话。请保存日志并报告;数据目录不要改动。",
+        (
+            "The node stopped because of a fault of its own ({reason}) and said nothing more. "
+            "Keep the log, report it, and leave the data directory as it is."
+        ),
+    ),
+    # status and export
+    "not-running": (
+        "{address} 没有节点应答({reason})。用 fazhi-node run 启动它。",
+        "No node answers at {address} ({reason}). Start it with fazhi-node run.",
+    ),
+    "unexpected-answer": (
+        "{address} 的应答无法理解({reason})。那里运行的是否为本节点?",
+        "The answer of {address} makes no sense ({reason}). Is it this node that runs there?",
+    ),
+    "archive-cut": (
+        "归档在写完之前中断({reason});不完整的 {path} 已删除。请重试。",
+        "The archive broke off ({reason}); the unfinished {path} was removed. Try again.",
+    ),
+    "no-chain": ("{path} 中还没有任何区块。", "There is no block in {path} yet."),
+    "interrupted": ("已中断。", "Interrupted."),
+}
+
+_SAFE = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """``text`` with controls, line ends and marks that turn the direction of writing escaped: no input can forge a
+    line of output.
+    """
+    return _SAFE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
+
+
+def sentence(code: str, parameters: tuple[Parameter, ...], language: Language) -> str:
+    """The sentence of a code; a code without one is shown as it is, with its parameters."""
+    pair = TEXTS.get(code) or _further(code)
+    values = {name: printable(str(value)) for name, value in parameters}
+    if pair is not None:
+        try:
+            return pair[0 if language == "zh" else 1].format(**values)
+        except (KeyError, IndexError, ValueError):
+            pass
+    details = ", ".join(f"{name}={value}" for name, value in values.items())
+    return f"{code} ({details})" if details else code
+
+
+def sentence_of(error: FazhiError, language: Language) -> str:
+    """The sentence of an error."""
+    return sentence(error.code, error.parameters, language)
+
+
+def _further(code: str) -> tuple[str, str] | None:
+    from .gateway.texts import TEXTS as GATEWAY
+
+    return GATEWAY.get(code)
