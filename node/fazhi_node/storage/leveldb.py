@@ -1,0 +1,121 @@
+"""The node's store on LevelDB, through plyvel.
+
+What the library leaves to its user, and is done here: batches are transactions (without, a batch whose body raises is
+written in half), ``sync`` is said every time (its default is off), checksums are checked on every read, the lock is
+ours (see :mod:`.lock`), and new files' names are made durable (see :mod:`.directory`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import plyvel
+
+from .directory import DirectoryWatch
+from .errors import StorageError, StoreCorrupt, StoreLocked, StoreStopped, from_os_error, from_text
+from .files import Lock, RealFiles
+from .limits import BLOCK_CACHE_BYTES, BLOOM_BITS, OPEN_FILES, WRITE_BUFFER_BYTES
+from .port import Batch, require_bytes
+
+NAME: Final = "plyvel"
+FOLDER: Final = "leveldb"
+
+
+class LevelStore:
+    """A :class:`~fazhi_node.storage.port.KeyValue` in the directory ``path``.
+
+    ``lock``, which must be held, is released by :meth:`close`.
+
+    Raises:
+        StorageError: the directory cannot be opened; ``store-corrupt`` where LevelDB finds damage (nothing is repaired
+        silently).
+    """
+
+    def __init__(self, path: Path, lock: Lock | None = None) -> None:
+        self._path = path
+        self._lock = lock
+        self._stopped = False
+        self._watch = DirectoryWatch(path)
+        try:
+            self._db = plyvel.DB(
+                str(path),
+                create_if_missing=True,
+                paranoid_checks=True,
+                write_buffer_size=WRITE_BUFFER_BYTES,
+                lru_cache_size=BLOCK_CACHE_BYTES,
+                max_open_files=OPEN_FILES,
+                bloom_filter_bits=BLOOM_BITS,
+            )
+        except (plyvel.Error, OSError) as error:
+            raise self._translate(error, "open") from error
+        try:
+            RealFiles().sync_directory(path)
+            RealFiles().sync_directory(path.parent)
+        except OSError as error:
+            self._db.close()
+            raise from_os_error(error, "open", path) from error
+
+    def get(self, key: bytes) -> bytes | None:
+        try:
+            value: bytes | None = self._db.get(key, verify_checksums=True)
+        except (plyvel.Error, RuntimeError) as error:
+            raise self._translate(error, "read") from error
+        return value
+
+    def scan(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        try:  # an iterator sees the moment of its creation: it is created here, not at the first step
+            pairs = self._db.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=True, fill_cache=False)
+        except (plyvel.Error, RuntimeError) as error:
+            raise self._translate(error, "scan") from error
+        return self._steps(pairs)
+
+    def _steps(self, pairs: plyvel.Iterator) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            yield from pairs
+        except (plyvel.Error, RuntimeError) as error:
+            raise self._translate(error, "scan") from error
+        finally:
+            pairs.close()
+
+    def write(self, batch: Batch, sync: bool = True) -> None:
+        if self._stopped:
+            raise StoreStopped("store-stopped", path=str(self._path))
+        if not batch:
+            return
+        try:
+            with self._db.write_batch(transaction=True, sync=sync) as pending:
+                for key, value in batch:
+                    if value is None:
+                        pending.delete(require_bytes(key))
+                    else:
+                        pending.put(require_bytes(key), require_bytes(value))
+            if sync:
+                self._watch.sync()
+        except (plyvel.Error, RuntimeError) as error:
+            self._stopped = True
+            raise self._translate(error, "write") from error
+        except OSError as error:
+            self._stopped = True
+            raise from_os_error(error, "write", self._path) from error
+
+    def close(self) -> None:
+        self._stopped = True
+        self._db.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _translate(self, error: Exception, what: str) -> StorageError:
+        path = str(self._path)
+        text = (
+            error.args[0].decode("utf-8", "replace") if error.args and isinstance(error.args[0], bytes) else str(error)
+        )
+        if isinstance(error, plyvel.CorruptionError):
+            return StoreCorrupt("store-corrupt", path=path, what=text[:200])
+        if isinstance(error, RuntimeError) and not isinstance(error, plyvel.Error):
+            return StoreStopped("store-stopped", path=path)
+        if "lock " in text and what == "open":
+            return StoreLocked("store-locked", path=path, process=0)
+        if "Corruption" in text or "missing files" in text:
+            return StoreCorrupt("store-corrupt", path=path, what=text[:200])
+        return from_text(text, what, path)

@@ -1,0 +1,39 @@
+"""Bounds of the storage. Units are the end of each name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_FORMAT_BYTES: Final = 4096
+
+# LevelDB
+WRITE_BUFFER_BYTES: Final = 16 * 1024 * 1024
+"""Also what has to be replayed at a start."""
+BLOCK_CACHE_BYTES: Final = 64 * 1024 * 1024
+OPEN_FILES: Final = 256
+BLOOM_BITS: Final = 10
+
+# SQLite
+SQLITE_PAGE_BYTES: Final = 8192
+SQLITE_CACHE_KIB: Final = 32 * 1024
+CHECKPOINT_PAGES: Final = 1000
+WAL_KEPT_BYTES: Final = 64 * 1024 * 1024
+BUSY_SECONDS: Final = 10.0
+
+# Caches of the chain store
+STATE_CACHE_ENTRIES: Final = 65_536
+STATE_CACHE_BYTES: Final = 32 * 1024 * 1024
+PAGE_CACHE_ENTRIES: Final = 65_536
+PAGE_CACHE_BYTES: Final = 64 * 1024 * 1024
+HASH_CACHE_ENTRIES: Final = 4096
+LATE_CERTIFICATES: Final = 64
+"""Grown certificates that wait for the next block's batch."""
+SCAN_ROWS: Final = 256
+
+# Vote log
+PREALLOCATED_BYTES: Final = 8 * 1024 * 1024
+"""Zeros written ahead: a vote then changes no length, and its fdatasync writes no journal."""
+ROTATE_BYTES: Final = 6 * 1024 * 1024
+"""Forgotten bytes after which the log is written anew."""
+MAX_VOTE_BYTES: Final = 64 * 1024 * 1024
+MAX_VOTE_LOG_BYTES: Final = 1024 * 1024 * 1024

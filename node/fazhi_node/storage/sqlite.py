@@ -1,0 +1,174 @@
+"""The node's store on SQLite, out of the standard library: for every platform where LevelDB has no ready package.
+
+Write-ahead log with ``synchronous=FULL``: a commit is one sequential write and one fsync (the rollback journal needs
+three or four), and readers see a consistent state while a commit runs. The table has no rowid: it *is* the tree of
+keys."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from .errors import DiskFull, StorageError, StoreCorrupt, StoreLocked, StoreStopped, from_os_error, from_text
+from .files import Lock, RealFiles
+from .limits import BUSY_SECONDS, CHECKPOINT_PAGES, SCAN_ROWS, SQLITE_CACHE_KIB, SQLITE_PAGE_BYTES, WAL_KEPT_BYTES
+from .port import Batch, require_bytes
+
+NAME: Final = "sqlite"
+FILE: Final = "store.sqlite3"
+_APPLICATION_ID: Final = 0x665A7374
+_FULL: Final = 2
+_CORRUPT_CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+
+
+class SqliteStore:
+    """A :class:`~fazhi_node.storage.port.KeyValue` in the file ``path``.
+
+    Two connections, each behind its own mutex (a connection may serve any thread, but one at a time): one writes, one
+    reads. A scan takes a third for as long as it lasts, inside a read transaction, which is what keeps its moment
+    still."""
+
+    def __init__(self, path: Path, lock: Lock | None = None) -> None:
+        self._path = path
+        self._lock = lock
+        self._stopped = False
+        self._closed = False
+        self._writing = threading.Lock()
+        self._reading = threading.Lock()
+        try:
+            self._writer = self._connect()
+            self._prepare(self._writer)
+            self._reader = self._connect()
+        except sqlite3.Error as error:
+            raise self._translate(error, "open") from error
+        try:
+            RealFiles().sync_directory(path.parent)
+        except OSError as error:
+            raise from_os_error(error, "open", path) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        # Autocommit: transactions are begun and ended here, never by the module's own rules.
+        connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        for name, value in (
+            ("page_size", SQLITE_PAGE_BYTES),
+            ("synchronous", "FULL"),
+            ("fullfsync", "ON"),  # macOS only
+            ("checkpoint_fullfsync", "ON"),
+            ("cache_size", -SQLITE_CACHE_KIB),
+            ("cell_size_check", "ON"),
+            ("trusted_schema", "OFF"),
+            ("wal_autocheckpoint", CHECKPOINT_PAGES),
+            ("journal_size_limit", WAL_KEPT_BYTES),
+        ):
+            connection.execute(f"PRAGMA {name}={value}")
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        (level,) = connection.execute("PRAGMA synchronous").fetchone()
+        if (
+            mode != "wal" or level != _FULL
+        ):  # some file systems have no shared memory; SQLite then says so only in its answer
+            raise from_text(f"journal_mode={mode} synchronous={level}", "open", self._path)
+        connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+        connection.execute("CREATE TABLE IF NOT EXISTS kv (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
+
+    def get(self, key: bytes) -> bytes | None:
+        with self._reading:
+            self._check_open()
+            try:
+                row = self._reader.execute("SELECT value FROM kv WHERE key=?", (key,)).fetchone()
+            except sqlite3.Error as error:
+                raise self._translate(error, "read") from error
+        return None if row is None else bytes(row[0])
+
+    def scan(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        self._check_open()
+        order = "DESC" if reverse else "ASC"
+        try:
+            connection = self._connect()
+            connection.execute("BEGIN")
+            rows = connection.execute(
+                f"SELECT key, value FROM kv WHERE key>=? AND key<? ORDER BY key {order}",  # noqa: S608 - one of two words
+                (start, stop),
+            )
+            first = rows.fetchmany(1)  # the read transaction begins with the first step, so it is taken here
+        except sqlite3.Error as error:
+            raise self._translate(error, "scan") from error
+        return self._steps(connection, rows, first)
+
+    def _steps(
+        self, connection: sqlite3.Connection, rows: sqlite3.Cursor, block: list[tuple[bytes, bytes]]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            while block:
+                yield from block
+                self._check_open()
+                block = rows.fetchmany(SCAN_ROWS)
+        except sqlite3.Error as error:
+            raise self._translate(error, "scan") from error
+        finally:
+            connection.close()
+
+    def write(self, batch: Batch, sync: bool = True) -> None:
+        with self._writing:
+            self._check_open()
+            if self._stopped:
+                raise StoreStopped("store-stopped", path=str(self._path))
+            if not batch:
+                return
+            latest = {require_bytes(key): None if value is None else require_bytes(value) for key, value in batch}
+            puts = sorted((key, value) for key, value in latest.items() if value is not None)
+            deletes = sorted((key,) for key, value in latest.items() if value is None)
+            connection = self._writer
+            try:
+                # NORMAL leaves out the fsync of this commit alone: the next FULL one covers its bytes too.
+                connection.execute(f"PRAGMA synchronous={'FULL' if sync else 'NORMAL'}")
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany("INSERT OR REPLACE INTO kv VALUES (?,?)", puts)
+                connection.executemany("DELETE FROM kv WHERE key=?", deletes)
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._stopped = True
+                if connection.in_transaction:
+                    self._give_up(connection)
+                raise self._translate(error, "write") from error
+
+    @staticmethod
+    def _give_up(connection: sqlite3.Connection) -> None:
+        with contextlib.suppress(sqlite3.Error):  # it is refused already, and the first error is the one that tells why
+            connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        with self._writing, self._reading:
+            if not self._closed:
+                self._closed = True
+                self._stopped = True
+                self._reader.close()
+                # The last connection empties the log into the file; where it cannot, the next start does.
+                with contextlib.suppress(sqlite3.Error):
+                    self._writer.close()
+                if self._lock is not None:
+                    self._lock.release()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreStopped("store-stopped", path=str(self._path))
+
+    def _translate(self, error: sqlite3.Error, what: str) -> StorageError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        path = str(self._path)
+        if code in _CORRUPT_CODES:
+            return StoreCorrupt("store-corrupt", path=path, what=str(error)[:200])
+        if code == sqlite3.SQLITE_FULL:
+            return DiskFull("disk-full", path=path, what=what)
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StoreLocked("store-locked", path=path, process=0)
+        if isinstance(error, sqlite3.ProgrammingError) and self._closed:
+            return StoreStopped("store-stopped", path=path)
+        name = getattr(error, "sqlite_errorname", "") or str(error)
+        return from_text(f"{name}: {error}", what, path)
