@@ -122,7 +122,7 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def cli_text(key: str, language: Language, **values: object) -> str:
+def cli_text(key: str, language: Language, /, **values: object) -> str:
     """One text of the command line."""
     text = CLI_TEXTS[key][0 if language == "zh" else 1]
     return text.format(**values) if values else text

@@ -31,10 +31,10 @@ from fazhi_ledger.names import NAME, ORG
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.suites import Suite, suite_named
 
-from .addresses import CONFIG_NAME, GatewayUrl, is_loopback, join_address, split_address
+from .addresses import CONFIG_NAME, VOTES_NAME, GatewayUrl, is_loopback, join_address, split_address
 from .certificates import MAX_CERTIFICATE_BYTES, check_certificate, make_certificate
 from .config_file import config_text
-from .exits import Misuse
+from .exits import Exit, Misuse, Stop
 from .private_files import make_private_directory, read_bounded, write_new
 from .transport.identity import pem_of, server_name
 
@@ -116,12 +116,35 @@ def initialise(home: Path, identity: Identity, passphrase: bytes | None, *, open
     write_new(home / "keys" / "tls.key", tls_key)
     write_new(home / "keys" / "tls.crt", pem_of(certificate), 0o644)
     write_new(home / "keys" / "read-tokens", secrets.token_urlsafe(32).encode("ascii") + b"\n")
+    make_private_directory(home / "data")
+    _create_vote_log(home, identity.suite, signer.public_key)
     card = home / f"{identity.org}.card"
     write_new(card, member_card(identity, signer, certificate), 0o644)
     listen = _listening(identity)
     text = config_text(identity.org, *listen, plain=identity.url.scheme == "http", open_reads=open_reads)
     write_new(home / CONFIG_NAME, text.encode("utf-8"))
     return Home(home, card, signer.public_key)
+
+
+def vote_owner(suite: Suite, public_key: bytes) -> bytes:
+    """Whose vote log it is, for :class:`~fazhi_node.storage.vote_log.DiskVoteLog`.
+
+    The key alone names it: the log is made with the key, before there is a chain. A key serves one membership of one
+    chain, and every signed body carries its genesis hash.
+    """
+    return suite.tagged_hash("vote-owner", public_key)
+
+
+def _create_vote_log(home: Path, suite: Suite, public_key: bytes) -> None:
+    from .storage.errors import StorageError
+    from .storage.vote_log import DiskVoteLog
+
+    try:
+        owner = vote_owner(suite, public_key)
+        # The key was made a moment ago: nobody can have signed anything with it.
+        DiskVoteLog.create(home / "data" / VOTES_NAME, home / "keys" / "vote-guard", owner, fresh=True)
+    except StorageError as error:
+        raise Stop(Exit.STORAGE, error.code, **dict(error.parameters)) from None
 
 
 def _listening(identity: Identity) -> tuple[str, str]:
@@ -251,6 +274,20 @@ def _roles(card: dict[str, Any]) -> tuple[str, ...]:
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise ValueError("roles is not a list of names")
     return tuple(roles)
+
+
+def built_in_rule_sets(procedures: Sequence[str]) -> dict[str, bytes]:
+    """Compiled rule sets of built-in procedures, by procedure.
+
+    Raises:
+        Misuse: ``unknown-procedure``.
+    """
+    from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
+
+    for procedure in procedures:
+        if procedure not in BUILTIN_PROCEDURES:
+            raise Misuse("unknown-procedure", name=procedure, known=", ".join(BUILTIN_PROCEDURES))
+    return {procedure: load_builtin_rule_set(procedure).encode() for procedure in procedures}
 
 
 def assemble_genesis(
