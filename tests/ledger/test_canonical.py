@@ -1,0 +1,114 @@
+"""Canonical bytes: one value, one encoding; everything else is refused (safety.md §3, msgpack)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import pytest
+from fazhi_ledger.canonical import decode, encode
+from fazhi_ledger.errors import EncodingError
+from fazhi_ledger.limits import MAX_DEPTH
+from hypothesis import given
+from hypothesis import strategies as st
+
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.binary(max_size=40) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=5).map(tuple),
+    max_leaves=20,
+)
+
+
+@given(values)
+def test_decoding_undoes_encoding(value: Any) -> None:
+    try:
+        data = encode(value)
+    except EncodingError as error:
+        assert error.code == "too-deep"  # noqa: PT017 - hypothesis may nest deeper than the profile allows
+        return
+    back = decode(data)
+    assert back == value
+    assert encode(back) == data
+
+
+@given(st.binary(max_size=60))
+def test_whatever_decodes_encodes_to_the_same_bytes(data: bytes) -> None:
+    try:
+        value = decode(data)
+    except EncodingError:
+        return
+    assert encode(value) == data
+
+
+@pytest.mark.parametrize(
+    "spelling", ["cc01", "cd0001", "ce00000001", "cf0000000000000001", "d001", "d10001", "d3" + "00" * 7 + "01"]
+)
+def test_longer_spellings_of_one_are_refused(spelling: str) -> None:
+    assert decode(b"\x01") == 1
+    with pytest.raises(EncodingError, match="not-canonical"):
+        decode(bytes.fromhex(spelling))
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "malformed"),
+        (b"\x01\x02", "malformed"),  # followed by more
+        (b"\x92\x01", "malformed"),  # cut short
+        (b"\xc1", "malformed"),  # the byte that msgpack never uses
+        (b"\xca\x00\x00\x00\x00", "not-canonical"),  # float
+        (b"\xcb" + bytes(8), "not-canonical"),
+        (b"\x80", "not-canonical"),  # the empty map
+        (b"\x81\x01\x01", "malformed"),  # a map
+        (b"\x82\x01\x01\x01\x02", "malformed"),  # with duplicate keys
+        (b"\xd4\x01\x00", "malformed"),  # extension
+        (b"\xd6\xff\x00\x00\x00\x00", "malformed"),  # timestamp
+        (b"\xa1\xff", "malformed"),  # not UTF-8
+        (b"\xa3\xed\xa0\x80", "malformed"),  # a surrogate in UTF-8
+        (b"\xd9\x01a", "not-canonical"),  # str8 where fixstr is shortest
+        (b"\xdc\x00\x01\x01", "not-canonical"),  # array16 where fixarray is shortest
+        (b"\xc5\x00\x01a", "not-canonical"),  # bin16 where bin8 is shortest
+        (b"\xdd\xff\xff\xff\xff", "malformed"),  # four billion elements announced
+    ],
+)
+def test_refused(data: bytes, code: str) -> None:
+    with pytest.raises(EncodingError) as caught:
+        decode(data)
+    assert caught.value.code == code
+
+
+def nested(depth: int) -> bytes:
+    return b"\x91" * depth + b"\xc0"
+
+
+def test_depth_has_a_limit_on_both_sides() -> None:
+    decode(nested(MAX_DEPTH))
+    with pytest.raises(EncodingError, match="too-deep"):
+        decode(nested(MAX_DEPTH + 1))
+    with pytest.raises(EncodingError):
+        decode(nested(500_000))
+
+
+def test_size_has_a_limit_on_both_sides() -> None:
+    data = encode(b"x" * 100)
+    decode(data, max_bytes=len(data))
+    with pytest.raises(EncodingError, match="too-large"):
+        decode(data, max_bytes=len(data) - 1)
+
+
+@pytest.mark.parametrize("value", [1.0, {}, {1: 2}, [1], 2**64, -(2**63) - 1, "\ud800", object(), bytearray(b"x")])
+def test_values_outside_the_profile_are_not_encoded(value: Any) -> None:
+    with pytest.raises(EncodingError, match="not-canonical"):
+        encode(value)
+
+
+def test_value_too_deep_is_not_encoded() -> None:
+    value: Any = None
+    for _ in range(MAX_DEPTH + 1):
+        value = (value,)
+    with pytest.raises(EncodingError, match="too-deep"):
+        encode(value)
+
+
+def test_the_encoding_is_plain_msgpack() -> None:
+    assert encode((1, b"a", "b", None, True)) == msgpack.packb([1, b"a", "b", None, True])

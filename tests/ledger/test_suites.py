@@ -1,0 +1,237 @@
+"""Suites, DSSE and key files. One verdict per signature, whatever the library (safety.md §0.2)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography.exceptions import InvalidSignature as OpenSslInvalid
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from fazhi_ledger import dsse, suites
+from fazhi_ledger.errors import InvalidKey, InvalidSignature
+from fazhi_ledger.keys import SoftwareSigner
+from fazhi_ledger.receipt_steps import VALID, check_receipt
+from fazhi_ledger.suites import ED25519_SHA256, Suite, suite_named
+
+from tests.conftest import vector_path
+from tests.ledger.builders import World, signer
+from tests.ledger.suites import ToySuite
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+# SHA-256 over the 914 verdicts in order ("1" accepted, "0" not), as first computed with PyNaCl 1.6 and agreed by OpenSSL.
+FROZEN_VERDICTS = "9111cd3acbe211e15031707588bc9d68cb7b0c2d8f500fad1ebfedfc4362ffab"
+
+
+def accepted(key: bytes, message: bytes, signature: bytes, suite: Suite = ED25519_SHA256) -> bool:
+    try:
+        suite.verify(key, message, signature)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def openssl_accepts(key: bytes, message: bytes, signature: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except (OpenSslInvalid, ValueError):
+        return False
+    return True
+
+
+def test_cctv_vectors_have_one_frozen_verdict_each() -> None:
+    """C2SP/CCTV ed25519: 914 vectors on which libraries disagree; ours must never change, else an upgrade forks the
+    chain."""
+    vectors = json.loads(vector_path("ed25519-cctv-914.json").read_text())
+    verdicts = []
+    for vector in vectors:
+        key, signature = bytes.fromhex(vector["key"]), bytes.fromhex(vector["sig"])
+        verdict = accepted(key, vector["msg"].encode(), signature)
+        weak = {"low_order_A", "low_order_R", "non_canonical_A", "non_canonical_R"} & set(vector["flags"] or ())
+        assert not (verdict and weak), vector["number"]
+        if not weak:
+            assert verdict == openssl_accepts(key, vector["msg"].encode(), signature), vector["number"]
+        verdicts.append("1" if verdict else "0")
+    assert len(verdicts) == 914
+    assert verdicts.count("1") == 43
+    assert hashlib.sha256("".join(verdicts).encode()).hexdigest() == FROZEN_VERDICTS
+
+
+def test_wycheproof_vectors() -> None:
+    data = json.loads(vector_path("ed25519-wycheproof.json").read_text())
+    count = 0
+    for group in data["testGroups"]:
+        key = bytes.fromhex(group["publicKey"]["pk"])
+        for case in group["tests"]:
+            verdict = accepted(key, bytes.fromhex(case["msg"]), bytes.fromhex(case["sig"]))
+            assert verdict == (case["result"] == "valid"), case["tcId"]
+            count += 1
+    assert count == 151
+
+
+def on_curve(y: int) -> int | None:
+    """x of a point with this y, if there is one (RFC 8032 §5.1.3)."""
+    d = -121665 * pow(121666, P - 2, P) % P
+    square = (y * y - 1) * pow(d * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    return x if (x * x - square) % P == 0 else None
+
+
+@pytest.mark.parametrize("y", suites._LOW_ORDER_Y)
+@pytest.mark.parametrize("sign", [0, 1])
+def test_low_order_keys_are_refused_at_registration(y: int, sign: int) -> None:
+    key = (y | sign << 255).to_bytes(32, "little")
+    with pytest.raises(InvalidKey, match="weak-key"):
+        ED25519_SHA256.check_public_key(key)
+    with pytest.raises(InvalidSignature, match="weak-point"):
+        ED25519_SHA256.verify(key, b"m", bytes(64))
+
+
+def test_the_list_of_low_order_points_is_right() -> None:
+    """Each y doubles to the identity within three doublings, computed here from the curve's equation."""
+    d = -121665 * pow(121666, P - 2, P) % P
+    for y in suites._LOW_ORDER_Y:
+        x = on_curve(y)
+        assert x is not None
+        for _ in range(3):
+            t = d * x * x * y * y % P
+            x, y = (  # noqa: PLW2901
+                2 * x * y * pow(1 + t, P - 2, P) % P,
+                (y * y + x * x) * pow(1 - t, P - 2, P) % P,
+            )
+        assert (x, y) == (0, 1)
+
+
+@pytest.mark.parametrize("y", [P, P + 1, P + 18, 2**255 - 1])
+def test_non_canonical_points_are_refused(y: int) -> None:
+    with pytest.raises(InvalidKey):
+        ED25519_SHA256.check_public_key(y.to_bytes(32, "little"))
+    with pytest.raises(InvalidSignature, match="weak-point"):
+        ED25519_SHA256.verify(signer("a").public_key, b"m", y.to_bytes(32, "little") + bytes(32))
+
+
+def test_key_of_mixed_order_is_refused_at_registration() -> None:
+    """A point of order 8·L signs consistently under the cofactorless equation but splits cofactored verifiers from
+    the rest."""
+    from nacl.bindings import crypto_core_ed25519_add
+
+    torsion = suites._LOW_ORDER_Y[3].to_bytes(32, "little")
+    mixed = crypto_core_ed25519_add(signer("a").public_key, torsion)
+    with pytest.raises(InvalidKey, match="weak-key"):
+        ED25519_SHA256.check_public_key(mixed)
+
+
+def test_malleated_scalar_is_refused() -> None:
+    key = signer("a")
+    signature = key.sign(b"m")
+    ED25519_SHA256.verify(key.public_key, b"m", signature)
+    scalar = int.from_bytes(signature[32:], "little") + L
+    assert not accepted(key.public_key, b"m", signature[:32] + scalar.to_bytes(32, "little"))
+
+
+@pytest.mark.parametrize("size", [0, 31, 33, 64])
+def test_lengths_of_keys_and_signatures(size: int) -> None:
+    with pytest.raises(InvalidKey, match="bad-key-length"):
+        ED25519_SHA256.check_public_key(bytes(size))
+    with pytest.raises(InvalidSignature, match="bad-signature-length"):
+        ED25519_SHA256.verify(bytes(size), b"m", bytes(64))
+    with pytest.raises(InvalidSignature, match="bad-signature-length"):
+        ED25519_SHA256.verify(signer("a").public_key, b"m", bytes(size + 1))
+
+
+def test_unknown_suite() -> None:
+    with pytest.raises(InvalidKey, match="unknown-suite"):
+        suite_named("rot13")
+
+
+def test_a_second_suite_carries_a_whole_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seam holds: other hash, key and signature sizes, and signatures that differ each time."""
+    toy = ToySuite()
+    monkeypatch.setitem(suites._SUITES, toy.name, toy)
+    world = World(suite=toy)
+    report = check_receipt(world.receipt().to_json(), world.genesis_hash)
+    assert report.verdict == VALID, report.failed
+    assert world.items[0].signatures != world.items[1].signatures
+
+
+def test_pae_is_that_of_the_protocol() -> None:
+    """The example of the DSSE protocol text."""
+    assert dsse.pae("http://example.com/HelloWorld", b"hello world") == (
+        b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+    )
+
+
+def test_a_signature_of_one_kind_is_none_of_another() -> None:
+    """Each kind has a payload type of its own: a PREPARE can never be read as a COMMIT (safety.md §2, Identity)."""
+    key = signer("a")
+    for kind in dsse.PAYLOAD_TYPES:
+        signature = dsse.sign(key, kind, b"body")
+        dsse.verify(ED25519_SHA256, key.public_key, kind, b"body", signature)
+        for other in dsse.PAYLOAD_TYPES:
+            if other != kind:
+                with pytest.raises(InvalidSignature):
+                    dsse.verify(ED25519_SHA256, key.public_key, other, b"body", signature)
+    assert len(set(dsse.PAYLOAD_TYPES)) == len(dsse.PAYLOAD_TYPES)
+
+
+class TestKeyFiles:
+    def test_encrypted_round_trip(self) -> None:
+        key = signer("a")
+        pem = key.to_pem(b"a long pass phrase")
+        assert b"ENCRYPTED" in pem
+        assert SoftwareSigner.from_pem(ED25519_SHA256, pem, b"a long pass phrase").public_key == key.public_key
+
+    @pytest.mark.parametrize(
+        ("passphrase", "given", "code"),
+        [
+            (b"right", b"wrong", "wrong-passphrase"),
+            (b"right", None, "needs-passphrase"),
+            (b"right", b"", "needs-passphrase"),
+            (None, b"any", "not-encrypted"),
+        ],
+    )
+    def test_wrong_passphrases(self, passphrase: bytes | None, given: bytes | None, code: str) -> None:
+        pem = signer("a").to_pem(passphrase)
+        with pytest.raises(InvalidKey) as caught:
+            SoftwareSigner.from_pem(ED25519_SHA256, pem, given)
+        assert caught.value.code == code
+
+    def test_empty_passphrase_is_refused(self) -> None:
+        with pytest.raises(InvalidKey, match="empty-passphrase"):
+            signer("a").to_pem(b"")
+
+    @pytest.mark.parametrize(
+        "pem", [b"", b"nonsense", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+    )
+    def test_damaged_files(self, pem: bytes) -> None:
+        with pytest.raises(InvalidKey, match="malformed-key-file"):
+            SoftwareSigner.from_pem(ED25519_SHA256, pem, None)
+
+    def test_key_of_another_type(self) -> None:
+        from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+        pem = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        with pytest.raises(InvalidKey, match="wrong-key-type"):
+            SoftwareSigner.from_pem(ED25519_SHA256, pem, None)
+
+    def test_openssl_reads_it(self, tmp_path: Path) -> None:
+        key = signer("a")
+        file = tmp_path / "key.pem"
+        file.write_bytes(key.to_pem(b"word"))
+        command = ["openssl", "pkey", "-in", str(file), "-passin", "pass:word", "-pubout", "-outform", "DER"]
+        try:
+            public = subprocess.run(command, capture_output=True, check=True).stdout
+        except FileNotFoundError:
+            pytest.skip("openssl is not installed")
+        assert public[-32:] == key.public_key
+
+    def test_secret_is_not_in_the_representation(self) -> None:
+        key = SoftwareSigner.generate(ED25519_SHA256)
+        assert key._secret.hex() not in repr(key)
+        assert repr(key._secret) not in repr(key)
