@@ -1,0 +1,197 @@
+"""Which items may stand in a block at all (design §4, §5). Whatever is wrong here makes the item, and a block that
+holds it, invalid.
+
+Signatures are not verified here but once, where an item first arrives (:func:`signatures_to_verify` says what to
+verify).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from fazhi_ledger import dsse
+from fazhi_ledger.canonical import pack
+from fazhi_ledger.errors import EncodingError, InvalidSubmission
+from fazhi_ledger.parameters import Parameters
+from fazhi_ledger.record import Record, records_root
+from fazhi_ledger.result import ResultSigner
+from fazhi_ledger.submission import Item, SubmissionBody
+
+from .context import Admitted, BlockContext
+from .entries import Counter, KeyEntry, LaneEntry, ParametersEntry
+from .errors import StateCorrupt
+from .keys import key_key, lane_count_key, lane_key_of, single_key
+from .state import Overlay, StateView, read_entry
+
+RECORDING: Final = ("cases", "record")
+"""The one action that carries records beside its signed body."""
+
+
+def signatures_to_verify(item: Item) -> tuple[tuple[bytes, bytes, bytes], ...]:
+    """What must be verified of an item before it may be executed:
+
+    (public key, message, signature), in the order of the signers.
+    """
+    message = dsse.pae(dsse.SUBMISSION, item.body_bytes)
+    return tuple(
+        (key, message, signature) for key, signature in zip(item.body.signer_keys, item.signatures, strict=True)
+    )
+
+
+def content_bytes(item: Item) -> int:
+    """The size of an item as the chain's bounds count it: body, signatures and records, without the framing."""
+    return len(item.body_bytes) + sum(map(len, item.signatures)) + sum(map(len, item.records))
+
+
+def parameters_of(view: StateView | Overlay) -> Parameters:
+    """The chain's parameters in that state.
+
+    Raises:
+        StateCorrupt: there are none.
+    """
+    data = view.get(single_key("parameters"))
+    if data is None:
+        raise StateCorrupt("the state holds no parameters")
+    return _decoded_parameters(data)
+
+
+@lru_cache(maxsize=16)
+def _decoded_parameters(data: bytes) -> Parameters:
+    return read_entry(data, ParametersEntry.decode).parameters
+
+
+def check_item(view: StateView, item: Item, context: BlockContext) -> None:
+    """Raise unless the item could stand in the block of ``context``, its place in its lane and its signatures aside.
+
+    Raises:
+        InvalidSubmission: see :func:`admit`; also ``too-many-lanes``.
+    """
+    base = Overlay(view)
+    parameters = parameters_of(base)
+    admit(base, parameters, item, context)
+    if base.get(lane_key_of(item.body)) is None:
+        check_new_lane(base, parameters, item.body)
+
+
+def admit(base: Overlay, parameters: Parameters, item: Item, context: BlockContext) -> Admitted:
+    """Check everything of an item but its lane and its signatures, cheap checks first.
+
+    ``base`` is the state before the block.
+
+    Raises:
+        InvalidSubmission: ``wrong-genesis``, ``item-too-large``, ``too-many-signers``, ``expired``,
+            ``validity-too-long``, ``not-before-ahead``, ``not-before-mismatch``, ``unknown-key``, ``revoked-key``,
+            ``key-not-of-org``, ``unexpected-records``, ``wrong-records``, ``too-many-records`` or
+            ``malformed-record``.
+    """
+    body = item.body
+    if body.genesis_hash != context.genesis_hash:
+        raise InvalidSubmission("wrong-genesis")
+    size = content_bytes(item)
+    if size > parameters.get("max_item_bytes"):
+        raise InvalidSubmission("item-too-large", bytes=size, limit=parameters.get("max_item_bytes"))
+    if len(body.signer_keys) > parameters.get("max_signer_keys"):
+        limit = parameters.get("max_signer_keys")
+        raise InvalidSubmission("too-many-signers", signers=len(body.signer_keys), limit=limit)
+    _check_validity(parameters, body, context)
+    signers = _signers(base, body)
+    records = _records(parameters, item, context)
+    return Admitted(item, item.id(context.suite), signers, records)
+
+
+def _check_validity(parameters: Parameters, body: SubmissionBody, context: BlockContext) -> None:
+    until = body.valid_until_ms
+    if until is not None:
+        if context.time_ms > until:
+            raise InvalidSubmission("expired", valid_until_ms=until, time_ms=context.time_ms)
+        limit = parameters.get("max_validity_ms")
+        if until - body.claimed_time_ms > limit:
+            raise InvalidSubmission("validity-too-long", validity_ms=until - body.claimed_time_ms, limit_ms=limit)
+    if body.not_before is not None:
+        height, header_hash = body.not_before
+        if height >= context.height:
+            raise InvalidSubmission("not-before-ahead", not_before=height, next_height=context.height)
+        if context.header_hash_at(height) != header_hash:
+            raise InvalidSubmission("not-before-mismatch", not_before=height)
+
+
+def _signers(base: Overlay, body: SubmissionBody) -> tuple[ResultSigner, ...]:
+    signers = []
+    for position, public_key in enumerate(body.signer_keys):
+        entry = base.load(key_key(public_key), KeyEntry.decode)
+        if entry is None:
+            raise InvalidSubmission("unknown-key", position=position)
+        if entry.revoked_height is not None:
+            raise InvalidSubmission("revoked-key", position=position, revoked_height=entry.revoked_height)
+        signers.append(ResultSigner(public_key, entry.org, entry.roles))
+    if signers[0].org != body.org:
+        raise InvalidSubmission("key-not-of-org", org=body.org, key_org=signers[0].org)
+    return tuple(signers)
+
+
+def _records(parameters: Parameters, item: Item, context: BlockContext) -> tuple[Record, ...]:
+    """The records beside the body, which must be the ones that the signed args name."""
+    body = item.body
+    if (body.contract, body.action) != RECORDING:
+        if item.records:
+            raise InvalidSubmission("unexpected-records", records=len(item.records))
+        return ()
+    count = len(item.records)
+    if count > parameters.get("max_records_per_item"):
+        raise InvalidSubmission("too-many-records", records=count, limit=parameters.get("max_records_per_item"))
+    # Compared as bytes: to Python True is 1, on the chain it is not.
+    expected = pack((count, records_root(context.suite, item.records)))
+    if count == 0 or pack(body.args) != expected:
+        raise InvalidSubmission("wrong-records", records=count)
+    records = []
+    for index, data in enumerate(item.records):
+        try:
+            records.append(Record.decode(data))
+        except EncodingError as error:
+            raise InvalidSubmission("malformed-record", record=index, reason=error.code) from None
+    return tuple(records)
+
+
+def lane_position(view: StateView | Overlay, item: Item) -> int:
+    """The next seq of the item's lane in that state: the item is executable when this is its own seq."""
+    lane = _lane(view, item)
+    return 0 if lane is None else lane.next_seq
+
+
+def _lane(view: StateView | Overlay, item: Item) -> LaneEntry | None:
+    key = lane_key_of(item.body)
+    if isinstance(view, Overlay):
+        return view.load(key, LaneEntry.decode)
+    data = view.get(key)
+    return None if data is None else read_entry(data, LaneEntry.decode)
+
+
+def check_new_lane(state: Overlay, parameters: Parameters, body: SubmissionBody) -> int:
+    """How many lanes the first key has with one more.
+
+    Raises:
+        InvalidSubmission: ``too-many-lanes``.
+    """
+    known = state.load(lane_count_key(body.signer_keys[0]), Counter.decode)
+    lanes = 1 if known is None else known.value + 1
+    if lanes > parameters.get("max_lanes_per_key"):
+        raise InvalidSubmission("too-many-lanes", limit=parameters.get("max_lanes_per_key"))
+    return lanes
+
+
+def take_lane(state: Overlay, parameters: Parameters, item: Item) -> LaneEntry:
+    """The item's lane as it stands, the item being its next; a new lane is counted.
+
+    Raises:
+        InvalidSubmission: ``wrong-seq`` or ``too-many-lanes``.
+    """
+    lane = _lane(state, item)
+    expected = 0 if lane is None else lane.next_seq
+    if item.body.seq != expected:
+        raise InvalidSubmission("wrong-seq", expected=expected, found=item.body.seq)
+    if lane is None:
+        lanes = check_new_lane(state, parameters, item.body)
+        state.store(lane_count_key(item.body.signer_keys[0]), Counter(lanes))
+        return LaneEntry(0)
+    return lane

@@ -1,0 +1,101 @@
+"""What a block's execution is given beside the state, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fazhi_ledger.errors import Parameter
+from fazhi_ledger.parameters import Parameters
+from fazhi_ledger.record import Record
+from fazhi_ledger.result import RecordResult, Result, ResultSigner
+from fazhi_ledger.submission import Item, SubmissionBody
+from fazhi_ledger.suites import Suite
+
+from .procedures.interpreter import Settings
+from .state import Overlay
+
+HeaderHashAt = Callable[[int], bytes | None]
+"""``header_hash_at(height)``: the hash of a certified header, the genesis hash at 0, None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockContext:
+    """The block in whose place an item is looked at: its height, its time (Unix milliseconds) and its parent's.
+
+    For admission to a mempool, ``height`` is that of the next block and both times are the last certified one: an item
+    counts as expired only once certified time has passed its bound.
+    """
+
+    suite: Suite
+    genesis_hash: bytes
+    height: int
+    time_ms: int
+    parent_time_ms: int
+    header_hash_at: HeaderHashAt
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An item that may stand in a block, with what the checks have worked out."""
+
+    item: Item
+    submission_id: bytes
+    signers: tuple[ResultSigner, ...]
+    records: tuple[Record, ...]
+
+    @property
+    def body(self) -> SubmissionBody:
+        """The signed body."""
+        return self.item.body
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One action under execution. ``base`` is the state before the block, where keys, roles and rules are read;
+    ``state`` takes the writes.
+
+    Writes are kept only if the action is not refused.
+    """
+
+    context: BlockContext
+    parameters: Parameters
+    settings: Settings
+    admitted: Admitted
+    base: Overlay
+    state: Overlay
+
+    @property
+    def body(self) -> SubmissionBody:
+        """The signed body."""
+        return self.admitted.body
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an accepted action came to, beside its writes.
+
+    ``next_seq`` is set by an action that gives up seqs of its lane.
+    """
+
+    parameters: tuple[Parameter, ...] = ()
+    record_results: tuple[RecordResult, ...] = ()
+    record_result_bytes: tuple[bytes, ...] = ()
+    next_seq: int | None = None
+    voided: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOutcome:
+    """The replicated result of one item; ``record_results`` is empty where it was refused."""
+
+    result: Result
+    record_results: tuple[RecordResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutcome:
+    """What a block does: one outcome an item, and the state's changes (None deletes), sorted by key."""
+
+    outcomes: tuple[ItemOutcome, ...]
+    changes: dict[bytes, bytes | None]

@@ -1,0 +1,48 @@
+"""Validator sets in the state: the one that certifies the next block, and at most one that waits (design §5, Epochs).
+
+A vote executed at h writes the waiting set with ``first_height`` h + 2. Header h + 1 names it as
+``next_validators_hash``; once block h + 1 is executed it becomes the current one, so that the state after h + 1 names
+who certifies h + 2.
+"""
+
+from __future__ import annotations
+
+from fazhi_ledger.validators import ValidatorSet
+
+from .errors import StateCorrupt
+from .keys import single_key
+from .state import Overlay, StateView, read_entry
+
+
+def current_set(view: StateView | Overlay) -> ValidatorSet:
+    """The set that certifies the block after that state.
+
+    Raises:
+        StateCorrupt: there is none.
+    """
+    data = view.get(single_key("validators"))
+    if data is None:
+        raise StateCorrupt("the state holds no validator set")
+    return read_entry(data, ValidatorSet.decode)
+
+
+def pending_set(view: StateView | Overlay) -> ValidatorSet | None:
+    """The set that waits to take over."""
+    data = view.get(single_key("validators-pending"))
+    return None if data is None else read_entry(data, ValidatorSet.decode)
+
+
+def sets_for(view: StateView | Overlay, height: int) -> tuple[ValidatorSet, ValidatorSet]:
+    """The sets that certify ``height`` and ``height + 1``, read in the state after ``height - 1``."""
+    current, pending = current_set(view), pending_set(view)
+    if pending is not None and pending.first_height == height + 1:
+        return current, pending
+    return current, current
+
+
+def advance(state: Overlay, height: int) -> None:
+    """After block ``height``: a set that certifies from ``height + 1`` on becomes the current one."""
+    pending = pending_set(state)
+    if pending is not None and pending.first_height == height + 1:
+        state.put(single_key("validators"), pending.encode())
+        state.delete(single_key("validators-pending"))

@@ -1,0 +1,69 @@
+"""The state at height 0: what a genesis file lays down."""
+
+from __future__ import annotations
+
+from fazhi_ledger.errors import EncodingError, InvalidGenesis
+from fazhi_ledger.genesis import Genesis, GenesisFile
+
+from .entries import (
+    MEMBER_ROLE,
+    Counter,
+    KeyEntry,
+    OrgEntry,
+    ParametersEntry,
+    ProcedureEntry,
+    ProceduresEntry,
+)
+from .errors import BadRuleSet
+from .keys import key_key, org_key, procedure_key, rule_set_key, single_key
+from .procedures.ruleset import RuleSet
+
+
+def genesis_state(genesis_file: GenesisFile) -> dict[bytes, bytes]:
+    """Every entry of the state before the first block.
+
+    Members become organisations whose ledger keys have the role ``member``; officers, parameters, rule sets and
+    validators follow. The file is checked as a whole first, proofs of possession included.
+
+    Raises:
+        InvalidGenesis: see ``GenesisFile.check``; ``reserved-role``, ``no-roles``, ``bad-rule-set``,
+            ``wrong-procedure``.
+    """
+    genesis_file.check()
+    genesis = genesis_file.genesis
+    state: dict[bytes, bytes] = {
+        single_key("parameters"): ParametersEntry(genesis.parameters).encode(),
+        single_key("protocol"): Counter(genesis.protocol_version).encode(),
+        single_key("validators"): genesis.validator_set().encode(),
+    }
+    _add_keys(state, genesis)
+    names = []
+    for (procedure, rule_set_hash), data in zip(genesis.rule_sets, genesis_file.rule_sets, strict=True):
+        _check_rule_set(procedure, data)
+        names.append(procedure)
+        state[rule_set_key(rule_set_hash)] = data
+        state[procedure_key(procedure)] = ProcedureEntry((rule_set_hash,)).encode()
+    state[single_key("procedures")] = ProceduresEntry(tuple(names)).encode()
+    return state
+
+
+def _add_keys(state: dict[bytes, bytes], genesis: Genesis) -> None:
+    for member in genesis.members:
+        org = OrgEntry(member.org, member.name_zh, member.name_en, None, member.roles, 0)
+        state[org_key(member.org)] = org.encode()
+        state[key_key(member.key)] = KeyEntry(member.org, (MEMBER_ROLE,), 0).encode()
+    for officer in genesis.officers:
+        if MEMBER_ROLE in officer.roles:
+            raise InvalidGenesis("reserved-role", org=officer.org, role=MEMBER_ROLE)
+        if not officer.roles:
+            raise InvalidGenesis("no-roles", org=officer.org)
+        state[key_key(officer.key)] = KeyEntry(officer.org, officer.roles, 0).encode()
+
+
+def _check_rule_set(procedure: str, data: bytes) -> None:
+    try:
+        rules = RuleSet.decode(data)
+    except (EncodingError, BadRuleSet) as error:
+        raise InvalidGenesis("bad-rule-set", procedure=procedure, reason=str(error)[:256]) from None
+    if rules.procedure != procedure:
+        raise InvalidGenesis("wrong-procedure", procedure=procedure, rule_set=rules.procedure)

@@ -1,0 +1,109 @@
+"""The head of a case: everything that the state holds of it, under one key and so one write of the tree for each
+touched case.
+
+The root over the case's events is kept as a frontier (the right edge of an RFC 6962 log), from which the root follows
+and to which the next event can be appended without reading the earlier ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from fazhi_ledger import merkle
+from fazhi_ledger.canonical import Value, decode, pack
+from fazhi_ledger.errors import EncodingError
+from fazhi_ledger.limits import MAX_CODE_CHARS, MAX_NAME_CHARS, MAX_ORG_CHARS, MAX_TIME_MS
+from fazhi_ledger.merkle import Frontier
+from fazhi_ledger.names import NAME, ORG, STEP
+from fazhi_ledger.shape import as_digest, as_int, as_text, as_tuple, as_version
+from fazhi_ledger.suites import Suite
+
+from .procedures.marks import Marks
+
+HEAD_VERSION: Final = 1
+EVENT_VERSION: Final = 1
+MAX_HEAD_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CaseHead:
+    """``[version, org, procedure, serial, year, rule_set_hash, opened_height, opened_time_ms, count, frontier, step,
+    marks]``.
+
+    ``serial`` is dense within (org, procedure, year of recording in the chain's offset); ``opened_time_ms`` is the
+    time of the block that opened the case; ``count`` is the number of events; ``step`` is the step recorded last.
+
+    Raises:
+        EncodingError: ``bad-case-head`` where count and frontier differ.
+    """
+
+    org: str
+    procedure: str
+    serial: int
+    year: int
+    rule_set_hash: bytes
+    opened_height: int
+    opened_time_ms: int
+    count: int
+    frontier: Frontier
+    step: str
+    marks: Marks
+
+    def __post_init__(self) -> None:
+        if self.frontier.size != self.count:
+            raise EncodingError("bad-case-head", count=self.count, events=self.frontier.size)
+
+    def root(self, suite: Suite) -> bytes:
+        """The RFC 6962 root over the case's events."""
+        return self.frontier.root(suite)
+
+    def encode(self) -> bytes:
+        return pack(
+            (
+                HEAD_VERSION,
+                self.org,
+                self.procedure,
+                self.serial,
+                self.year,
+                self.rule_set_hash,
+                self.opened_height,
+                self.opened_time_ms,
+                self.count,
+                self.frontier.to_value(),
+                self.step,
+                self.marks.to_value(),
+            )
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> CaseHead:
+        parts: tuple[Value, ...] = as_tuple(decode(data, max_bytes=MAX_HEAD_BYTES), "case head", length=12)
+        as_version(parts[0], "case head", HEAD_VERSION)
+        _, org, procedure, serial, year, rules, height, time_ms, count, frontier, step, marks = parts
+        return cls(
+            as_text(org, "org", MAX_ORG_CHARS, ORG),
+            as_text(procedure, "procedure", MAX_NAME_CHARS, NAME),
+            as_int(serial, "serial", low=1),
+            as_int(year, "year", low=1969, high=10_000),
+            as_digest(rules, "rule set hash"),
+            as_int(height, "opened height", low=1),
+            as_int(time_ms, "opened time", high=MAX_TIME_MS),
+            as_int(count, "count", low=1),
+            Frontier.from_value(frontier),
+            as_text(step, "step", MAX_CODE_CHARS, STEP),
+            Marks.from_value(marks),
+        )
+
+
+def event_bytes(submission_id: bytes, record_index: int, record_result: bytes) -> bytes:
+    """An event of a case: ``canonical [version, submission_id, record index, record result bytes]``.
+
+    The submission's body binds the record itself through its records root.
+    """
+    return pack((EVENT_VERSION, submission_id, record_index, record_result))
+
+
+def event_leaf(suite: Suite, submission_id: bytes, record_index: int, record_result: bytes) -> bytes:
+    """The leaf hash of an event in its case's log."""
+    return merkle.leaf_hash(suite, event_bytes(submission_id, record_index, record_result))

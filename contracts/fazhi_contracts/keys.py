@@ -1,0 +1,70 @@
+"""Keys of the state:
+
+``canonical [kind, part…]``. This module is the only place where they are made (spec/state.md lists them).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from fazhi_ledger.canonical import encode
+from fazhi_ledger.submission import SubmissionBody
+
+
+def state_key(kind: str, *parts: str | bytes | int) -> bytes:
+    """The key of an entry of that kind."""
+    return encode((kind, *parts))
+
+
+def org_key(org: str) -> bytes:
+    """``["org", org]`` → :class:`~fazhi_contracts.entries.OrgEntry`."""
+    return state_key("org", org)
+
+
+def key_key(public_key: bytes) -> bytes:
+    """``["key", public key]`` → :class:`~fazhi_contracts.entries.KeyEntry`."""
+    return state_key("key", public_key)
+
+
+def lane_key(org: str, public_key: bytes, lane: bytes) -> bytes:
+    """``["lane", org, first signing key, lane]`` → :class:`~fazhi_contracts.entries.LaneEntry`."""
+    return state_key("lane", org, public_key, lane)
+
+
+def lane_key_of(body: SubmissionBody) -> bytes:
+    """The key of the lane that a submission stands in."""
+    return lane_key(body.org, body.signer_keys[0], body.lane)
+
+
+def lane_count_key(public_key: bytes) -> bytes:
+    """``["lanes", public key]`` → how many lanes that key has opened."""
+    return state_key("lanes", public_key)
+
+
+def case_state_key(case_key: bytes) -> bytes:
+    """``["case", case key]`` → :class:`~fazhi_contracts.head.CaseHead`."""
+    return state_key("case", case_key)
+
+
+def serial_key(org: str, procedure: str, year: int) -> bytes:
+    """``["serial", org, procedure, year]`` → the last serial given out."""
+    return state_key("serial", org, procedure, year)
+
+
+def rule_set_key(rule_set_hash: bytes) -> bytes:
+    """``["rule-set", hash]`` → the rule set's canonical bytes."""
+    return state_key("rule-set", rule_set_hash)
+
+
+def procedure_key(procedure: str) -> bytes:
+    """``["procedure", name]`` → :class:`~fazhi_contracts.entries.ProcedureEntry`."""
+    return state_key("procedure", procedure)
+
+
+@lru_cache(maxsize=8)
+def single_key(kind: str) -> bytes:
+    """The key of a kind of which there is one:
+
+    ``parameters``, ``protocol``, ``procedures``, ``validators``, ``validators-pending``.
+    """
+    return state_key(kind)

@@ -1,0 +1,269 @@
+"""Sentences for codes, in Chinese and English: ``{code: (zh, en)}``. The chain carries codes and parameters only;
+these are made at the edge.
+
+Braces name parameters. Names of steps, documents and values come from the rule set, not from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from fazhi_ledger.errors import Parameter
+
+Sentences = Mapping[str, tuple[str, str]]
+
+REFUSALS: Final[Sentences] = {
+    "OK": ("已接受。", "Accepted."),
+    "unknown-action": ("没有名为 {contract}.{action} 的操作。", "There is no action {contract}.{action}."),
+    "bad-args": ("操作参数不符合格式：{what}。", "The arguments of the action are malformed: {what}."),
+    "unknown-procedure": (
+        "程序 {procedure} 没有已安装的规则集。",
+        "No rule set is installed for the procedure {procedure}.",
+    ),
+    "unknown-step": ("规则集中没有步骤 {step}。", "The rule set has no step {step}."),
+    "unknown-case": (
+        "案件尚不存在，步骤 {step} 不能立为首条记录。",
+        "There is no such case, and the step {step} does not open one.",
+    ),
+    "case-exists": (
+        "该案号的案件已经存在（区块高度 {opened_height}），不能再次建立。",
+        "A case of this number already exists (opened at height {opened_height}) and cannot be opened again.",
+    ),
+    "case-closed": (
+        "案件已由步骤 {closed_by} 办结，不能再记录步骤 {step}。",
+        "The case was closed by the step {closed_by}; the step {step} can no longer be recorded.",
+    ),
+    "wrong-procedure": (
+        "案件适用的程序是 {expected}，不是 {procedure}。",
+        "The case follows the procedure {expected}, not {procedure}.",
+    ),
+    "wrong-org": (
+        "{org} 的密钥不能在 {case_org} 的案件中记录。",
+        "A key of {org} cannot record in a case of {case_org}.",
+    ),
+    "impossible-step": (
+        "步骤 {step} 须在 {requires} 之后，现在不可能发生。",
+        "The step {step} is impossible before {requires}.",
+    ),
+    "role-not-allowed": (
+        "步骤 {step} 须由具有角色 {roles} 的人员签署。",
+        "The step {step} must be signed by somebody with the role {roles}.",
+    ),
+    "unknown-clear-field": ("步骤 {step} 没有公开字段 {field}。", "The step {step} has no clear field {field}."),
+    "unknown-clear-value": (
+        "步骤 {step} 的公开字段 {field} 不接受值 {value}。",
+        "The clear field {field} of the step {step} does not take the value {value}.",
+    ),
+    "missing-clear-field": (
+        "步骤 {step} 必须写明公开字段 {field}。",
+        "The step {step} must state the clear field {field}.",
+    ),
+    "void-not-at-seq": (
+        "作废须从本提交自己的序号 {seq} 开始，而不是 {first}。",
+        "A void begins at the submission's own seq {seq}, not at {first}.",
+    ),
+    "void-backwards": ("作废区间颠倒：{first} 至 {last}。", "The voided range runs backwards: {first} to {last}."),
+    "void-too-wide": (
+        "一次作废 {width} 个序号，超过上限 {limit}。",
+        "A void of {width} seqs exceeds the limit of {limit}.",
+    ),
+    "member-key-needed": ("此操作须由成员单位的账本密钥签署。", "This action must be signed by a member's ledger key."),
+    "not-of-your-org": ("{org} 不属于签署的成员单位。", "{org} does not belong to the member that signs."),
+    "unknown-org": ("单位 {org} 未登记。", "The organisation {org} is not registered."),
+    "org-known": ("单位 {org} 已登记。", "The organisation {org} is registered already."),
+    "not-a-unit": (
+        "{org} 不是下属单位的写法（成员.单位）；成员单位只能经表决加入。",
+        "{org} is not a unit (member.unit); members join by vote only.",
+    ),
+    "no-roles": ("密钥至少须有一个角色。", "A key needs at least one role."),
+    "reserved-role": ("角色 {role} 是保留的。", "The role {role} is reserved."),
+    "key-known": (
+        "该密钥已登记过；一个密钥只能登记一次。",
+        "This key has been registered before; a key is registered once only.",
+    ),
+    "weak-key": (
+        "该公钥不安全或不合格式（{reason}），不能登记。",
+        "This public key is unsafe or malformed ({reason}) and cannot be registered.",
+    ),
+    "possession-not-proven": (
+        "持有证明无效（{reason}）：密钥持有人没有就这次登记签名。",
+        "The proof of possession is not valid ({reason}): the key's holder did not sign this very registration.",
+    ),
+    "no-such-key": ("该密钥未登记。", "This key is not registered."),
+    "member-key": ("成员单位的账本密钥只能经表决更换。", "A member's ledger key changes by vote only."),
+    "key-already-revoked": (
+        "该密钥已在高度 {revoked_height} 撤销。",
+        "This key was revoked at height {revoked_height}.",
+    ),
+}
+"""Codes of results: what a contract refuses."""
+
+INVALIDITIES: Final[Sentences] = {
+    "wrong-genesis": ("提交属于另一条链。", "The submission belongs to another chain."),
+    "item-too-large": (
+        "提交有 {bytes} 字节，超过上限 {limit}。",
+        "The submission has {bytes} bytes, more than the limit of {limit}.",
+    ),
+    "too-many-signers": (
+        "签名密钥有 {signers} 个，超过上限 {limit}。",
+        "There are {signers} signer keys, more than the limit of {limit}.",
+    ),
+    "expired": (
+        "提交已过有效期：链上时间 {time_ms} 晚于 {valid_until_ms}。",
+        "The submission has expired: certified time {time_ms} is past {valid_until_ms}.",
+    ),
+    "validity-too-long": (
+        "有效期 {validity_ms} 毫秒超过上限 {limit_ms}。",
+        "The validity of {validity_ms} ms exceeds the limit of {limit_ms} ms.",
+    ),
+    "not-before-ahead": (
+        "提交引用的区块高度 {not_before} 尚不存在（下一高度为 {next_height}）。",
+        "The block at height {not_before} that the submission names does not exist yet (the next height is {next_height}).",
+    ),
+    "not-before-mismatch": (
+        "高度 {not_before} 的区块不是提交所引用的那一个。",
+        "The block at height {not_before} is not the one that the submission names.",
+    ),
+    "unknown-key": ("第 {position} 个签名密钥未登记。", "The signer key at position {position} is not registered."),
+    "revoked-key": (
+        "第 {position} 个签名密钥已在高度 {revoked_height} 撤销。",
+        "The signer key at position {position} was revoked at height {revoked_height}.",
+    ),
+    "key-not-of-org": (
+        "首个签名密钥属于 {key_org}，不属于 {org}。",
+        "The first signer key belongs to {key_org}, not to {org}.",
+    ),
+    "unexpected-records": (
+        "此操作不带记录，却附有 {records} 条。",
+        "This action carries no records, yet {records} stand beside it.",
+    ),
+    "wrong-records": (
+        "所附 {records} 条记录与签署的数目或根不符。",
+        "The {records} records beside the submission are not those that were signed.",
+    ),
+    "too-many-records": (
+        "一次提交 {records} 条记录，超过上限 {limit}。",
+        "{records} records in one submission exceed the limit of {limit}.",
+    ),
+    "malformed-record": ("第 {record} 条记录不符合格式（{reason}）。", "The record {record} is malformed ({reason})."),
+    "wrong-seq": ("通道序号应为 {expected}，实为 {found}。", "The lane expects the seq {expected}, not {found}."),
+    "too-many-lanes": ("该密钥的通道已达上限 {limit}。", "The key has reached its limit of {limit} lanes."),
+    "too-many-items": (
+        "区块含 {items} 个提交，超过上限 {limit}。",
+        "The block holds {items} submissions, more than the limit of {limit}.",
+    ),
+    "too-many-bytes": (
+        "区块内容有 {bytes} 字节，超过上限 {limit}。",
+        "The block's content has {bytes} bytes, more than the limit of {limit}.",
+    ),
+    "wrong-header-field": (
+        "高度 {height} 的区块头字段 {field} 不正确。",
+        "The header field {field} of the block at height {height} is not what it must be.",
+    ),
+    "bad-rule-set": ("规则集有误，{place}：{what}。", "The rule set is not sound, at {place}: {what}."),
+}
+"""Codes of what must not stand: submissions, blocks, and rule sets."""
+
+GENESIS: Final[Sentences] = {
+    "reserved-role": (
+        "创世文件中 {org} 的人员密钥不得有保留角色 {role}。",
+        "In the genesis, an officer's key of {org} must not have the reserved role {role}.",
+    ),
+    "no-roles": ("创世文件中 {org} 的人员密钥没有角色。", "In the genesis, an officer's key of {org} has no role."),
+    "bad-rule-set": (
+        "创世文件中程序 {procedure} 的规则集有误：{reason}",
+        "In the genesis, the rule set of the procedure {procedure} is not sound: {reason}",
+    ),
+    "wrong-procedure": (
+        "创世文件中程序 {procedure} 所附的是 {rule_set} 的规则集。",
+        "In the genesis, the rule set beside the procedure {procedure} is one of {rule_set}.",
+    ),
+}
+"""Codes of a genesis that this distribution refuses; the ledger has its own."""
+
+FINDINGS: Final[Sentences] = {
+    "signers-short": (
+        "签署人员不足：具有角色 {roles} 的须有 {required} 人，实有 {found} 人。",
+        "Too few signers: {required} with the role {roles} are required, {found} signed.",
+    ),
+    "documents-short": (
+        "文书或证据不足：至少须有 {required} 份，实有 {found} 份。",
+        "Too few documents: at least {required} are required, {found} are committed to.",
+    ),
+    "step-repeated": (
+        "步骤 {step} 重复记录（首次为第 {first} 条）。",
+        "The step {step} is recorded again (first as event {first}).",
+    ),
+    "step-skipped": ("此前未记录 {expected}。", "Nothing of {expected} stands before it."),
+    "step-missing": ("缺少必经步骤 {step}。", "The required step {step} is missing."),
+    "step-outdated": (
+        "步骤 {step} 早于最近一次 {since}，应当重新进行。",
+        "The step {step} is older than the last {since} and had to be repeated.",
+    ),
+    "outcome-adverse": (
+        "步骤 {step} 的 {field} 为 {value}，不符合要求。",
+        "The {field} of the step {step} is {value}, which does not allow this.",
+    ),
+    "same-signer": (
+        "签署人与步骤 {step} 的签署人相同，应当由他人进行。",
+        "A signer of the step {step} signs this one too; it had to be somebody else.",
+    ),
+    "deadline-exceeded": (
+        "超过自 {start} 起 {days} 日的期限 {late_days} 日。",
+        "The deadline of {days} days from {start} was exceeded by {late_days} days.",
+    ),
+    "occurred-before-previous": (
+        "发生时间早于上一条记录 {previous}。",
+        "It is said to have happened before the previous event {previous}.",
+    ),
+    "occurred-in-future": (
+        "所称发生时间晚于上链时间 {ahead_ms} 毫秒。",
+        "It is said to happen {ahead_ms} ms after the time of its recording.",
+    ),
+    "recorded-late": (
+        "发生后 {late_ms} 毫秒才上链，超过 {limit_ms} 毫秒。",
+        "It was recorded {late_ms} ms after it happened, later than {limit_ms} ms.",
+    ),
+    "lane-voided": (
+        "通道序号 {first} 至 {last} 被放弃，原因：{reason}。",
+        "The lane's seqs {first} to {last} were given up, reason: {reason}.",
+    ),
+}
+"""Codes of findings: breaches that were honestly recorded."""
+
+TO_CONFIRM: Final = ("（该规则的依据尚待确认）", "(the basis of this rule is yet to be confirmed)")
+"""Added to a finding with the parameter ``to_confirm``."""
+
+SEVERITIES: Final[Sentences] = {
+    "note": ("提示", "note"),
+    "irregular": ("不规范", "irregular"),
+    "grave": ("严重", "grave"),
+}
+
+
+class _Parameters(dict[str, str | int]):
+    """Parameters of a sentence; one that is not given prints as its name."""
+
+    def __missing__(self, name: str) -> str:
+        return f"<{name}>"
+
+
+def sentence(table: Sentences, code: str, parameters: Iterable[Parameter], language: str) -> str:
+    """The sentence of a code in ``zh`` or ``en``; an unknown code is printed as it is, with its parameters.
+
+    Values come from the chain: whoever prints the sentence escapes it for where it goes.
+    """
+    pairs = tuple(parameters)
+    texts = table.get(code)
+    if texts is None:
+        return " ".join((code, *(f"{name}={value}" for name, value in pairs)))
+    index = 0 if language == "zh" else 1
+    text = texts[index].format_map(_Parameters(pairs))
+    return text + TO_CONFIRM[index] if ("to_confirm", 1) in pairs else text
+
+
+def explain(code: str, parameters: Iterable[Parameter], language: str) -> str:
+    """The sentence of a result, a refusal, an invalidity or a finding, whichever the code belongs to."""
+    table = next((table for table in (REFUSALS, INVALIDITIES, FINDINGS, GENESIS) if code in table), {})
+    return sentence(table, code, parameters, language)

@@ -1,0 +1,122 @@
+"""What a case remembers of its steps:
+
+enough for guards and clocks, and no more than one mark a step of its rule set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from fazhi_ledger.canonical import Value
+from fazhi_ledger.limits import MAX_CLEAR_FIELDS, MAX_CODE_CHARS, MAX_NAME_CHARS, MAX_SIGNER_KEYS, MAX_TIME_MS
+from fazhi_ledger.names import NAME, STEP, TOKEN
+from fazhi_ledger.shape import as_bytes, as_int, as_text, as_tuple
+
+from .ruleset import MAX_STEPS
+
+Clear = tuple[tuple[str, str], ...]
+"""Clear fields of a record that its rule set has accepted: names and values of the vocabulary, sorted by name."""
+
+NO_SIGNERS: Final[tuple[bytes, ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepMark:
+    """``[step, count, first_number, last_number, first_occurred_ms, last_occurred_ms, clear, [signer key…]]``.
+
+    Numbers are those of the events in the case, from 1, in the order of recording. ``clear`` is that of the last
+    recording, and so are the signers, which are kept only where a guard of the rule set asks for them.
+    """
+
+    step: str
+    count: int
+    first_number: int
+    last_number: int
+    first_occurred_ms: int
+    last_occurred_ms: int
+    clear: Clear
+    signers: tuple[bytes, ...]
+
+    def to_value(self) -> Value:
+        return (
+            self.step,
+            self.count,
+            self.first_number,
+            self.last_number,
+            self.first_occurred_ms,
+            self.last_occurred_ms,
+            self.clear,
+            self.signers,
+        )
+
+    @classmethod
+    def from_value(cls, value: Value) -> StepMark:
+        step, count, first, last, first_ms, last_ms, clear, signers = as_tuple(value, "step mark", length=8)
+        return cls(
+            as_text(step, "step", MAX_CODE_CHARS, STEP),
+            as_int(count, "count", low=1),
+            as_int(first, "first number", low=1),
+            as_int(last, "last number", low=1),
+            as_int(first_ms, "first occurred", high=MAX_TIME_MS),
+            as_int(last_ms, "last occurred", high=MAX_TIME_MS),
+            tuple(_clear_from_value(pair) for pair in as_tuple(clear, "clear", max_length=MAX_CLEAR_FIELDS)),
+            tuple(
+                as_bytes(key, "signer", max_length=128)
+                for key in as_tuple(signers, "signers", max_length=MAX_SIGNER_KEYS)
+            ),
+        )
+
+
+def _clear_from_value(pair: Value) -> tuple[str, str]:
+    name, value = as_tuple(pair, "clear field", length=2)
+    return as_text(name, "clear field", MAX_NAME_CHARS, NAME), as_text(value, "clear value", MAX_CODE_CHARS, TOKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks of a case in the order in which its steps were first recorded."""
+
+    marks: tuple[StepMark, ...] = ()
+
+    def of(self, step: str) -> StepMark | None:
+        """The mark of a step, None where it was never recorded."""
+        for mark in self.marks:
+            if mark.step == step:
+                return mark
+        return None
+
+    def has(self, step: str) -> bool:
+        """Whether a step was recorded."""
+        return self.of(step) is not None
+
+    @property
+    def latest(self) -> StepMark | None:
+        """The mark of the event recorded last."""
+        return max(self.marks, key=lambda mark: mark.last_number, default=None)
+
+    def recorded(
+        self, step: str, number: int, occurred_at_ms: int, clear: Clear, signers: tuple[bytes, ...] = NO_SIGNERS
+    ) -> Marks:
+        """The marks with one more event."""
+        known = self.of(step)
+        if known is None:
+            return Marks(
+                (*self.marks, StepMark(step, 1, number, number, occurred_at_ms, occurred_at_ms, clear, signers))
+            )
+        newer = replace(
+            known,
+            count=known.count + 1,
+            last_number=number,
+            last_occurred_ms=occurred_at_ms,
+            clear=clear,
+            signers=signers,
+        )
+        return Marks(tuple(newer if mark is known else mark for mark in self.marks))
+
+    def to_value(self) -> Value:
+        return tuple(mark.to_value() for mark in self.marks)
+
+    @classmethod
+    def from_value(cls, value: Value) -> Marks:
+        return cls(tuple(StepMark.from_value(mark) for mark in as_tuple(value, "marks", max_length=MAX_STEPS)))

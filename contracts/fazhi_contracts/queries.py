@@ -1,0 +1,123 @@
+"""Reading the state:
+
+what the gateway, the CLI and the auditor ask, as typed answers. None of these raises for a thing that is not there.
+"""
+
+from __future__ import annotations
+
+from fazhi_ledger.canonical import encode
+from fazhi_ledger.parameters import Parameters
+from fazhi_ledger.suites import Suite
+from fazhi_ledger.validators import ValidatorSet
+
+from .admission import parameters_of
+from .cases import bound_rule_set
+from .entries import Counter, KeyEntry, LaneEntry, OrgEntry, ProcedureEntry, ProceduresEntry
+from .epochs import current_set, pending_set
+from .errors import StateCorrupt
+from .head import CaseHead
+from .keys import (
+    case_state_key,
+    key_key,
+    lane_count_key,
+    lane_key,
+    org_key,
+    procedure_key,
+    rule_set_key,
+    serial_key,
+    single_key,
+)
+from .procedures.interpreter import RunningClock, Settings, running_clocks
+from .procedures.ruleset import RuleSet
+from .state import StateView, load_entry
+
+
+def parameters(view: StateView) -> Parameters:
+    """The chain's parameters."""
+    return parameters_of(view)
+
+
+def protocol_version(view: StateView) -> int:
+    """The protocol version that the next block is executed under."""
+    entry = load_entry(view, single_key("protocol"), Counter.decode)
+    if entry is None:
+        raise StateCorrupt("the state holds no protocol version")
+    return entry.value
+
+
+def org_entry(view: StateView, org: str) -> OrgEntry | None:
+    """A member or unit."""
+    return load_entry(view, org_key(org), OrgEntry.decode)
+
+
+def key_entry(view: StateView, key: bytes) -> KeyEntry | None:
+    """A key, revoked ones included."""
+    return load_entry(view, key_key(key), KeyEntry.decode)
+
+
+def lane_entry(view: StateView, org: str, key: bytes, lane: bytes) -> LaneEntry | None:
+    """A lane that has been used."""
+    return load_entry(view, lane_key(org, key, lane), LaneEntry.decode)
+
+
+def lane_count(view: StateView, key: bytes) -> int:
+    """How many lanes a key has opened."""
+    entry = load_entry(view, lane_count_key(key), Counter.decode)
+    return 0 if entry is None else entry.value
+
+
+def validator_sets(view: StateView) -> tuple[ValidatorSet, ValidatorSet | None]:
+    """The set that certifies the next block, and the one that waits."""
+    return current_set(view), pending_set(view)
+
+
+def procedures(view: StateView) -> tuple[str, ...]:
+    """Names of all procedures with a rule set, sorted."""
+    entry = load_entry(view, single_key("procedures"), ProceduresEntry.decode)
+    return () if entry is None else entry.names
+
+
+def installed_rule_sets(view: StateView, procedure: str) -> tuple[bytes, ...]:
+    """Hashes of a procedure's rule sets, oldest first; new cases are bound to the last."""
+    entry = load_entry(view, procedure_key(procedure), ProcedureEntry.decode)
+    return () if entry is None else entry.rule_set_hashes
+
+
+def rule_set_bytes(view: StateView, rule_set_hash: bytes) -> bytes | None:
+    """The canonical bytes of an installed rule set."""
+    return view.get(rule_set_key(rule_set_hash))
+
+
+def rule_set_in_force(view: StateView, procedure: str) -> RuleSet | None:
+    """The rule set that a case opened in the next block would be bound to."""
+    hashes = installed_rule_sets(view, procedure)
+    return bound_rule_set(view, hashes[-1]) if hashes else None
+
+
+def rules_hash(view: StateView, suite: Suite) -> bytes:
+    """``H[protocol_version, parameters, [hash of every installed rule set, sorted]]``, as the next block's header
+    carries it.
+    """
+    hashes = sorted(digest for name in procedures(view) for digest in installed_rule_sets(view, name))
+    return suite.tagged_hash("rules", encode((protocol_version(view), parameters(view).to_value(), tuple(hashes))))
+
+
+def case_head(view: StateView, case_key: bytes) -> CaseHead | None:
+    """The head of a case."""
+    return load_entry(view, case_state_key(case_key), CaseHead.decode)
+
+
+def case_rule_set(view: StateView, head: CaseHead) -> RuleSet:
+    """The rule set that a case is bound to."""
+    return bound_rule_set(view, head.rule_set_hash)
+
+
+def case_clocks(view: StateView, head: CaseHead) -> tuple[RunningClock, ...]:
+    """The deadlines that run in a case, soonest first."""
+    return running_clocks(case_rule_set(view, head), head.marks, Settings.of(parameters(view)))
+
+
+def last_serial(view: StateView, org: str, procedure: str, year: int) -> int:
+    """How many cases an organisation has opened in a procedure in a year of recording; serials run from 1 to this."""
+    entry = load_entry(view, serial_key(org, procedure, year), Counter.decode)
+    return 0 if entry is None else entry.value

@@ -1,0 +1,141 @@
+"""The state as the contracts see it: a map from keys to values, read through a view, written through overlays.
+
+An overlay keeps decoded entries beside their bytes, so that an entry touched by a thousand records of one block is
+decoded once and encoded once. Nothing here iterates over the state: what execution needs to enumerate stands under a
+key of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar, cast
+
+from fazhi_ledger.errors import EncodingError
+
+from .errors import StateCorrupt
+
+
+class StateView(Protocol):
+    """The state after some height, for reading."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under ``key``, or None where there is none."""
+
+
+class Entry(Protocol):
+    """A typed value of the state. Immutable; equal entries have equal bytes."""
+
+    def encode(self) -> bytes:
+        """The canonical bytes."""
+
+
+E = TypeVar("E", bound=Entry)
+
+
+class MemoryState:
+    """A state held in memory: for auditors, for tests and for the state of a genesis."""
+
+    __slots__ = ("entries",)
+
+    def __init__(self, entries: Mapping[bytes, bytes] | None = None) -> None:
+        self.entries: dict[bytes, bytes] = dict(entries or {})
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.entries.get(key)
+
+    def apply(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Take over what a block changed; None deletes."""
+        for key, value in changes.items():
+            if value is None:
+                self.entries.pop(key, None)
+            else:
+                self.entries[key] = value
+
+
+class Overlay:
+    """Changes over a view.
+
+    An overlay over an overlay holds those of one item, which are committed or dropped as a whole.
+    """
+
+    __slots__ = ("_below", "_loaded", "_written")
+
+    def __init__(self, below: StateView | Overlay) -> None:
+        self._below = below
+        self._written: dict[bytes, Entry | bytes | None] = {}
+        self._loaded: dict[bytes, Entry] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under ``key``, changes of this overlay included."""
+        if key not in self._written:
+            return self._below.get(key)
+        value = self._written[key]
+        return value if value is None or isinstance(value, bytes) else value.encode()
+
+    def load(self, key: bytes, decode: Callable[[bytes], E]) -> E | None:
+        """The typed entry under ``key``. The kind in a key fixes its type, so a key must always be loaded with the
+        same ``decode``.
+
+        Raises:
+            StateCorrupt: the bytes under ``key`` do not decode.
+        """
+        if key in self._written:
+            value = self._written[key]
+            if isinstance(value, bytes):
+                return read_entry(value, decode)
+            return cast("E | None", value)
+        if isinstance(self._below, Overlay):
+            return self._below.load(key, decode)
+        if key not in self._loaded:
+            data = self._below.get(key)
+            if data is None:
+                return None
+            self._loaded[key] = read_entry(data, decode)
+        return cast(E, self._loaded[key])
+
+    def store(self, key: bytes, entry: Entry) -> None:
+        """Write a typed entry; it is encoded when the changes are asked for."""
+        self._written[key] = entry
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write bytes."""
+        self._written[key] = value
+
+    def delete(self, key: bytes) -> None:
+        """Remove ``key``."""
+        self._written[key] = None
+
+    def commit(self) -> None:
+        """Hand every change to the overlay below."""
+        below = self._below
+        if not isinstance(below, Overlay):
+            raise StateCorrupt("an overlay can be committed into an overlay only")
+        below._written.update(self._written)
+        self._written = {}
+
+    def changes(self) -> dict[bytes, bytes | None]:
+        """What differs from the view below, sorted by key; None stands for a deleted key."""
+        found: dict[bytes, bytes | None] = {}
+        for key in sorted(self._written):
+            value = self.get(key)
+            if value != self._below.get(key):
+                found[key] = value
+        return found
+
+
+def read_entry(data: bytes, decode: Callable[[bytes], E]) -> E:
+    """Decode an entry that this code wrote.
+
+    Raises:
+        StateCorrupt: it does not decode; the state is not what its root says, or the code is older than the state.
+    """
+    try:
+        return decode(data)
+    except EncodingError as error:
+        raise StateCorrupt(f"an entry of the state cannot be read: {error}") from error
+
+
+def load_entry(view: StateView, key: bytes, decode: Callable[[bytes], E]) -> E | None:
+    """The typed entry under ``key`` of a plain view."""
+    data = view.get(key)
+    return None if data is None else read_entry(data, decode)
