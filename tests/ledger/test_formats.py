@@ -216,17 +216,26 @@ class TestSubmission:
 class TestRecord:
     def test_commitment_is_bound_to_chain_key_draft_record_and_field(self) -> None:
         """It can be neither copied to another record nor moved to another field (design §4)."""
-        opening = WORLD.openings[1]
-        base = (ED25519_SHA256, WORLD.genesis_hash, WORLD.first.public_key, WORLD.draft_id, 1, opening)
-        reference = commitment(*base)
+        opening, key, draft = WORLD.openings[1], WORLD.first.public_key, WORLD.draft_id
+
+        def of(
+            genesis: bytes = WORLD.genesis_hash,
+            key: bytes = key,
+            draft: bytes = draft,
+            record: int = 1,
+            opening: Opening = opening,
+        ) -> bytes:
+            return commitment(ED25519_SHA256, genesis, key, draft, record, opening)
+
+        reference = of()
         others = [
-            commitment(base[0], bytes(32), *base[2:]),
-            commitment(*base[:2], WORLD.second.public_key, *base[3:]),
-            commitment(*base[:3], b"e" * 16, *base[4:]),
-            commitment(*base[:4], 2, opening),
-            commitment(*base[:5], dataclasses.replace(opening, field="place2")),
-            commitment(*base[:5], dataclasses.replace(opening, salt=b"\x09" * 32)),
-            commitment(*base[:5], dataclasses.replace(opening, value="梧桐街道 ")),
+            of(genesis=bytes(32)),
+            of(key=WORLD.second.public_key),
+            of(draft=b"e" * 16),
+            of(record=2),
+            of(opening=dataclasses.replace(opening, field="place2")),
+            of(opening=dataclasses.replace(opening, salt=b"\x09" * 32)),
+            of(opening=dataclasses.replace(opening, value="梧桐街道 ")),
         ]
         assert len({reference, *others}) == len(others) + 1
 
