@@ -1,0 +1,446 @@
+"""The outbox: what makes a submission durable before it leaves, and delivered exactly once whatever dies when.
+
+One SQLite file, readable by its owner only, one process at a time. Salts, openings and the signed bytes, lane and seq
+included, are on disk (``synchronous=FULL``) before anything is sent; what is sent again is the same bytes, and the
+chain takes one body for each seq of a lane. Keep the file and its backups: a lost salt is a record that nobody can
+prove any more.
+
+A row's life::
+
+    prepared ──▶ signed ──▶ sent ──▶ committed
+       │            │         ├────▶ refused      the refusal stands on the chain
+       │            │         ├────▶ invalid      can never stand in a block as it is
+       │            │         ├────▶ conflict     another body has used its seq
+       ▼            ▼         └────▶ expired
+    abandoned    (superseded: signed again under another seq)
+
+``prepared`` is a draft that waits for a cosignature; it holds a lane of its own, so that nothing else waits for it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fazhi_ledger.canonical import encode
+from fazhi_ledger.submission import LANE_BYTES
+
+from .errors import DraftError, OutboxDisk, OutboxError, OutboxInUse
+from .outbox_rows import (
+    ABANDONED,
+    COMMITTED,
+    CONFLICT,
+    EXPIRED,
+    FORMAT,
+    INVALID,
+    MAX_POOL_LANES,
+    PREPARED,
+    REFUSED,
+    SCHEMA,
+    SENT,
+    SIGNED,
+    SUPERSEDED,
+    UNUSED,
+    Entry,
+    Kept,
+    NewItem,
+    Verdict,
+    entry_of,
+    kept_of,
+)
+
+
+class Outbox:
+    """One open outbox. All methods are short, durable when they return, and may be called from any thread.
+
+    Raises:
+        OutboxInUse: another process (or this one) has it open.
+        OutboxError: ``outbox-other-chain``, ``outbox-damaged``.
+        OutboxDisk: the disk refuses; nothing was promised.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], genesis_hash: bytes) -> None:
+        self.path = Path(path)
+        self._mutex = threading.RLock()
+        self._lock_fd = self._lock()
+        try:
+            with self._disk_errors():
+                self._connection = self._open(genesis_hash)
+        except BaseException:
+            os.close(self._lock_fd)
+            raise
+
+    def close(self) -> None:
+        """Close the file and give up the lock; closing twice is harmless."""
+        with self._mutex:
+            if self._lock_fd >= 0:
+                self._connection.close()
+                os.close(self._lock_fd)
+                self._lock_fd = -1
+
+    def __enter__(self) -> Outbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- opening ------------------------------------------------------------------------------------
+
+    def _lock(self) -> int:
+        try:
+            fd = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise OutboxDisk("outbox-disk", path=str(self.path), reason=os.strerror(error.errno or 0)) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise OutboxInUse("outbox-in-use", path=str(self.path)) from None
+        return fd
+
+    def _open(self, genesis_hash: bytes) -> sqlite3.Connection:
+        # SQLite gives its journal the file's own mode, so the mode is right before the first byte is written.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.chmod(self.path, 0o600)
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        try:
+            self._set_up(connection, genesis_hash)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_up(self, connection: sqlite3.Connection, genesis_hash: bytes) -> None:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA foreign_keys = ON")
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables == 0:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in SCHEMA.split(";\n"):
+                connection.execute(statement)
+            connection.executemany(
+                "INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT).encode()), ("genesis", genesis_hash)]
+            )
+            connection.execute("COMMIT")
+            directory = os.open(self.path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        self._check_meta(connection, genesis_hash)
+
+    def _check_meta(self, connection: sqlite3.Connection, genesis_hash: bytes) -> None:
+        try:
+            meta: dict[str, bytes] = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+        except sqlite3.OperationalError as error:
+            raise OutboxError("outbox-damaged", path=str(self.path), reason=str(error)) from None
+        if meta.get("format") != str(FORMAT).encode():
+            raise OutboxError("outbox-damaged", path=str(self.path), reason="unknown format")
+        if meta.get("genesis") != genesis_hash:
+            raise OutboxError("outbox-other-chain", path=str(self.path), genesis=meta.get("genesis", b"").hex()[:16])
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise OutboxDisk("outbox-disk", path=str(self.path), reason=str(error)) from error
+        except sqlite3.DatabaseError as error:
+            raise OutboxError("outbox-damaged", path=str(self.path), reason=str(error)) from error
+        except OSError as error:
+            raise OutboxDisk("outbox-disk", path=str(self.path), reason=os.strerror(error.errno or 0)) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, on disk when it ends."""
+        with self._mutex:
+            if self._lock_fd < 0:
+                raise OutboxError("outbox-disk", path=str(self.path), reason="closed")
+            with self._disk_errors():
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                    self._connection.execute("COMMIT")
+                except BaseException:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                    raise
+
+    def _read(self, query: str, *values: Any) -> list[Any]:
+        with self._mutex, self._disk_errors():
+            return self._connection.execute(query, values).fetchall()
+
+    # -- filing -------------------------------------------------------------------------------------
+
+    def file(self, items: Sequence[NewItem]) -> tuple[Entry, ...]:
+        """Give each item its place, sign it and keep it, all in one transaction; what is returned may leave.
+
+        A draft filed before under the same id and still undecided is not filed again: its entry comes back.
+        """
+        now = time.time_ns() // 1_000_000
+        with self._transaction() as db:
+            return tuple(self._file_one(db, item, now) for item in items)
+
+    def _file_one(self, db: sqlite3.Connection, new: NewItem, now: int) -> Entry:
+        earlier = self._current(db, new.draft_id)
+        if earlier is not None and earlier.status not in (PREPARED, *UNUSED):
+            return earlier
+        if earlier is not None and earlier.status == PREPARED:
+            lane, seq = earlier.lane, earlier.seq
+        elif new.place is not None:
+            lane, seq = new.place
+        else:
+            lane, seq = self._next_seq(db, new.org, new.key)
+        item_id, item = new.build(lane, seq)
+        values = (item_id, SIGNED, item.encode(), now)
+        if earlier is not None and earlier.status == PREPARED:
+            db.execute(
+                "UPDATE items SET id = ?, status = ?, item = ?, changed_ms = ?, code = NULL WHERE number = ?",
+                (*values, earlier.number),
+            )
+        else:
+            if earlier is not None:
+                db.execute("UPDATE items SET status = ? WHERE number = ?", (SUPERSEDED, earlier.number))
+            self._insert(db, new, lane, seq, SIGNED, item_id, item.encode(), now)
+        self._keep(db, new.draft_id, new.kept)
+        entry = self._current(db, new.draft_id)
+        if entry is None:
+            raise OutboxError("outbox-damaged", path=str(self.path), reason="a row did not come back")
+        return entry
+
+    def prepare(self, new: NewItem, item_id: bytes | None = None) -> Entry:
+        """Keep a draft that waits for a cosignature, with a free lane of its key's pool (made where none is free).
+
+        ``item_id`` is known once all signers are named. ``new.build`` is not called.
+
+        Raises:
+            DraftError: ``too-many-drafts``.
+        """
+        now = time.time_ns() // 1_000_000
+        with self._transaction() as db:
+            entry = self._current(db, new.draft_id)
+            if entry is None:
+                lane, seq = self._pool_lane(db, new.org, new.key, new.draft_id)
+                self._insert(db, new, lane, seq, PREPARED, item_id, None, now)
+            elif item_id is not None and entry.status == PREPARED:
+                db.execute("UPDATE items SET id = ? WHERE number = ?", (item_id, entry.number))
+            self._keep(db, new.draft_id, new.kept)
+            entry = self._current(db, new.draft_id)
+        if entry is None:
+            raise OutboxError("outbox-damaged", path=str(self.path), reason="a row did not come back")
+        return entry
+
+    def _insert(
+        self, db: sqlite3.Connection, new: NewItem, lane: bytes, seq: int, status: str, item_id: bytes | None,
+        item: bytes | None, now: int,
+    ) -> None:  # fmt: skip
+        db.execute(
+            "INSERT INTO items"
+            " (id, draft_id, org, key, lane, seq, contract, action, status, item, filed_ms, changed_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (item_id, new.draft_id, new.org, new.key, lane, seq, new.contract, new.action, status, item, now, now),
+        )
+
+    def _keep(self, db: sqlite3.Connection, draft_id: bytes, kept: Iterable[Kept]) -> None:
+        rows = [
+            (
+                draft_id, index, one.case_key, one.org, one.procedure, one.number, one.step,
+                encode(tuple(opening.to_value() for opening in one.openings)),
+            )
+            for index, one in enumerate(kept)
+        ]  # fmt: skip
+        db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _next_seq(self, db: sqlite3.Connection, org: str, key: bytes) -> tuple[bytes, int]:
+        """The next place in the main lane of (org, key); an unused place at the very end of it is used again."""
+        row = db.execute(
+            "SELECT lane, next_seq FROM lanes WHERE org = ? AND key = ? AND kind = 'main'", (org, key)
+        ).fetchone()
+        if row is None:
+            row = (secrets.token_bytes(LANE_BYTES), 0)
+            db.execute("INSERT INTO lanes VALUES (?, ?, ?, 'main', 0, NULL)", (row[0], org, key))
+        lane, seq = row
+        db.execute("UPDATE lanes SET next_seq = ? WHERE lane = ?", (seq + 1, lane))
+        return lane, seq
+
+    def _pool_lane(self, db: sqlite3.Connection, org: str, key: bytes, draft_id: bytes) -> tuple[bytes, int]:
+        free = db.execute(
+            "SELECT lane, next_seq FROM lanes WHERE org = ? AND key = ? AND kind = 'pool' AND held_by IS NULL"
+            " ORDER BY next_seq DESC LIMIT 1",
+            (org, key),
+        ).fetchone()
+        if free is None:
+            (count,) = db.execute(
+                "SELECT count(*) FROM lanes WHERE org = ? AND key = ? AND kind = 'pool'", (org, key)
+            ).fetchone()
+            if count >= MAX_POOL_LANES:
+                raise DraftError("too-many-drafts", key=key.hex()[:16], count=count)
+            free = (secrets.token_bytes(LANE_BYTES), 0)
+            db.execute("INSERT INTO lanes VALUES (?, ?, ?, 'pool', 0, NULL)", (free[0], org, key))
+        lane, seq = free
+        db.execute("UPDATE lanes SET next_seq = ?, held_by = ? WHERE lane = ?", (seq + 1, draft_id, lane))
+        return lane, seq
+
+    # -- delivering ---------------------------------------------------------------------------------
+
+    def due(self, limit: int = 1000) -> tuple[Entry, ...]:
+        """Undecided entries in the order in which they were filed, without those that must wait for another one.
+
+        Lanes are executed each in its own order but not against each other, so an entry waits where an earlier one of
+        another lane is about the same case (it may be the one that opens it), and so does all that follows it in its
+        lane.
+        """
+        rows = self._read("SELECT * FROM entries WHERE status IN ('signed', 'sent') ORDER BY number")
+        cases = self._cases_of_undecided()
+        first_lane: dict[bytes, bytes] = {}
+        waiting = {lane for lane, _ in self._read("SELECT lane, seq FROM gaps")}
+        due: list[Entry] = []
+        for entry in map(entry_of, rows):
+            keys = cases.get(entry.draft_id, ())
+            if entry.lane in waiting or any(first_lane.get(key, entry.lane) != entry.lane for key in keys):
+                waiting.add(entry.lane)
+            elif len(due) < limit:
+                due.append(entry)
+            for key in keys:
+                first_lane.setdefault(key, entry.lane)
+        return tuple(due)
+
+    def _cases_of_undecided(self) -> dict[bytes, tuple[bytes, ...]]:
+        cases: dict[bytes, tuple[bytes, ...]] = {}
+        for draft_id, key in self._read(
+            "SELECT DISTINCT r.draft_id, r.case_key FROM records r JOIN items i ON i.draft_id = r.draft_id"
+            " WHERE i.status IN ('signed', 'sent')"
+        ):
+            cases[draft_id] = (*cases.get(draft_id, ()), key)
+        return cases
+
+    def mark_sent(self, ids: Sequence[bytes]) -> None:
+        """Note that these are about to leave (a note only: what is signed may have left already)."""
+        now = time.time_ns() // 1_000_000
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE items SET status = ?, changed_ms = ? WHERE id = ? AND status = ?",
+                [(SENT, now, item_id, SIGNED) for item_id in ids],
+            )
+
+    def settle(self, verdicts: Sequence[Verdict]) -> None:
+        """Keep what the chain or a gateway answered; a decided row never changes again."""
+        now = time.time_ns() // 1_000_000
+        with self._transaction() as db:
+            for verdict in verdicts:
+                changed = db.execute(
+                    "UPDATE items SET status = ?, code = ?, parameters = ?, height = ?, position = ?, changed_ms = ?"
+                    " WHERE id = ? AND status NOT IN ('committed', 'refused', 'superseded', 'abandoned')",
+                    (
+                        verdict.status, verdict.code, encode(verdict.parameters), verdict.height, verdict.position,
+                        now, verdict.id,
+                    ),
+                ).rowcount  # fmt: skip
+                if changed:
+                    self._release(db, verdict)
+
+    def _release(self, db: sqlite3.Connection, verdict: Verdict) -> None:
+        """After a decision the draft's pool lane is free; after a conflict a lane is never used again."""
+        lane, seq, draft_id = db.execute("SELECT lane, seq, draft_id FROM items WHERE id = ?", (verdict.id,)).fetchone()
+        if verdict.status in (COMMITTED, REFUSED):
+            db.execute("UPDATE lanes SET held_by = NULL WHERE lane = ? AND held_by = ?", (lane, draft_id))
+        elif verdict.status == CONFLICT:
+            db.execute("UPDATE lanes SET kind = 'retired' WHERE lane = ?", (lane,))
+        elif verdict.status in (INVALID, EXPIRED):
+            # The chain still waits for this seq. At the end of its lane the place is simply used again; otherwise see
+            # gaps().
+            (used,) = db.execute(
+                "SELECT coalesce(max(seq) + 1, 0) FROM items WHERE lane = ?"
+                " AND status NOT IN ('invalid', 'expired', 'superseded')",
+                (lane,),
+            ).fetchone()
+            db.execute("UPDATE lanes SET next_seq = ? WHERE lane = ? AND next_seq > ?", (used, lane, used))
+            db.execute(
+                "UPDATE lanes SET held_by = NULL WHERE lane = ? AND held_by = ? AND next_seq <= ?",
+                (lane, draft_id, seq),
+            )
+
+    def gaps(self, org: str, key: bytes) -> tuple[tuple[bytes, int], ...]:
+        """Places (lane, seq) that no body will use while later ones of the lane wait: each wants a ``lane.void``."""
+        rows = self._read("SELECT lane, seq FROM gaps WHERE org = ? AND key = ? ORDER BY lane, seq", org, key)
+        return tuple((row["lane"], row["seq"]) for row in rows)
+
+    def abandon(self, draft_id: bytes, *, shared: bool) -> None:
+        """Give a prepared draft up. Where nobody else can hold a signed copy (``shared`` is false) its place is free
+        at once.
+        """
+        with self._transaction() as db:
+            entry = self._current(db, draft_id)
+            if entry is None or entry.status != PREPARED:
+                return
+            db.execute("UPDATE items SET status = ? WHERE number = ?", (ABANDONED, entry.number))
+            if not shared:
+                db.execute("UPDATE lanes SET next_seq = ?, held_by = NULL WHERE lane = ?", (entry.seq, entry.lane))
+
+    # -- asking -------------------------------------------------------------------------------------
+
+    def _current(self, db: sqlite3.Connection, draft_id: bytes) -> Entry | None:
+        row = db.execute(
+            "SELECT * FROM entries WHERE draft_id = ? AND status != 'superseded' ORDER BY number DESC LIMIT 1",
+            (draft_id,),
+        ).fetchone()
+        return None if row is None else entry_of(row)
+
+    def entry(self, item_id: bytes) -> Entry | None:
+        """The entry of a submission."""
+        rows = self._read("SELECT * FROM entries WHERE id = ?", item_id)
+        return entry_of(rows[0]) if rows else None
+
+    def entry_of_draft(self, draft_id: bytes) -> Entry | None:
+        """The entry under which a draft is, or was last, filed."""
+        with self._mutex, self._disk_errors():
+            return self._current(self._connection, draft_id)
+
+    def entries(self, *statuses: str) -> tuple[Entry, ...]:
+        """All entries of these statuses, in the order in which they were filed."""
+        rows = self._read(
+            "SELECT * FROM entries WHERE status IN (SELECT value FROM json_each(?)) ORDER BY number",
+            json.dumps(statuses),
+        )
+        return tuple(map(entry_of, rows))
+
+    def kept(self, draft_id: bytes) -> tuple[Kept, ...]:
+        """What is kept of each record of a draft, in the order of its records."""
+        rows = self._read(
+            "SELECT case_key, org, procedure, docket AS number, step, openings FROM records"
+            " WHERE draft_id = ? ORDER BY record_index",
+            draft_id,
+        )
+        return tuple(map(kept_of, rows))
+
+    def forget(self, draft_id: bytes) -> None:
+        """Destroy the salts and values of a draft's records (deletion of personal data): nobody can open its
+        commitments any more.
+        """
+        with self._transaction() as db:
+            db.execute("UPDATE records SET openings = ? WHERE draft_id = ?", (encode(()), draft_id))
+        with self._mutex, self._disk_errors():  # the log would keep the old pages
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def org_of(self, key: bytes) -> str | None:
+        """The organisation that a key was last known to belong to."""
+        rows = self._read("SELECT org FROM orgs WHERE key = ?", key)
+        return rows[0][0] if rows else None
+
+    def remember_org(self, key: bytes, org: str) -> None:
+        """Keep which organisation a key belongs to, so that a case can be opened offline."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO orgs VALUES (?, ?)", (key, org))

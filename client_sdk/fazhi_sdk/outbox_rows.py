@@ -1,0 +1,158 @@
+"""The rows of the outbox and their form on disk."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fazhi_ledger.canonical import decode
+from fazhi_ledger.errors import FazhiError
+from fazhi_ledger.record import Opening
+from fazhi_ledger.result import parameters_from_value
+from fazhi_ledger.shape import as_tuple
+from fazhi_ledger.submission import DRAFT_ID_BYTES, Item
+
+from .errors import OutboxError
+
+FORMAT: Final = 1
+MAX_POOL_LANES: Final = 32
+"""Most drafts of one key that wait for a cosignature at a time; the chain bounds the lanes of a key."""
+
+PREPARED: Final = "prepared"
+SIGNED: Final = "signed"
+SENT: Final = "sent"
+COMMITTED: Final = "committed"
+REFUSED: Final = "refused"
+INVALID: Final = "invalid"
+CONFLICT: Final = "conflict"
+EXPIRED: Final = "expired"
+ABANDONED: Final = "abandoned"
+SUPERSEDED: Final = "superseded"
+UNUSED: Final = (INVALID, CONFLICT, EXPIRED)
+"""Over, as far as the gateway says, and its seq not used by this body."""
+
+SCHEMA: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE lanes (
+    lane BLOB PRIMARY KEY, org TEXT NOT NULL, key BLOB NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('main', 'pool', 'retired')),
+    next_seq INTEGER NOT NULL, held_by BLOB
+) STRICT;
+CREATE TABLE items (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id BLOB UNIQUE, draft_id BLOB NOT NULL, org TEXT NOT NULL, key BLOB NOT NULL,
+    lane BLOB NOT NULL, seq INTEGER NOT NULL, contract TEXT NOT NULL, action TEXT NOT NULL,
+    status TEXT NOT NULL, item BLOB, code TEXT, parameters BLOB, height INTEGER, position INTEGER,
+    filed_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX items_by_status ON items (status, number);
+CREATE INDEX items_by_draft ON items (draft_id);
+CREATE INDEX items_by_lane ON items (lane, seq);
+CREATE TABLE records (
+    draft_id BLOB NOT NULL, record_index INTEGER NOT NULL, case_key BLOB NOT NULL,
+    org TEXT NOT NULL, procedure TEXT NOT NULL, docket TEXT NOT NULL, step TEXT NOT NULL, openings BLOB NOT NULL,
+    PRIMARY KEY (draft_id, record_index)
+) STRICT;
+CREATE INDEX records_by_case ON records (case_key);
+CREATE TABLE orgs (key BLOB PRIMARY KEY, org TEXT NOT NULL) STRICT;
+CREATE VIEW entries AS
+    SELECT number, id, draft_id, org, key, lane, seq, contract, action, status, item, code, parameters, height, position
+    FROM items;
+CREATE VIEW gaps AS
+    SELECT DISTINCT i.lane, i.seq, l.org, l.key FROM items i JOIN lanes l ON l.lane = i.lane
+    WHERE l.kind != 'retired' AND i.seq < l.next_seq
+    AND NOT EXISTS (SELECT 1 FROM items j WHERE j.lane = i.lane AND j.seq = i.seq
+                    AND j.status IN ('prepared', 'signed', 'sent', 'committed', 'refused'));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the outbox keeps of one record: its case, docket number and openings."""
+
+    case_key: bytes
+    org: str
+    procedure: str
+    number: str
+    step: str
+    openings: tuple[Opening, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the outbox. ``id`` and ``item`` are None while a draft still lacks signatures."""
+
+    number: int
+    id: bytes | None
+    draft_id: bytes
+    org: str
+    key: bytes
+    lane: bytes
+    seq: int
+    contract: str
+    action: str
+    status: str
+    item: bytes | None
+    code: str | None
+    parameters: tuple[tuple[str, str | int], ...]
+    height: int | None
+    position: int | None
+
+    @property
+    def decided(self) -> bool:
+        """Whether the chain has answered for good."""
+        return self.status in (COMMITTED, REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """What is filed in one go: its records' openings, and how to make the signed bytes once lane and seq are known."""
+
+    draft_id: bytes
+    org: str
+    key: bytes
+    contract: str
+    action: str
+    kept: tuple[Kept, ...]
+    build: Callable[[bytes, int], tuple[bytes, Item]]
+    """(lane, seq) -> (submission id, signed item). Runs inside the transaction: should signing fail, no seq is used."""
+    place: tuple[bytes, int] | None = None
+    """The place reserved when the draft was prepared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a gateway says of one submission."""
+
+    id: bytes
+    status: str
+    code: str | None = None
+    parameters: tuple[tuple[str, str | int], ...] = ()
+    height: int | None = None
+    position: int | None = None
+
+
+def entry_of(row: Any) -> Entry:
+    """The entry of a row of the view ``entries``."""
+    parameters = () if row["parameters"] is None else parameters_from_value(decode(row["parameters"]))
+    return Entry(**{**dict(row), "parameters": parameters})
+
+
+def kept_of(row: Any) -> Kept:
+    """What a row of ``records`` keeps."""
+    values = dict(row)
+    return Kept(openings=openings_of_row(values.pop("openings")), **values)
+
+
+def openings_of_row(data: bytes) -> tuple[Opening, ...]:
+    try:
+        return tuple(Opening.from_value(value) for value in as_tuple(decode(data), "openings"))
+    except FazhiError as error:
+        raise OutboxError("outbox-damaged", path="", reason=str(error)) from None
+
+
+def new_draft_id() -> bytes:
+    """A fresh random draft id."""
+    return secrets.token_bytes(DRAFT_ID_BYTES)

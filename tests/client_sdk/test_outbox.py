@@ -1,0 +1,200 @@
+"""The outbox: durable before anything leaves, each place of a lane once, one process at a time."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from fazhi_ledger.canonical import encode
+from fazhi_ledger.submission import Item
+from fazhi_sdk import outbox_rows as rows
+from fazhi_sdk.drafts import DraftData
+from fazhi_sdk.errors import DraftError, OutboxDisk, OutboxError, OutboxInUse
+from fazhi_sdk.outbox import Outbox
+from fazhi_sdk.outbox_rows import Entry, Verdict
+
+from .parts import GENESIS_HASH, draft, new_item, signer
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.db"
+
+
+def open_box(path: Path) -> Outbox:
+    return Outbox(path, GENESIS_HASH)
+
+
+def file_one(box: Outbox, one: DraftData | None = None) -> Entry:
+    (entry,) = box.file([new_item(draft() if one is None else one)])
+    return entry
+
+
+def place(entry: Entry) -> tuple[bytes, int]:
+    return entry.lane, entry.seq
+
+
+def test_private_and_for_one_process_and_chain(path: Path) -> None:
+    with open_box(path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        with pytest.raises(OutboxInUse):
+            open_box(path)
+    with pytest.raises(OutboxError) as caught:
+        Outbox(path, bytes(32))
+    assert caught.value.code == "outbox-other-chain"
+    with open_box(path):
+        pass
+
+
+def test_damage_is_named(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(b"this is no database " * 100)
+    with pytest.raises(OutboxError) as caught:
+        open_box(path)
+    assert caught.value.code == "outbox-damaged"
+    with pytest.raises(OutboxDisk):
+        open_box(tmp_path / "no-such-folder" / "outbox.db")
+
+
+def test_seqs_follow_and_survive(path: Path) -> None:
+    with open_box(path) as box:
+        first = [file_one(box, draft(number=f"n{n}")) for n in range(3)]
+        other = file_one(box, draft(signer(2)))
+    assert [entry.seq for entry in first] == [0, 1, 2]
+    assert len({entry.lane for entry in first}) == 1
+    assert other.lane != first[0].lane
+    with open_box(path) as box:
+        assert file_one(box).seq == 3
+        assert [entry.item for entry in box.due()][:3] == [entry.item for entry in first]
+
+
+def test_filing_the_same_draft_again_changes_nothing(path: Path) -> None:
+    one = draft()
+    with open_box(path) as box:
+        entry = file_one(box, one)
+        assert file_one(box, one) == entry
+        box.settle([Verdict(entry.id or b"", rows.COMMITTED, "OK", (), 5, 0)])
+        assert file_one(box, one).status == rows.COMMITTED
+        assert file_one(box, draft(number="next")).seq == 1
+
+
+def test_a_failing_signature_uses_no_seq(path: Path) -> None:
+    def broken(lane: bytes, seq: int) -> tuple[bytes, Item]:
+        raise RuntimeError("the token was pulled out")
+
+    one = new_item(draft())
+    with open_box(path) as box:
+        with pytest.raises(RuntimeError):
+            box.file([new_item(draft()), rows.NewItem(bytes(16), one.org, one.key, "cases", "record", (), broken)])
+        assert box.due() == ()
+        assert file_one(box).seq == 0
+
+
+def test_openings_come_back(path: Path) -> None:
+    one = draft()
+    with open_box(path) as box:
+        file_one(box, one)
+    with open_box(path) as box:
+        (kept,) = box.kept(one.draft_id)
+    assert kept.openings == one.records[0].openings
+    assert (kept.org, kept.procedure, kept.number) == ("zhzf", "penalty", "桐综执罚2026-0412")
+
+
+def test_decided_rows_do_not_change(path: Path) -> None:
+    with open_box(path) as box:
+        entry = file_one(box)
+        assert entry.id is not None
+        box.mark_sent([entry.id])
+        box.settle([Verdict(entry.id, rows.REFUSED, "impossible-step", (("step", "SERVED"),), 9, 1)])
+        box.settle([Verdict(entry.id, rows.COMMITTED, "OK", (), 10, 0)])
+        box.mark_sent([entry.id])
+        kept = box.entry(entry.id)
+    assert kept is not None
+    assert (kept.status, kept.code, kept.parameters) == (rows.REFUSED, "impossible-step", (("step", "SERVED"),))
+
+
+def test_an_invalid_place_at_the_end_is_used_again(path: Path) -> None:
+    with open_box(path) as box:
+        entries = [file_one(box, draft(number=f"n{n}")) for n in range(3)]
+        for entry in (entries[1], entries[2]):
+            box.settle([Verdict(entry.id or b"", rows.INVALID, "unknown-key")])
+        assert box.gaps("zhzf", signer().public_key) == ()
+        assert place(file_one(box, draft(number="again"))) == place(entries[1])
+
+
+def test_a_gap_holds_back_what_follows_until_it_is_voided(path: Path) -> None:
+    key = signer().public_key
+    with open_box(path) as box:
+        entries = [file_one(box, draft(number=f"n{n}")) for n in range(3)]
+        box.settle([Verdict(entries[0].id or b"", rows.EXPIRED)])
+        assert box.gaps("zhzf", key) == (place(entries[0]),)
+        assert box.due() == ()
+        filler = draft(number="void")
+        new = new_item(filler)
+        filling = rows.NewItem(new.draft_id, new.org, new.key, "lane", "void", (), new.build, place=place(entries[0]))
+        box.file([filling])
+        assert box.gaps("zhzf", key) == ()
+        assert [entry.seq for entry in box.due()] == [1, 2, 0]
+
+
+def test_conflict_retires_the_lane(path: Path) -> None:
+    """The lane's seqs were used by another copy of this outbox: the draft is signed again in a lane of its own."""
+    one = draft()
+    with open_box(path) as box:
+        entry = file_one(box, one)
+        box.settle([Verdict(entry.id or b"", rows.CONFLICT)])
+        again = file_one(box, one)
+        assert again.lane != entry.lane
+        assert again.seq == 0
+        assert [due.id for due in box.due()] == [again.id]
+
+
+def test_pool_lanes_are_held_freed_and_bounded(path: Path) -> None:
+    with open_box(path) as box:
+        waiting = [draft(number=f"n{n}") for n in range(rows.MAX_POOL_LANES)]
+        places = [place(box.prepare(new_item(one))) for one in waiting]
+        assert len({lane for lane, _ in places}) == rows.MAX_POOL_LANES
+        with pytest.raises(DraftError) as caught:
+            box.prepare(new_item(draft()))
+        assert caught.value.code == "too-many-drafts"
+        assert box.due() == ()
+        entry = file_one(box, waiting[3].at(*places[3]))
+        assert place(entry) == places[3]
+        box.settle([Verdict(entry.id or b"", rows.COMMITTED, "OK", (), 2, 0)])
+        lane, seq = place(box.prepare(new_item(draft(number="new"))))
+        assert (lane, seq) == (places[3][0], 1)
+        box.abandon(waiting[5].draft_id, shared=False)
+        assert place(box.prepare(new_item(draft(number="newer")))) == places[5]
+
+
+def test_a_case_is_served_in_the_order_of_filing(path: Path) -> None:
+    """Lanes have no order among them: what another lane says of a case waits for the earlier entry's decision."""
+    first, second = signer(1), signer(2)
+    with open_box(path) as box:
+        opening = file_one(box, draft(first, "n1"))
+        step = file_one(box, draft(second, "n1"))
+        later = file_one(box, draft(second, "n2"))
+        other = file_one(box, draft(signer(3), "n3"))
+        assert [entry.id for entry in box.due()] == [opening.id, other.id]
+        box.settle([Verdict(opening.id or b"", rows.COMMITTED, "OK", (), 2, 0)])
+        assert [entry.id for entry in box.due()] == [step.id, later.id, other.id]
+
+
+def test_forgetting_destroys_salts(path: Path) -> None:
+    one = draft()
+    salt = one.records[0].openings[0].salt
+    with open_box(path) as box:
+        file_one(box, one)
+        box.forget(one.draft_id)
+        assert box.kept(one.draft_id)[0].openings == ()
+    content = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert salt not in content
+    assert encode("环城路")[1:] not in content
+
+
+def test_orgs_are_remembered(path: Path) -> None:
+    with open_box(path) as box:
+        assert box.org_of(b"key") is None
+        box.remember_org(b"key", "zhzf")
+    with open_box(path) as box:
+        assert box.org_of(b"key") == "zhzf"
