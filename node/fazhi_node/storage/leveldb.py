@@ -81,15 +81,16 @@ class LevelStore:
     def write(self, batch: Batch, sync: bool = True) -> None:
         if self._stopped:
             raise StoreStopped("store-stopped", path=str(self._path))
-        if not batch:
+        entries = [(require_bytes(key), None if value is None else require_bytes(value)) for key, value in batch]
+        if not entries:
             return
         try:
             with self._db.write_batch(transaction=True, sync=sync) as pending:
-                for key, value in batch:
+                for key, value in entries:
                     if value is None:
-                        pending.delete(require_bytes(key))
+                        pending.delete(key)
                     else:
-                        pending.put(require_bytes(key), require_bytes(value))
+                        pending.put(key, value)
             if sync:
                 self._watch.sync()
         except (plyvel.Error, RuntimeError) as error:

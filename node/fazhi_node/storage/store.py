@@ -42,7 +42,10 @@ class StoreFormat:
     def decode(cls, data: bytes, path: Path) -> StoreFormat:
         """Raises StoreForeign for a version that this release does not read, StoreCorrupt for anything else that is not
         exactly ours."""
-        lines = data.decode("ascii", "replace").split("\n")
+        try:
+            lines = data.decode("ascii").split("\n")
+        except UnicodeDecodeError:
+            raise StoreCorrupt("store-corrupt", path=str(path), what=FORMAT_FILE) from None
         if lines[0].startswith("fazhi store ") and lines[0] != _FIRST_LINE:
             raise StoreForeign("store-unknown-format", path=str(path.parent), found=lines[0][:64])
         try:
