@@ -49,14 +49,11 @@ class GatewayUrl:
     def parse(cls, text: str) -> GatewayUrl:
         """Raises ValueError for anything else than scheme, host and port."""
         parts = urlsplit(text)
-        if parts.scheme not in ("https", "http") or parts.path not in ("", "/") or parts.query or parts.fragment:
+        plain = parts.path in ("", "/") and not parts.query and not parts.fragment and "@" not in parts.netloc
+        if parts.scheme not in ("https", "http") or not plain or not parts.hostname:
             raise ValueError("a URL is https://host:port")
         port = parts.port if parts.port is not None else (443 if parts.scheme == "https" else 80)
-        host, _ = split_address(
-            f"[{parts.hostname}]:{port}" if ":" in (parts.hostname or "") else f"{parts.hostname}:{port}"
-        )
-        if "@" in parts.netloc:
-            raise ValueError("a URL is https://host:port")
+        host, _ = split_address(join_address(parts.hostname, port))
         return cls(parts.scheme, host, port)
 
     def __str__(self) -> str:

@@ -1,4 +1,6 @@
-"""Everything that ``run`` needs, read and checked before a socket or a store is opened, so that ``--check`` can stop here."""
+"""Everything that ``run`` needs, read and checked before a socket or a store is opened, so that ``--check`` can stop
+here.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +135,9 @@ def _load_tls(config: Config, home: Path, member: Member) -> tuple[bytes, bytes]
 
 
 def _refuse_exposed(path: Path) -> None:
-    """A key that others on the machine can read is no secret (a container's mount shows here, not in an incident report)."""
+    """A key that others on the machine can read is no secret (a container's mount shows here, not in an incident
+    report).
+    """
     try:
         mode = path.stat().st_mode
     except OSError:

@@ -21,7 +21,7 @@ def test_any_bytes_are_frames_or_a_named_error(data: bytes) -> None:
     try:
         frames = unpack(data)
     except EncodingError as error:
-        assert error.code == "bad-frame"
+        assert error.code == "bad-frame"  # noqa: PT017
     else:
         assert pack(frames) == data
 

@@ -91,7 +91,7 @@ def node(
 
 async def until(condition: Callable[[], bool], what: str) -> None:
     async with asyncio.timeout(WITHIN_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is awaited is on other sockets
             await asyncio.sleep(0.01)
     assert condition(), what
 
@@ -202,9 +202,7 @@ def issued_by(issuer: Member, org: str, ca_key: ec.EllipticCurvePrivateKey) -> t
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(f"fazhi-{org}")]), False)
         .sign(ca_key, hashes.SHA256())
     )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return pem, certificate.public_bytes(serialization.Encoding.DER)
 
 
@@ -225,9 +223,7 @@ def authority(org: str) -> tuple[Member, ec.EllipticCurvePrivateKey]:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
     )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return Member(org, pem, certificate.public_bytes(serialization.Encoding.DER)), key
 
 
@@ -263,7 +259,7 @@ def test_a_member_cannot_answer_for_another_one() -> None:
         await impostor.network.start()
         await one.network.start()
         try:
-            reason = [link for link in one.network._links.values() if link.peer.org == "c"][0]
+            reason = next(link for link in one.network._links.values() if link.peer.org == "c")
             await until(lambda: bool(reason.reason), "the attempt fails")
             assert one.connected == []
             assert "UNAVAILABLE" in reason.reason
@@ -282,7 +278,8 @@ def test_another_genesis_or_version_is_refused() -> None:
         await two.network.start()
         try:
             await until(lambda: any(event == "peer-other-genesis" for event, _ in one.notices), "the other chain shows")
-            assert one.connected == [] and two.connected == []
+            assert one.connected == []
+            assert two.connected == []
             assert await call(a, b.key, pem_of(b.certificate), [b"x"], bytes(32)) == "FAILED_PRECONDITION"
             assert one.frames == []
         finally:

@@ -1,0 +1,164 @@
+"""``status`` and ``export``: the operator's commands that talk to the node of this machine, with the standard library
+alone.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from fazhi_ledger.archive import read_archive
+from fazhi_ledger.errors import FazhiError
+
+from .addresses import split_address
+from .cli_texts import cli_text
+from .config import Config, load
+from .exits import Exit, Misuse, Stop
+from .private_files import read_bounded
+from .texts import Language, printable
+
+TIMEOUT_S: Final = 10.0
+MAX_STATUS_BYTES: Final = 1 << 20
+READ_BYTES: Final = 1 << 20
+
+
+def status(home: Path, language: Language, *, as_json: bool) -> int:
+    """Print one line (or JSON) about the running node; the exit code is 0 when it is ready, 1 when not, 3 when
+    nothing answers.
+    """
+    config = load(home)
+    with _answer(config, home, "/v1/status") as answer:
+        data = answer.read(MAX_STATUS_BYTES)
+        address = config.http_listen
+        try:
+            found = json.loads(data)
+            if answer.status != 200 or not isinstance(found, dict):
+                raise ValueError(f"HTTP {answer.status}")
+            line = _line(found, language)
+        except (ValueError, KeyError, TypeError) as error:
+            raise Stop(Exit.UNREACHABLE, "unexpected-answer", address=address, reason=str(error)[:200]) from None
+    print(json.dumps(found, ensure_ascii=False) if as_json else printable(line))
+    return Exit.OK if found["ready"] else Exit.NOT_READY
+
+
+def _line(found: dict[str, Any], language: Language) -> str:
+    height = int(found["height"])
+    seconds = max(0, (time.time_ns() // 1_000_000 - int(found["time_ms"])) // 1000)
+    age = cli_text("ago", language, seconds=seconds) if height else cli_text("no_block", language)
+    peers = found["peers"]
+    ready = cli_text("ready", language)
+    if not found["ready"]:
+        ready = cli_text("not_ready", language, reason=found["reason"])
+    return cli_text(
+        "status_line",
+        language,
+        org=found["org"],
+        kind=cli_text("validator" if found["validator"] else "follower", language),
+        height=f"{height:,}",
+        age=age,
+        round=found["round"],
+        peers=f"{sum(1 for peer in peers if peer['connected'])}/{len(peers)}",
+        mempool=found["mempool"],
+        ready=ready,
+    )
+
+
+def export(home: Path, output: Path, language: Language) -> int:
+    """Write the whole chain to ``output``: from the running node, or from its data directory while it is down."""
+    config = load(home)
+    if output.exists():
+        raise Misuse("file-exists", path=str(output))
+    try:
+        with _answer(config, home, "/v1/archive", token=_token(config, home)) as answer:
+            if answer.status != 200:
+                reason = f"HTTP {answer.status} {answer.read(300)!r}"
+                raise Stop(Exit.UNREACHABLE, "unexpected-answer", address=config.http_listen, reason=reason)
+            chunks = iter(lambda: answer.read(READ_BYTES), b"")
+            height, genesis_hash = _write(chunks, output)
+    except Stop as stop:
+        if stop.code != "not-running":
+            raise
+        height, genesis_hash = _export_offline(config, home, output)
+    size = output.stat().st_size
+    print(
+        cli_text("export_done", language, path=output, height=height, bytes=f"{size:,}", genesis=genesis_hash.hex()),
+        file=sys.stderr,
+    )
+    return Exit.OK
+
+
+def _write(chunks: Iterator[bytes], output: Path) -> tuple[int, bytes]:
+    """Write an archive while reading along, so that what is cut short or no archive never keeps its name."""
+    partial = output.with_name(output.name + ".partial")
+    try:
+        with partial.open("xb") as file:
+
+            def copied() -> Iterator[bytes]:
+                for chunk in chunks:
+                    file.write(chunk)
+                    yield chunk
+
+            genesis_file, blocks = read_archive(copied())
+            height = sum(1 for _ in blocks)
+            file.flush()
+        partial.rename(output)
+    except (OSError, http.client.HTTPException, FazhiError) as error:
+        partial.unlink(missing_ok=True)
+        raise Stop(Exit.STORAGE, "archive-cut", path=str(partial), reason=str(error)[:200]) from None
+    return height, genesis_file.hash()
+
+
+def _export_offline(config: Config, home: Path, output: Path) -> tuple[int, bytes]:
+    from .offline import offline_archive
+
+    with closing(offline_archive(config, home)) as chunks:
+        return _write(chunks, output)
+
+
+def _token(config: Config, home: Path) -> str | None:
+    if config.open_reads:
+        return None
+    for line in read_bounded(config.path(home, "read_tokens"), 1 << 16).decode("ascii", "replace").splitlines():
+        if line.strip() and not line.startswith("#"):
+            return line.strip()
+    return None
+
+
+@contextmanager
+def _answer(config: Config, home: Path, path: str, token: str | None = None) -> Iterator[http.client.HTTPResponse]:
+    """A GET to the node of this home. Its certificate must be the one that lies in the home."""
+    host, port = split_address(config.http_listen)
+    if host in ("0.0.0.0", "::"):  # noqa: S104
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+    connection: http.client.HTTPConnection
+    if config.http_plain:
+        connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+    else:
+        connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_pinned(config, home))
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with closing(connection):
+        try:
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
+            raise Stop(Exit.UNREACHABLE, "not-running", address=config.http_listen, reason=reason[:200]) from None
+        yield response
+
+
+def _pinned(config: Config, home: Path) -> ssl.SSLContext:
+    path = config.path(home, "tls_certificate")
+    try:
+        context = ssl.create_default_context(cafile=str(path))
+    except (OSError, ssl.SSLError) as error:
+        raise Misuse("unreadable-file", path=str(path), reason=str(error)) from None
+    # The certificate itself is the only root, and its names are those of the outside.
+    context.check_hostname = False
+    return context

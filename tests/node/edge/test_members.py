@@ -1,0 +1,238 @@
+"""init, cards and the genesis file: what members make and hand to each other before there is a chain."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fazhi_ledger.genesis import GenesisFile
+from fazhi_ledger.keys import SoftwareSigner
+from fazhi_ledger.suites import ED25519_SHA256
+from fazhi_node.certificates import check_certificate, make_certificate
+from fazhi_node.exits import Exit, Misuse, Stop
+from fazhi_node.main import main
+from fazhi_node.members import officer_card, read_member_card, vote_owner
+from fazhi_node.prepare import prepare
+from fazhi_node.storage.vote_log import DiskVoteLog
+
+
+def init(home: Path, org: str, *more: str) -> int:
+    return main(["init", "--org", org, "--name", f"{org}局", "--home", str(home), "--no-passphrase", *more])
+
+
+@pytest.fixture
+def cards(tmp_path: Path) -> list[Path]:
+    found = []
+    for number, org in enumerate(("delta", "alpha", "charlie", "bravo")):
+        url = f"https://127.0.0.1:{7000 + number}"
+        assert init(tmp_path / org, org, "--url", url, "--p2p", f"127.0.0.1:{8000 + number}", "--role", "notary") == 0
+        found.append(tmp_path / org / f"{org}.card")
+    return found
+
+
+def genesis(cards: list[Path], output: Path, *more: str) -> int:
+    return main(["genesis", *map(str, cards), "-o", str(output), *more])
+
+
+def test_init_makes_private_files_and_never_touches_existing_ones(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert init(home, "notary") == 0
+    for directory in (home, home / "keys", home / "data"):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    for name in ("ledger.key", "tls.key", "read-tokens", "vote-guard"):
+        assert stat.S_IMODE((home / "keys" / name).stat().st_mode) == 0o600
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    assert init(home, "notary") == Exit.USAGE
+    assert before == {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+
+
+def test_the_vote_log_begins_with_the_key(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert init(home, "notary") == 0
+    key = SoftwareSigner.from_pem(ED25519_SHA256, (home / "keys" / "ledger.key").read_bytes(), None).public_key
+    log = DiskVoteLog(home / "data" / "votes", home / "keys" / "vote-guard", vote_owner(ED25519_SHA256, key))
+    try:
+        assert not log.amnesiac
+    finally:
+        log.close()
+
+
+def test_a_passphrase_comes_from_environment_or_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["init", "--org", "a", "--name", "甲", "--home"]
+    monkeypatch.setenv("FAZHI_PASSPHRASE", "correct horse")
+    assert main([*arguments, str(tmp_path / "one")]) == 0
+    pem = (tmp_path / "one/keys/ledger.key").read_bytes()
+    assert b"ENCRYPTED" in pem
+    SoftwareSigner.from_pem(ED25519_SHA256, pem, b"correct horse")
+    monkeypatch.delenv("FAZHI_PASSPHRASE")
+    (tmp_path / "secret").write_text("battery staple\r\nanything\n")
+    assert main([*arguments, str(tmp_path / "two"), "--passphrase-file", str(tmp_path / "secret")]) == 0
+    SoftwareSigner.from_pem(ED25519_SHA256, (tmp_path / "two/keys/ledger.key").read_bytes(), b"battery staple")
+
+
+def test_without_a_passphrase_or_with_a_short_one_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FAZHI_PASSPHRASE", raising=False)
+    monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115
+    arguments = ["init", "--org", "a", "--name", "甲", "--home", str(tmp_path / "home"), "--lang", "en"]
+    assert main(arguments) == Exit.USAGE
+    assert "FAZHI_PASSPHRASE" in capsys.readouterr().err
+    monkeypatch.setenv("FAZHI_PASSPHRASE", "short")
+    assert main(arguments) == Exit.USAGE
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--org", "Upper"],
+        ["--org", "a.unit"],
+        ["--org", "a", "--role", "Not A Role"],
+        ["--org", "a", "--url", "ftp://x"],
+        ["--org", "a", "--url", "http://10.0.0.1:80"],
+        ["--org", "a", "--p2p", "nowhere"],
+        ["--org", "a", "--suite", "rot13"],
+        ["--org", "a", "--name", "bad\nname"],
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_written(tmp_path: Path, arguments: list[str]) -> None:
+    home = tmp_path / "home"
+    assert main(["init", "--name", "甲", "--no-passphrase", "--home", str(home), *arguments]) == Exit.USAGE
+    assert not home.exists()
+
+
+def test_the_genesis_is_the_same_whatever_the_order_of_the_cards(
+    tmp_path: Path, cards: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = tmp_path / "one.fazhi", tmp_path / "two.fazhi"
+    capsys.readouterr()
+    assert genesis(cards, one, "--time-ms", "1700000000000", "--parameter", "heartbeat_ms=5000") == 0
+    published = capsys.readouterr().out.strip()
+    assert genesis(cards[::-1], two, "--time-ms", "1700000000000", "--parameter", "heartbeat_ms=5000") == 0
+    assert one.read_bytes() == two.read_bytes()
+    file = GenesisFile.decode(one.read_bytes())
+    assert file.hash().hex() == published
+    assert [member.org for member in file.genesis.members] == ["alpha", "bravo", "charlie", "delta"]
+    assert file.genesis.parameters.get("heartbeat_ms") == 5000
+    assert [procedure for procedure, _ in file.genesis.rule_sets] == ["penalty"]
+    assert genesis(cards, one) == Exit.USAGE, "never overwritten"
+
+
+def test_officers_come_in_with_their_cards(tmp_path: Path, cards: list[Path]) -> None:
+    signer = SoftwareSigner.generate(ED25519_SHA256)
+    card = tmp_path / "officer.card"
+    card.write_bytes(officer_card("alpha", signer, ["officer"]))
+    assert genesis(cards, tmp_path / "g", "--officer", str(card)) == 0
+    (officer,) = GenesisFile.decode((tmp_path / "g").read_bytes()).genesis.officers
+    assert (officer.org, officer.key, officer.roles) == ("alpha", signer.public_key, ("officer",))
+
+
+def changed(card: Path, **fields: Any) -> None:
+    content = json.loads(card.read_text())
+    content.update(fields)
+    card.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"org": "zulu"},
+        {"roles": []},
+        {"key": "00" * 32},
+        {"possession": "00" * 64},
+        {"tls_certificate": "AAAA"},
+        {"tls_certificate": "not base64"},
+        {"p2p_address": "nowhere"},
+        {"gateway_url": "ftp://x"},
+        {"format": "other"},
+        {"unknown": 1},
+        {"roles": "notary"},
+        {"suite": "rot13"},
+    ],
+)
+def test_a_changed_card_is_refused(tmp_path: Path, cards: list[Path], fields: dict[str, Any]) -> None:
+    changed(cards[0], **fields)
+    assert genesis(cards, tmp_path / "g") == Exit.USAGE
+    assert not (tmp_path / "g").exists()
+
+
+def test_a_doubled_field_a_card_twice_and_no_json_are_refused(tmp_path: Path, cards: list[Path]) -> None:
+    assert genesis([*cards, cards[0]], tmp_path / "g") == Exit.USAGE
+    text = cards[0].read_text()
+    cards[0].write_text(text.replace('"roles"', '"org": "delta", "roles"', 1))
+    assert genesis(cards, tmp_path / "g") == Exit.USAGE
+    cards[0].write_bytes(b"\xff{")
+    assert genesis(cards, tmp_path / "g") == Exit.USAGE
+
+
+def test_certificates_that_could_not_be_pinned_are_refused() -> None:
+    _, good = make_certificate("fazhi-a", ["localhost"])
+    check_certificate(good, "fazhi-a")
+    with pytest.raises(Misuse):
+        check_certificate(good, "fazhi-b")
+    for cut in (0, 10, len(good) - 1):
+        with pytest.raises(Misuse):
+            check_certificate(good[:cut], "fazhi-a")
+
+
+def ready(tmp_path: Path, cards: list[Path]) -> Path:
+    assert genesis(cards, tmp_path / "g") == 0
+    home = tmp_path / "alpha"
+    (home / "genesis.fazhi").write_bytes((tmp_path / "g").read_bytes())
+    return home
+
+
+def test_a_home_is_prepared_and_everything_foreign_is_refused(tmp_path: Path, cards: list[Path]) -> None:
+    home = ready(tmp_path, cards)
+    prepared = prepare(home, None, lambda: b"", None)
+    assert prepared.member.org == "alpha"
+    assert [peer.org for peer in prepared.peers()] == ["alpha", "bravo", "charlie", "delta"]
+
+    def refusal() -> Stop:
+        with pytest.raises(Stop) as stopped:
+            prepare(home, None, lambda: b"", None)
+        return stopped.value
+
+    own = {name: (home / "keys" / name).read_bytes() for name in ("ledger.key", "tls.key", "tls.crt")}
+    other = tmp_path / "bravo" / "keys"
+    (home / "keys/ledger.key").write_bytes((other / "ledger.key").read_bytes())
+    assert refusal().code == "other-key"
+    (home / "keys/ledger.key").write_bytes(own["ledger.key"])
+    (home / "keys/tls.crt").write_bytes((other / "tls.crt").read_bytes())
+    assert refusal().code == "bad-tls"
+    (home / "keys/tls.key").write_bytes((other / "tls.key").read_bytes())
+    assert refusal().code == "other-certificate"
+    (home / "keys/tls.key").write_bytes(own["tls.key"])
+    (home / "keys/tls.crt").write_bytes(own["tls.crt"])
+    (home / "keys/tls.key").chmod(0o644)
+    assert refusal().code == "exposed-key"
+    (home / "keys/tls.key").chmod(0o600)
+    (home / "keys/ledger.key").write_bytes(b"nonsense")
+    assert refusal().code == "bad-key-file"
+    (home / "keys/ledger.key").write_bytes(own["ledger.key"])
+    data = bytearray((home / "genesis.fazhi").read_bytes())
+    data[200] ^= 1
+    (home / "genesis.fazhi").write_bytes(bytes(data))
+    assert refusal().code == "bad-genesis-file"
+    (home / "genesis.fazhi").unlink()
+    assert refusal().code == "no-genesis"
+
+
+def test_a_wrong_passphrase_is_said_so(tmp_path: Path, cards: list[Path]) -> None:
+    home = ready(tmp_path, cards)
+    path = home / "keys/ledger.key"
+    path.write_bytes(SoftwareSigner.from_pem(ED25519_SHA256, path.read_bytes(), None).to_pem(b"open sesame"))
+    with pytest.raises(Misuse) as caught:
+        prepare(home, None, lambda: b"wrong", None)
+    assert caught.value.code == "wrong-passphrase"
+
+
+def test_a_card_reads_back(cards: list[Path]) -> None:
+    member, certificate, suite = read_member_card(cards[0])
+    assert (member.org, member.name_zh, member.name_en, suite) == ("delta", "delta局", "delta", "ed25519-sha256")
+    assert b"fazhi-delta" in certificate
