@@ -7,6 +7,7 @@ verify).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -22,6 +23,7 @@ from .context import Admitted, BlockContext
 from .entries import Counter, KeyEntry, LaneEntry, ParametersEntry
 from .errors import StateCorrupt
 from .keys import key_key, lane_count_key, lane_key_of, single_key
+from .lanes import seq_after
 from .state import Overlay, StateView, read_entry
 
 RECORDING: Final = ("cases", "record")
@@ -157,6 +159,40 @@ def lane_position(view: StateView | Overlay, item: Item) -> int:
     """The next seq of the item's lane in that state: the item is executable when this is its own seq."""
     lane = _lane(view, item)
     return 0 if lane is None else lane.next_seq
+
+
+def lane_after(view: StateView | Overlay, item: Item) -> int:
+    """The next seq of the item's lane once the item is executed, whatever its result: a ``lane.void`` skips more than
+    one. Who picks the items of a block goes on from here in that lane.
+    """
+    return seq_after(item.body, parameters_of(view))
+
+
+def select_items(view: StateView, items: Sequence[Item], context: BlockContext) -> tuple[Item, ...]:
+    """Those of ``items``, in order, that can stand together in the block of ``context``; the others are passed over.
+
+    An item that could stand alone may still not stand beside another: two that open the last lane that a key may have.
+    """
+    base = Overlay(view)
+    state = Overlay(base)
+    parameters = parameters_of(base)
+    room = parameters.get("max_block_bytes")
+    chosen: list[Item] = []
+    for item in items:
+        size = content_bytes(item)
+        if len(chosen) == parameters.get("max_block_items"):
+            break
+        if size > room:
+            continue
+        try:
+            admit(base, parameters, item, context)
+            lane = take_lane(state, parameters, item)
+        except InvalidSubmission:
+            continue
+        state.store(lane_key_of(item.body), LaneEntry(seq_after(item.body, parameters), lane.voided))
+        room -= size
+        chosen.append(item)
+    return tuple(chosen)
 
 
 def _lane(view: StateView | Overlay, item: Item) -> LaneEntry | None:

@@ -19,11 +19,14 @@ from fazhi_ledger.submission import Item
 
 from . import cases, epochs, identity, lanes
 from .admission import (
+    RECORDING,
     admit,
     check_item,
     content_bytes,
+    lane_after,
     lane_position,
     parameters_of,
+    select_items,
     signatures_to_verify,
     take_lane,
 )
@@ -42,7 +45,9 @@ __all__ = [
     "check_item",
     "content_bytes",
     "execute_block",
+    "lane_after",
     "lane_position",
+    "select_items",
     "signatures_to_verify",
 ]
 
@@ -52,8 +57,8 @@ ACTIONS: Final[dict[tuple[str, str], Action]] = {
     ("identity", "register_officer"): identity.register_officer,
     ("identity", "register_org"): identity.register_org,
     ("identity", "revoke_key"): identity.revoke_key,
-    ("lane", "void"): lanes.void,
-    ("cases", "record"): cases.record,
+    lanes.VOID: lanes.void,
+    RECORDING: cases.record,
 }
 """(contract, action) → what it does."""
 
