@@ -26,6 +26,7 @@ STATE_CACHE_BYTES: Final = 32 * 1024 * 1024
 PAGE_CACHE_ENTRIES: Final = 65_536
 PAGE_CACHE_BYTES: Final = 64 * 1024 * 1024
 HASH_CACHE_ENTRIES: Final = 4096
+HASH_CACHE_BYTES: Final = 4 * 1024 * 1024
 LATE_CERTIFICATES: Final = 64
 """Grown certificates that wait for the next block's batch."""
 SCAN_ROWS: Final = 256

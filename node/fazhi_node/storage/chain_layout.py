@@ -1,0 +1,220 @@
+"""Where the chain's parts lie in the key-value store, and how each value is framed.
+
+One letter, then the rest of the key; numbers are big-endian, so that they sort:
+
+====  ===========================  ==========================================================
+key   rest                         value
+====  ===========================  ==========================================================
+``m`` name                         ``tip``: [height, block hash, time]; ``genesis``: the file
+``b`` height                       block
+``h`` height                       block hash (32) and header
+``c`` height                       certificate; grows by late commits
+``r`` height                       [[result leaf, packed record results]…]
+``x`` block hash                   height
+``i`` submission id                height, index
+``e`` case key, number             height, index, record, count: a run of events, see below
+``s`` state key                    state value
+``p`` path                         page of the state tree
+``n`` level, index                 complete subtree of the history log
+====  ===========================  ==========================================================
+
+Events of one case that stand behind one another in one item make one entry, under the number of the first: a batch of a
+thousand records of one case costs one.
+
+Every value is preceded by a CRC-32 of its key and itself: a flipped bit, or a value that a disk returns under another
+key, is found when it is read, on every back end.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from fazhi_ledger.canonical import decode, pack
+from fazhi_ledger.result import RecordResult
+from fazhi_ledger.shape import as_bytes, as_tuple
+
+from .errors import StoreCorrupt
+
+META: Final = b"m"
+BLOCK: Final = b"b"
+HEADER: Final = b"h"
+CERTIFICATE: Final = b"c"
+RESULTS: Final = b"r"
+HASH: Final = b"x"
+ITEM: Final = b"i"
+EVENT: Final = b"e"
+STATE: Final = b"s"
+PAGE: Final = b"p"
+NODE: Final = b"n"
+
+TIP_KEY: Final = META + b"tip"
+GENESIS_KEY: Final = META + b"genesis"
+NAMES: Final = {
+    META: "chain",
+    BLOCK: "block",
+    HEADER: "header",
+    CERTIFICATE: "certificate",
+    RESULTS: "results",
+    HASH: "block hash",
+    ITEM: "submission",
+    EVENT: "case event",
+    STATE: "state",
+    PAGE: "state page",
+    NODE: "history",
+}
+
+MAX_RESULTS_BYTES: Final = 256 * 1024 * 1024
+MAX_NUMBER: Final = 2**64 - 1
+
+_CRC: Final = struct.Struct(">I")
+_NUMBER: Final = struct.Struct(">Q")
+_PLACE: Final = struct.Struct(">QI")
+_RUN: Final = struct.Struct(">QIII")
+_NODE: Final = struct.Struct(">BQ")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a submission stands."""
+
+    height: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventPlace:
+    """Where an event of a case stands: the item's place, and which of its record results is the event's."""
+
+    number: int
+    height: int
+    index: int
+    record: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRun:
+    """Events ``number`` … ``number + count - 1`` of a case, at consecutive records of one item."""
+
+    number: int
+    height: int
+    index: int
+    record: int
+    count: int
+
+    def place(self, number: int) -> EventPlace | None:
+        """The place of one of them; None where the run does not reach that far."""
+        offset = number - self.number
+        if not 0 <= offset < self.count:
+            return None
+        return EventPlace(number, self.height, self.index, self.record + offset)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockResults:
+    """What the items of a block came to: ``leaves`` are the encoded results, the leaves' data under
+    ``results_root``."""
+
+    leaves: tuple[bytes, ...]
+    packed_records: tuple[bytes, ...]
+
+    def record_results(self, index: int) -> tuple[RecordResult, ...]:
+        """The record results of item ``index``; none where it was refused or carries no records."""
+        packed = self.packed_records[index]
+        if not packed:
+            return ()
+        values = as_tuple(decode(packed, max_bytes=MAX_RESULTS_BYTES), "record results")
+        return tuple(RecordResult.from_value(value) for value in values)
+
+    def encode(self) -> bytes:
+        """The stored form."""
+        return pack(tuple(zip(self.leaves, self.packed_records, strict=True)))
+
+    @classmethod
+    def decode(cls, data: bytes) -> BlockResults:
+        """Of :meth:`encode`."""
+        leaves, packed = [], []
+        for pair in as_tuple(decode(data, max_bytes=MAX_RESULTS_BYTES), "results"):
+            leaf, records = as_tuple(pair, "result", length=2)
+            leaves.append(as_bytes(leaf, "result"))
+            packed.append(as_bytes(records, "record results"))
+        return cls(tuple(leaves), tuple(packed))
+
+
+def pack_record_results(results: tuple[RecordResult, ...]) -> bytes:
+    """Many record results in one value: they are decoded only for the item that is asked for."""
+    return pack(tuple(result.to_value() for result in results)) if results else b""
+
+
+def frame(key: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """The pair to store."""
+    return key, _CRC.pack(zlib.crc32(value, zlib.crc32(key))) + value
+
+
+def unframe(key: bytes, framed: bytes) -> bytes:
+    """The value that was framed for ``key``.
+
+    Raises:
+        StoreCorrupt: ``store-corrupt`` naming what it was and, where the key holds one, of which height.
+    """
+    value = framed[4:]
+    if len(framed) < 4 or framed[:4] != _CRC.pack(zlib.crc32(value, zlib.crc32(key))):
+        raise corrupt(key)
+    return value
+
+
+def corrupt(key: bytes, what: str = "") -> StoreCorrupt:
+    """The error for the entry under ``key``."""
+    kind = key[:1]
+    name = NAMES.get(kind, "unknown") + what
+    if kind in (BLOCK, HEADER, CERTIFICATE, RESULTS) and len(key) == 9:
+        return StoreCorrupt("store-corrupt", what=name, height=read_number(key[1:]))
+    return StoreCorrupt("store-corrupt", what=name, key=key[1:33].hex())
+
+
+def height_key(kind: bytes, height: int) -> bytes:
+    """The key of what is stored per block."""
+    return kind + _NUMBER.pack(height)
+
+
+def node_key(level: int, index: int) -> bytes:
+    """The key of a subtree of the history log."""
+    return NODE + _NODE.pack(level, index)
+
+
+def event_key(case_key: bytes, number: int) -> bytes:
+    """The key of a run of events that begins with ``number``."""
+    return EVENT + case_key + _NUMBER.pack(number)
+
+
+def write_number(number: int) -> bytes:
+    """Eight bytes."""
+    return _NUMBER.pack(number)
+
+
+def read_number(data: bytes) -> int:
+    """Of eight bytes."""
+    (number,) = _NUMBER.unpack(data)
+    return int(number)
+
+
+def write_place(place: Place) -> bytes:
+    """Height and index."""
+    return _PLACE.pack(place.height, place.index)
+
+
+def read_place(data: bytes) -> Place:
+    """Of :func:`write_place`."""
+    return Place(*_PLACE.unpack(data))
+
+
+def write_run(run: EventRun) -> bytes:
+    """Everything but the number, which stands in the key."""
+    return _RUN.pack(run.height, run.index, run.record, run.count)
+
+
+def read_run(number: int, data: bytes) -> EventRun:
+    """Of :func:`write_run`."""
+    return EventRun(number, *_RUN.unpack(data))

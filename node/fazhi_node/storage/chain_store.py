@@ -1,0 +1,429 @@
+"""The chain on disk: blocks, certificates, results, the state and its tree, the history log, and the ways to find
+things.
+
+A decided block is one atomic, synced batch: after any crash the store ends with a whole block. Caches are bounded and
+change only after the batch is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from fazhi_contracts.chain import ChainState, ExecutedBlock, genesis_state, tree_update
+from fazhi_ledger import merkle
+from fazhi_ledger.block import Block
+from fazhi_ledger.canonical import decode, encode
+from fazhi_ledger.certificate import CommitCertificate
+from fazhi_ledger.errors import EncodingError, InvalidProof, invariant
+from fazhi_ledger.genesis import GenesisFile
+from fazhi_ledger.header import Header
+from fazhi_ledger.merkle import Frontier
+from fazhi_ledger.shape import as_bytes, as_int, as_tuple
+from fazhi_ledger.statetree import MemoryPages, root_of_tree
+
+from . import chain_layout as layout
+from .cache import BoundedCache
+from .chain_layout import BlockResults, EventPlace, EventRun, Place
+from .errors import StoreForeign
+from .limits import (
+    HASH_CACHE_BYTES,
+    HASH_CACHE_ENTRIES,
+    LATE_CERTIFICATES,
+    PAGE_CACHE_BYTES,
+    PAGE_CACHE_ENTRIES,
+    STATE_CACHE_BYTES,
+    STATE_CACHE_ENTRIES,
+)
+from .port import KeyValue
+
+_Entries = list[tuple[bytes, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The last durable block. At height 0 the hash is the genesis hash and the time the genesis' time (Unix ms)."""
+
+    height: int
+    block_hash: bytes
+    time_ms: int
+
+
+class ChainStore:
+    """The chain in ``store``, which must have been initialised; see :func:`open_chain`. It owns the store.
+
+    It is a ``StateView`` and a ``PageSource`` of the state at the tip. Reading is safe from several threads; writing is
+    for one. Methods that name a height answer None above the tip; what must be there and is not, or is damaged, raises
+    ``StoreCorrupt``, and every method may raise ``StorageError``.
+    """
+
+    def __init__(self, store: KeyValue) -> None:
+        self._store = store
+        self._state_cache = BoundedCache(STATE_CACHE_ENTRIES, STATE_CACHE_BYTES)
+        self._page_cache = BoundedCache(PAGE_CACHE_ENTRIES, PAGE_CACHE_BYTES)
+        self._hash_cache = BoundedCache(HASH_CACHE_ENTRIES, HASH_CACHE_BYTES)
+        self._late: dict[int, CommitCertificate] = {}
+        data = self._read(layout.GENESIS_KEY)
+        if data is None:
+            raise StoreForeign("store-empty")
+        self.genesis_file = GenesisFile.decode(data)
+        self.genesis = self.genesis_file.genesis
+        self.suite = self.genesis.suite
+        self.genesis_hash = self.genesis_file.hash()
+        self._tip = self._read_tip()
+        self._history = self._read_history(self._tip.height + 1)
+        self._check_tip()
+
+    # The tip
+
+    @property
+    def tip(self) -> Tip:
+        """The last durable block."""
+        return self._tip
+
+    @property
+    def history(self) -> Frontier:
+        """The history log: leaf 0 the genesis hash, leaf i the hash of block i; ``tip.height + 1`` leaves."""
+        return self._history
+
+    def state(self) -> ChainState:
+        """The chain as the contracts take it, at the tip.
+
+        Its state and pages are read when they are asked for: after the next :meth:`commit` use the next one.
+        """
+        return ChainState(
+            suite=self.suite,
+            genesis=self.genesis,
+            genesis_hash=self.genesis_hash,
+            height=self._tip.height,
+            header_hash=self._tip.block_hash,
+            time_ms=self._tip.time_ms,
+            history=self._history,
+            view=self,
+            pages=self,
+            header_hash_at=self.block_hash,
+        )
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a state key (``StateView``)."""
+        return self._cached(self._state_cache, layout.STATE, key)
+
+    def get_page(self, path: bytes) -> bytes | None:
+        """A page of the state tree (``PageSource``)."""
+        return self._cached(self._page_cache, layout.PAGE, path)
+
+    # What was stored per block
+
+    def block_hash(self, height: int) -> bytes | None:
+        """The hash of block ``height``, the genesis hash at 0."""
+        if height == 0:
+            return self.genesis_hash
+        found = self._header_entry(height)
+        return None if found is None else found[:32]
+
+    def header_bytes(self, height: int) -> bytes | None:
+        """The header of block ``height``, verbatim."""
+        found = self._header_entry(height)
+        return None if found is None else found[32:]
+
+    def header(self, height: int) -> Header | None:
+        """The header of block ``height``."""
+        data = self.header_bytes(height)
+        return None if data is None else Header.decode(data)
+
+    def headers(self, first: int, limit: int) -> Iterator[Header]:
+        """The headers from block ``first`` on, at most ``limit`` of them, as of this call."""
+        start, stop = max(first, 1), min(max(first, 1) + limit, self._tip.height + 1)
+        pairs = self._store.scan(layout.height_key(layout.HEADER, start), layout.height_key(layout.HEADER, stop))
+        return (Header.decode(layout.unframe(key, framed)[32:]) for key, framed in pairs)
+
+    def block_bytes(self, height: int) -> bytes | None:
+        """Block ``height``, verbatim."""
+        return self._of_height(layout.BLOCK, height)
+
+    def block(self, height: int) -> Block | None:
+        """Block ``height``."""
+        data = self.block_bytes(height)
+        return None if data is None else Block.decode(data)
+
+    def certificate(self, height: int) -> CommitCertificate | None:
+        """The certificate of block ``height`` with every commit that came, late ones too."""
+        late = self._late.get(height)
+        if late is not None:
+            return late
+        data = self._of_height(layout.CERTIFICATE, height)
+        return None if data is None else CommitCertificate.decode(data)
+
+    def results(self, height: int) -> BlockResults | None:
+        """What the items of block ``height`` came to."""
+        data = self._of_height(layout.RESULTS, height)
+        return None if data is None else BlockResults.decode(data)
+
+    # Finding
+
+    def height_of(self, block_hash: bytes) -> int | None:
+        """The height of the block with that hash; 0 for the genesis hash."""
+        if block_hash == self.genesis_hash:
+            return 0
+        data = self._read(layout.HASH + block_hash)
+        return None if data is None else layout.read_number(data)
+
+    def locate(self, submission_id: bytes) -> Place | None:
+        """Where a submission stands."""
+        data = self._read(layout.ITEM + submission_id)
+        return None if data is None else layout.read_place(data)
+
+    def case_event(self, case_key: bytes, number: int) -> EventPlace | None:
+        """Where event ``number`` of a case (from 1) stands."""
+        if not 1 <= number < layout.MAX_NUMBER:
+            return None
+        for run in self._runs(layout.event_key(case_key, 0), layout.event_key(case_key, number + 1), reverse=True):
+            return run.place(number)
+        return None
+
+    def case_events(self, case_key: bytes, first: int, limit: int) -> tuple[EventPlace, ...]:
+        """The places of a case's events from number ``first`` on, at most ``limit``."""
+        found: list[EventPlace] = []
+        start = first
+        for run in self._runs(layout.event_key(case_key, 0), layout.event_key(case_key, first), reverse=True):
+            start = run.number  # the run that began before may reach as far
+            break
+        for run in self._runs(layout.event_key(case_key, start), layout.event_key(case_key, layout.MAX_NUMBER)):
+            for number in range(max(first, run.number), run.number + run.count):
+                place = run.place(number)
+                if len(found) == limit or place is None:
+                    return tuple(found)
+                found.append(place)
+        return tuple(found)
+
+    def history_node(self, level: int, index: int) -> bytes:
+        """A complete subtree of the history log: what ``merkle.inclusion_proof_from`` and its like ask for.
+
+        Raises:
+            InvalidProof: ``index-out-of-range`` beyond the log.
+        """
+        if not 0 <= level < merkle.MAX_LEVELS or not 0 <= index < self._history.size >> level:
+            raise InvalidProof("index-out-of-range")
+        return self._must(layout.node_key(level, index))
+
+    # Writing
+
+    def commit(self, executed: ExecutedBlock, certificate: CommitCertificate) -> None:
+        """Make a decided block durable, in one batch, and move the tip.
+
+        The certificate must have been verified.
+
+        Raises:
+            StorageError: nothing of the block was kept; the store is stopped.
+        """
+        header = executed.block.header
+        height = self._tip.height + 1
+        invariant(header.height == height and header.parent_hash == self._tip.block_hash, "a block follows the tip")
+        invariant(
+            certificate.height == height and certificate.block_hash == executed.block_hash,
+            "a block is stored with its own certificate",
+        )
+        leaf = merkle.leaf_hash(self.suite, executed.block_hash)
+        history, nodes = self._history.append_nodes(self.suite, leaf)
+        invariant(history == executed.history, "the history is that of this chain")
+        tip = Tip(height, executed.block_hash, header.time_ms)
+        entries = self._block_entries(executed, certificate)
+        entries += [layout.frame(layout.node_key(level, index), digest) for level, index, digest in nodes]
+        entries += self._state_entries(executed.changes, executed.tree.pages)
+        late = self._late_entries()
+        entries += late
+        entries.append(_tip_entry(tip))
+        self._store.write(entries)
+        self._late = {}
+        self._hash_cache.keep(layout.write_number(height), executed.block_hash + header.encode())
+        for key, value in executed.changes.items():
+            self._state_cache.keep(key, value)
+        for path, page in executed.tree.pages.items():
+            self._page_cache.keep(path, page)
+        self._history = history
+        self._tip = tip
+
+    def add_commits(self, certificate: CommitCertificate) -> CommitCertificate | None:
+        """Add verified late commits to the kept certificate of that block; they are written with the next block.
+
+        Commits of another round do not add up, so they change nothing. Answers the certificate that is kept now, or
+        None where there is no such block.
+        """
+        kept = self.certificate(certificate.height)
+        if kept is None or kept.block_hash != certificate.block_hash:
+            return None
+        if kept.round != certificate.round:
+            return kept
+        signatures = dict(certificate.signatures) | dict(kept.signatures)
+        if len(signatures) > len(kept.signatures):
+            kept = replace(kept, signatures=tuple(sorted(signatures.items())))
+            self._late[kept.height] = kept
+            if len(self._late) > LATE_CERTIFICATES:
+                self.flush()
+        return kept
+
+    def flush(self) -> None:
+        """Write what waits for the next block."""
+        self._store.write(self._late_entries())
+        self._late = {}
+
+    def scrub(self) -> Iterator[str]:
+        """Read everything and check it, yielding the kind of each entry; for an operator who mistrusts a disk."""
+        for key, framed in self._store.scan(b"", b"\xff"):
+            layout.unframe(key, framed)
+            yield layout.NAMES.get(key[:1], "unknown")
+
+    def close(self) -> None:
+        """Write what waits, and give up the store. A second call does nothing."""
+        try:
+            if self._late:
+                self.flush()
+        finally:
+            self._late = {}
+            self._store.close()
+
+    # Entries of a batch
+
+    def _block_entries(self, executed: ExecutedBlock, certificate: CommitCertificate) -> _Entries:
+        block, height = executed.block, executed.block.header.height
+        results = BlockResults(
+            executed.result_leaves,
+            tuple(layout.pack_record_results(outcome.record_results) for outcome in executed.outcomes),
+        )
+        entries: _Entries = [
+            layout.frame(layout.height_key(layout.BLOCK, height), block.encode()),
+            layout.frame(layout.height_key(layout.HEADER, height), executed.block_hash + block.header.encode()),
+            layout.frame(layout.height_key(layout.CERTIFICATE, height), certificate.encode()),
+            layout.frame(layout.height_key(layout.RESULTS, height), results.encode()),
+            layout.frame(layout.HASH + executed.block_hash, layout.write_number(height)),
+        ]
+        for index, outcome in enumerate(executed.outcomes):
+            place = layout.write_place(Place(height, index))
+            entries.append(layout.frame(layout.ITEM + outcome.result.submission_id, place))
+        for case_key, run in _event_runs(executed):
+            entries.append(layout.frame(layout.event_key(case_key, run.number), layout.write_run(run)))
+        return entries
+
+    @staticmethod
+    def _state_entries(changes: dict[bytes, bytes | None], pages: dict[bytes, bytes | None]) -> _Entries:
+        entries: _Entries = []
+        for kind, parts in ((layout.STATE, changes), (layout.PAGE, pages)):
+            for key, value in parts.items():
+                entries.append((kind + key, None) if value is None else layout.frame(kind + key, value))
+        return entries
+
+    def _late_entries(self) -> _Entries:
+        return [
+            layout.frame(layout.height_key(layout.CERTIFICATE, height), certificate.encode())
+            for height, certificate in self._late.items()
+        ]
+
+    # Reading
+
+    def _read(self, key: bytes) -> bytes | None:
+        framed = self._store.get(key)
+        return None if framed is None else layout.unframe(key, framed)
+
+    def _must(self, key: bytes) -> bytes:
+        data = self._read(key)
+        if data is None:
+            raise layout.corrupt(key, " is missing")
+        return data
+
+    def _of_height(self, kind: bytes, height: int) -> bytes | None:
+        return self._must(layout.height_key(kind, height)) if 1 <= height <= self._tip.height else None
+
+    def _cached(self, cache: BoundedCache, kind: bytes, key: bytes) -> bytes | None:
+        known, value = cache.find(key)
+        if not known:
+            value = self._read(kind + key)
+            cache.keep(key, value)
+        return value
+
+    def _header_entry(self, height: int) -> bytes | None:
+        if not 1 <= height <= self._tip.height:
+            return None
+        key = layout.write_number(height)
+        known, value = self._hash_cache.find(key)
+        if not known:
+            value = self._must(layout.HEADER + key)
+            self._hash_cache.keep(key, value)
+        return value
+
+    def _runs(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[EventRun]:
+        for key, framed in self._store.scan(start, stop, reverse):
+            yield layout.read_run(layout.read_number(key[-8:]), layout.unframe(key, framed))
+
+    # Opening
+
+    def _read_tip(self) -> Tip:
+        height, block_hash, time_ms = as_tuple(decode(self._must(layout.TIP_KEY)), "tip", length=3)
+        return Tip(as_int(height, "height"), as_bytes(block_hash, "block hash", 32), as_int(time_ms, "time"))
+
+    def _read_history(self, size: int) -> Frontier:
+        """The right edge of the log, from its stored subtrees."""
+        levels = [level for level in reversed(range(size.bit_length())) if size >> level & 1]
+        peaks = [self._must(layout.node_key(level, (size >> level) - 1)) for level in levels]
+        return Frontier(size, tuple(peaks))
+
+    def _check_tip(self) -> None:
+        """The parts that the next block stands on belong together: header, history and the root of the state."""
+        header = self.header(self._tip.height)
+        if header is None:
+            return
+        if header.hash(self.suite) != self._tip.block_hash or self.block_hash(header.height) != self._tip.block_hash:
+            raise layout.corrupt(layout.height_key(layout.HEADER, header.height))
+        if self._must(layout.node_key(0, header.height)) != merkle.leaf_hash(self.suite, self._tip.block_hash):
+            raise layout.corrupt(layout.node_key(0, header.height))
+        try:
+            root = root_of_tree(self.suite, self)
+        except EncodingError:
+            root = b""
+        if root != header.state_root:
+            raise layout.corrupt(layout.PAGE)
+
+
+def _tip_entry(tip: Tip) -> tuple[bytes, bytes]:
+    return layout.frame(layout.TIP_KEY, encode((tip.height, tip.block_hash, tip.time_ms)))
+
+
+def _event_runs(executed: ExecutedBlock) -> Iterator[tuple[bytes, EventRun]]:
+    """The events of a block, those that stand behind one another in one item together."""
+    height = executed.block.header.height
+    for index, outcome in enumerate(executed.outcomes):
+        run: EventRun | None = None
+        case_key = b""
+        for record, result in enumerate(outcome.record_results):
+            if run is not None and result.case_key == case_key and result.number == run.number + run.count:
+                run = replace(run, count=run.count + 1)
+                continue
+            if run is not None:
+                yield case_key, run
+            case_key, run = result.case_key, EventRun(result.number, height, index, record, 1)
+        if run is not None:
+            yield case_key, run
+
+
+def open_chain(store: KeyValue, genesis_file: GenesisFile) -> ChainStore:
+    """The chain in ``store``; in an empty one the chain that begins with ``genesis_file``, written in one batch.
+
+    Raises:
+        StoreForeign: ``store-other-genesis``.
+        InvalidGenesis: the file does not hold together.
+        StorageError: the disk.
+    """
+    if store.get(layout.TIP_KEY) is None:
+        genesis_file.check()
+        genesis, genesis_hash = genesis_file.genesis, genesis_file.hash()
+        entries = genesis_state(genesis_file)
+        tree = tree_update(genesis.suite, MemoryPages(), entries)
+        leaf = merkle.leaf_hash(genesis.suite, genesis_hash)
+        batch: _Entries = [layout.frame(layout.GENESIS_KEY, genesis_file.encode())]
+        batch.append(layout.frame(layout.node_key(0, 0), leaf))
+        batch += ChainStore._state_entries(dict(entries), tree.pages)
+        batch.append(_tip_entry(Tip(0, genesis_hash, genesis.time_ms)))
+        store.write(batch)
+    chain = ChainStore(store)
+    if chain.genesis_hash != genesis_file.hash():
+        raise StoreForeign("store-other-genesis", recorded=chain.genesis_hash.hex(), expected=genesis_file.hash().hex())
+    return chain
