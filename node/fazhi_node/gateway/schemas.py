@@ -1,0 +1,254 @@
+"""The JSON of the gateway's answers, as pydantic models: what OpenAPI shows, and what the tests hold every answer to.
+
+Hashes, keys and ids are lower-case hexadecimal; encoded objects are base64 (RFC 4648 §4, padded). The handlers answer with plain dictionaries:
+validating our own words at run time would cost more than making them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Hex = Annotated[str, Field(pattern="^([0-9a-f]{2})*$")]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Base64 = Annotated[str, Field(pattern="^[A-Za-z0-9+/]*={0,2}$")]
+Height = Annotated[int, Field(ge=0)]
+Parameters = dict[str, str | int]
+
+
+class Model(BaseModel):
+    """No field that is not named here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457, with ``code`` and ``parameters`` for programs; some answers carry more members."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    parameters: Parameters
+
+
+class Health(Model):
+    """The process is alive."""
+
+    status: Literal["ok"]
+
+
+class Ready(Model):
+    """The node votes or follows within its bound."""
+
+    ready: Literal[True]
+
+
+class PeerBody(Model):
+    """One member, as seen from this node. ``height`` is what it claims."""
+
+    org: str
+    connected: bool
+    height: int | None
+
+
+class StatusBody(Model):
+    """How the node is. ``time_ms`` is the certified time of the block at ``height``."""
+
+    org: str
+    version: str
+    genesis_hash: Digest
+    height: Height
+    tip_hash: Digest
+    time_ms: int
+    round: int
+    epoch: int
+    peers: list[PeerBody]
+    mempool: int
+    validator: bool
+    voting: bool
+    ready: bool
+    reason: str
+    missing: list[str]
+    best_height: int
+
+
+class ItemError(Model):
+    """Why an item was not taken."""
+
+    code: str
+    detail: str
+    parameters: Parameters
+    retry_after_ms: int | None = None
+
+
+class ItemAnswer(Model):
+    """One submission's answer. ``id`` is null where the bytes are no submission."""
+
+    id: Digest | None
+    status: Literal["committed", "pending", "conflict", "invalid", "busy"]
+    height: Height | None
+    index: int | None
+    code: str
+    parameters: Parameters
+    error: ItemError | None = None
+
+
+class SubmitAnswer(Model):
+    """Answers in the order of the items."""
+
+    results: list[ItemAnswer]
+
+
+class FindingBody(Model):
+    """A breach that was recorded, with the article that it concerns."""
+
+    code: str
+    clause: str
+    severity: str
+    parameters: Parameters
+
+
+class RecordOutcome(Model):
+    """What a record came to."""
+
+    case_key: Digest
+    number: int
+    findings: list[FindingBody]
+
+
+class SubmissionBodyAnswer(Model):
+    """Where a submission stands. ``unknown`` may be pending elsewhere."""
+
+    id: Digest
+    status: Literal["unknown", "pending", "committed"]
+    height: Height | None
+    index: int | None
+    code: str
+    parameters: Parameters
+    records: list[RecordOutcome]
+
+
+class HandoverBody(Model):
+    """A change of the validator set: its header, certified by the old set, and the new set."""
+
+    header: Base64
+    certificate: Base64
+    validators: Base64
+
+
+class CertifiedHeader(Model):
+    """A header with the certificate of a quorum, and what leads from the genesis to the set that signed it."""
+
+    header: Base64
+    certificate: Base64
+    handovers: list[HandoverBody]
+
+
+class SubmissionProof(CertifiedHeader):
+    """The node's half of a record receipt; the record's parts are null where the submission was refused or has no records."""
+
+    submission: Base64
+    submission_index: int
+    submission_proof: list[Digest]
+    result: Base64
+    result_proof: list[Digest]
+    record: Base64 | None
+    record_index: int | None
+    record_proof: list[Digest] | None
+    record_result: Base64 | None
+    record_result_proof: list[Digest] | None
+
+
+class LaneAnswer(Model):
+    """The next seq of a lane: in the committed state, and after what waits here."""
+
+    next_seq: int
+
+
+class BlockBody(Model):
+    """One block, verbatim."""
+
+    height: Height
+    hash: Digest
+    header: Base64
+    items: list[Base64]
+    certificate: Base64
+
+
+class BlocksBody(Model):
+    """Consecutive blocks; ``next`` is the height to ask for next, null at the tip."""
+
+    blocks: list[BlockBody]
+    next: Height | None
+
+
+class CaseEvent(Model):
+    """One event of a case."""
+
+    height: Height
+    index: int
+    record: int
+    number: int
+
+
+class CaseBody(CertifiedHeader):
+    """A case's head, proven present in the state of ``header``; with the events that the head commits to."""
+
+    head: Base64
+    key: Base64
+    proof: Base64
+    events: list[CaseEvent]
+
+
+class KeyBody(Model):
+    """A registered key: of whom, for what, and until which height."""
+
+    key: Hex
+    org: str
+    roles: list[str]
+    added_height: int
+    revoked_height: int | None
+
+
+class ValidatorBody(Model):
+    """One seat."""
+
+    member: str
+    key: Hex
+
+
+class ValidatorsBody(Model):
+    """The set that certifies the next block, and the one that follows it where a change is pending."""
+
+    epoch: int
+    first_height: int
+    quorum: int
+    faulty: int
+    validators: list[ValidatorBody]
+    encoded: Base64
+    pending: Base64 | None
+    handovers: list[HandoverBody]
+
+
+class ConsistencyBody(Model):
+    """Shows that the chain at ``to`` extends the one at ``from``."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    from_: Annotated[int, Field(alias="from")]
+    to: int
+    proof: list[Digest]
+    header_proof: list[Digest]
+    header: Base64
+    certificate: Base64
+    from_header: Base64
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of a model, for the hand-written parts of OpenAPI."""
+    return model.model_json_schema(ref_template="#/components/schemas/{model}")
