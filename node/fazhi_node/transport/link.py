@@ -49,7 +49,7 @@ Notice = Callable[..., None]
 class Link:
     """Frames to one peer, in order, while it is connected; nothing is kept for a peer that is not.
 
-    ``on_connected`` is called on the loop each time that the peer can be spoken to again.
+    ``on_change(org, connected)`` is called on the loop whenever the peer can be spoken to, or no longer.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Link:
         own_certificate: bytes,
         genesis_hash: bytes,
         queue: SendQueue,
-        on_connected: Callable[[str], None],
+        on_change: Callable[[str, bool], None],
         notice: Notice,
     ) -> None:
         self.peer = peer
@@ -67,7 +67,7 @@ class Link:
         self.connected = False
         self.reason = ""
         self._notice = notice
-        self._on_connected = on_connected
+        self._on_change = on_change
         self._genesis = genesis_hash.hex()
         self._credentials = grpc.ssl_channel_credentials(
             # The only root is the called member's own certificate: whoever answers holds that member's TLS key. The
@@ -109,9 +109,10 @@ class Link:
                     self.reason = _reason(error)
                 if self.connected:
                     failures = 0
+                    self.connected = False
+                    self.queue.clear()
                     self._notice("peer-lost", peer=self.peer.org, reason=self.reason)
-                self.connected = False
-                self.queue.clear()
+                    self._on_change(self.peer.org, False)
                 failures += 1
                 if failures == COMPLAIN_AFTER:
                     self._notice("peer-unreachable", peer=self.peer.org, address=self.peer.address, reason=self.reason)
@@ -129,7 +130,7 @@ class Link:
                     await call.read()
             self.connected = True
             self._notice("peer-connected", peer=self.peer.org)
-            self._on_connected(self.peer.org)
+            self._on_change(self.peer.org, True)
             watch = asyncio.ensure_future(call.read())
             while not watch.done():
                 await self._send_waiting(call, watch)

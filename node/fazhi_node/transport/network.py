@@ -52,9 +52,10 @@ class PeerNetwork:
     """Frames to and from the other members.
 
     ``on_frame(org, frame)`` is called on the loop, in the order in which the member sent; ``org`` is the member whose
-    certificate stands at the other end of the connection. ``on_connected(org)`` is called whenever a member can be
-    spoken to (again). ``gate`` is awaited before each further message of a peer is read: while it waits, the peer's
-    stream fills and the peer has to hold its frames itself, so that a flood costs a bounded amount of memory here.
+    certificate stands at the other end of the connection. ``on_change(org, connected)`` is called whenever a member
+    can be spoken to, or no longer. ``gate`` is awaited before each further message of a peer is read: while it waits,
+    the peer's stream fills and the peer has to hold its frames itself, so that a flood costs a bounded amount of
+    memory here.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class PeerNetwork:
         settings: TransportSettings,
         peers: Sequence[Peer],
         on_frame: Callable[[str, bytes], None],
-        on_connected: Callable[[str], None],
+        on_change: Callable[[str, bool], None],
         gate: Callable[[], Awaitable[None]],
         notice: Notice,
     ) -> None:
@@ -80,7 +81,7 @@ class PeerNetwork:
                 settings.certificate,
                 settings.genesis_hash,
                 SendQueue(settings.queue_frames, settings.queue_bytes),
-                on_connected,
+                on_change,
                 notice,
             )
             for peer in peers

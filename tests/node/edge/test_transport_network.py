@@ -57,6 +57,7 @@ class Node:
     network: PeerNetwork
     frames: list[tuple[str, bytes]]
     connected: list[str]
+    lost: list[str]
     notices: list[tuple[str, dict[str, Any]]]
 
 
@@ -70,6 +71,7 @@ def node(
 ) -> Node:
     frames: list[tuple[str, bytes]] = []
     connected: list[str] = []
+    lost: list[str] = []
     notices: list[tuple[str, dict[str, Any]]] = []
 
     async def open_gate() -> None:
@@ -82,11 +84,11 @@ def node(
         settings,
         peers,
         lambda org, frame: frames.append((org, frame)),
-        connected.append,
+        lambda org, up: connected.append(org) if up else lost.append(org),
         gate or open_gate,
         lambda event, **facts: notices.append((event, facts)),
     )
-    return Node(network, frames, connected, notices)
+    return Node(network, frames, connected, lost, notices)
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
@@ -148,6 +150,7 @@ def test_a_peer_that_restarts_is_found_again() -> None:
             one.network.broadcast(b"again")
             await until(lambda: bool(second.frames), "frames flow again")
             assert second.frames == [("a", b"again")]
+            assert one.lost == ["b"]
         finally:
             await stop(one, second)
 
