@@ -53,7 +53,7 @@ from fazhi_ledger.suites import Suite, suite_named
 
 from .errors import AlreadySigned, DraftError, SignatureMissing
 from .files import read_bounded, write_private
-from .outbox_rows import Kept
+from .outbox_rows import Entry, Kept
 
 MAGIC: Final = b"FAZHI-DRAFT-1\n"
 DRAFT_VERSION: Final = 1
@@ -234,14 +234,18 @@ class DraftData:
         fresh = tuple((signer.public_key, dsse.sign(signer, dsse.SUBMISSION, data)) for signer in waiting)
         return replace(self, signatures=(*self.signatures, *fresh))
 
+    def require_complete(self) -> None:
+        """Raise :class:`SignatureMissing` where a named signer has neither signed nor is at hand."""
+        if self.missing:
+            raise SignatureMissing("signature-missing", count=len(self.missing), key=self.missing[0].hex()[:16])
+
     def complete(self) -> tuple[bytes, Item]:
         """The submission's id and the whole signed item.
 
         Raises:
             SignatureMissing: naming the first key that has not signed.
         """
-        if self.missing:
-            raise SignatureMissing("signature-missing", count=len(self.missing), key=self.missing[0].hex()[:16])
+        self.require_complete()
         draft = self.signed()
         signatures = dict(draft.signatures)
         records = draft.record_bytes()
@@ -337,6 +341,47 @@ class DraftData:
             if key not in self.signer_keys:
                 raise InvalidSignature("signature-of-a-stranger")
             suite.verify(key, message, signature)
+
+
+def draft_of(suite_name: str, entry: Entry, kept: Sequence[Kept]) -> DraftData:
+    """The draft behind an entry of the outbox, without its signers: what is needed to sign it again.
+
+    Raises:
+        DraftError: ``salts-elsewhere`` where the outbox does not keep what its records commit to.
+    """
+    if entry.item is None:
+        raise DraftError("salts-elsewhere")
+    item = Item.decode(entry.item)
+    if len(kept) != len(item.records):
+        raise DraftError("salts-elsewhere")
+    records = []
+    for data, one in zip(item.records, kept, strict=True):
+        record = Record.decode(data)
+        if len(one.openings) != record.commitment_count:
+            raise DraftError("salts-elsewhere")
+        records.append(
+            RecordDraft(
+                one.org,
+                record.procedure,
+                one.number,
+                record.step,
+                record.occurred_at_ms,
+                record.clear,
+                record.refs,
+                one.openings,
+            )
+        )
+    body = item.body
+    return DraftData(
+        suite_name,
+        body.genesis_hash,
+        body.org,
+        body.draft_id,
+        body.claimed_time_ms,
+        tuple(records),
+        body.signer_keys,
+        not_before=body.not_before,
+    )
 
 
 def save_draft(draft: DraftData, path: str | os.PathLike[str]) -> None:

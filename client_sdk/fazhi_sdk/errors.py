@@ -65,14 +65,16 @@ class SdkError(FazhiError):
 
     outcome: Outcome = Outcome.NOTHING
     what: Pair | None = None
+    worded_as: str | None = None
+    """The row of the table of sentences, where it is not the code itself."""
 
     def in_language(self, language: str) -> str:
         """The sentence in ``"zh"`` or ``"en"``."""
-        pair = sentence(self.code, self.parameters, self.outcome, self.what)
+        pair = sentence(self.worded_as or self.code, self.parameters, self.outcome, self.what)
         return pair[0] if language.startswith("zh") else pair[1]
 
     def __str__(self) -> str:
-        zh, en = sentence(self.code, self.parameters, self.outcome, self.what)
+        zh, en = sentence(self.worded_as or self.code, self.parameters, self.outcome, self.what)
         return f"{self.code}: {zh} / {en}"
 
 
@@ -241,6 +243,7 @@ class SubmissionRefused(SubmissionError):
     """The contract refused it: the refusal is on the chain under ``height``, no step is."""
 
     outcome = Outcome.REFUSAL
+    worded_as = "refused"
 
 
 class SubmissionInvalid(SubmissionError):

@@ -108,6 +108,37 @@ SENTENCES: Final[dict[str, tuple[Pair, Pair]]] = {
             "clear values stand on the chain for ever: put it into fields, which are committed under a salt, or use an internal number",
         ),
     ),
+    "bad-key-file": (
+        ("无法读取密钥文件“{path}”:{reason}", "the key file “{path}” cannot be read: {reason}"),
+        ("请检查路径和权限", "check path and permissions"),
+    ),
+    "file-exists": (
+        ("“{path}”已存在", "“{path}” exists already"),
+        ("请换一个文件名", "choose another name"),
+    ),
+    "bad-digest": (
+        ("“{given}”不是 32 字节的哈希", "“{given}” is no hash of 32 bytes"),
+        ("请给出 64 位十六进制数", "give 64 hexadecimal digits"),
+    ),
+    "unknown-procedure": (
+        ("创世中没有程序“{procedure}”", "the genesis installs no procedure “{procedure}”"),
+        ("可用:{known}", "it knows: {known}"),
+    ),
+    "no-signer": (
+        ("没有给出签名人", "no signer is given"),
+        (
+            "chain.case(…, signer=…) 或 draft(…, signer=…)",
+            "give one with chain.case(…, signer=…) or draft(…, signer=…)",
+        ),
+    ),
+    "wrong-chain": (
+        ("草稿属于另一条链({genesis})", "the draft is of another chain ({genesis})"),
+        ("请连接到草稿所属的链", "connect to the chain that it was drafted for"),
+    ),
+    "file-not-in-draft": (
+        ("文件“{path}”不是草稿所固定的任何文件", "the file “{path}” is none of those that the draft seals"),
+        ("不要签名;请向起草人核对", "do not sign; ask the officer who drafted it"),
+    ),
     "unknown-org": (
         ("不知道密钥 {key} 属于哪个单位", "it is not known which organisation the key {key} belongs to"),
         ("请给出 org=,或确认该密钥已登记", "name it with org=, or have the key registered"),
@@ -194,6 +225,13 @@ SENTENCES: Final[dict[str, tuple[Pair, Pair]]] = {
     "bad-answer": (
         ("{url} 的回答不可用:{reason}", "the answer of {url} cannot be used: {reason}"),
         ("请换一个网关并报告运维人员", "use another gateway and tell its operator"),
+    ),
+    "stale-answer": (
+        (
+            "{url} 的回答停留在高度 {height},早于已见过的 {newest}",
+            "the answer of {url} is as of height {height}, older than {newest} seen before",
+        ),
+        ("稍后重试或换一个网关", "try again shortly, or another gateway"),
     ),
     "not-authorised": (
         ("{url} 要求访问令牌", "{url} asks for an access token"),

@@ -435,6 +435,16 @@ class Outbox:
         with self._mutex, self._disk_errors():  # the log would keep the old pages
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def genesis_file(self) -> bytes | None:
+        """The chain's genesis file, if a process has kept it."""
+        rows = self._read("SELECT value FROM meta WHERE name = 'genesis_file'")
+        return rows[0]["value"] if rows else None
+
+    def keep_genesis_file(self, data: bytes) -> None:
+        """Keep the genesis file, so that a later process can begin offline."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('genesis_file', ?)", (data,))
+
     def org_of(self, key: bytes) -> str | None:
         """The organisation that a key was last known to belong to."""
         rows = self._read("SELECT org FROM orgs WHERE key = ?", key)

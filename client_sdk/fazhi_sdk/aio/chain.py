@@ -1,0 +1,461 @@
+"""The asynchronous client: one chain, seen through several gateways, with a durable outbox."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+from fazhi_contracts.procedures.ruleset import RuleSet
+from fazhi_ledger.canonical import Value
+from fazhi_ledger.genesis import Genesis
+from fazhi_ledger.keys import Signer
+from fazhi_ledger.submission import submission_id
+
+from ..drafts import DraftData, can_combine, combine, draft_of
+from ..errors import BadAnswer, InputError, SdkError
+from ..normalise import docket_number
+from ..outbox import Outbox
+from ..outbox_rows import COMMITTED, PREPARED, REFUSED, SENT, SIGNED, UNUSED, Entry, NewItem, Verdict, new_draft_id
+from ..privacy import check_clear
+from ..receipts import Receipt, build_receipt
+from ..trust import Fields, Trust
+from .case import Case, Draft, Files
+from .delivery import Delivery, Outcome
+from .filing import digest_of, learn_chain, new_item, void_item
+from .gateways import Answer, Gateways, Tokens
+from .pending import Pending, raise_for
+from .worker import Worker
+
+DEFAULT_TIMEOUT_S: Final = 20.0
+Submitted = Receipt | Pending
+"""What a submission comes to: its verified receipt, or, where the chain has not answered yet, a handle of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What :meth:`Chain.flush` came to: counts, and the entries that the chain did not take, with the reason."""
+
+    committed: int
+    refused: int
+    undecided: int
+    failed: tuple[Pending, ...]
+
+
+class Chain:
+    """A connection to one chain. Make it with :meth:`connect`; close it, or use it as a context."""
+
+    def __init__(
+        self, trust: Trust, gateways: Gateways, outbox: Outbox, worker: Worker, timeout_s: float,
+        algorithms: Sequence[str],
+    ) -> None:  # fmt: skip
+        self._trust = trust
+        self._gateways = gateways
+        self._outbox = outbox
+        self._worker = worker
+        self._timeout_s = timeout_s
+        self.algorithms = tuple(algorithms)
+        self._delivery = Delivery(outbox, gateways, trust, worker)
+        self._rules = {rules.procedure: rules for rules in map(RuleSet.decode, trust.file.rule_sets)}
+
+    @classmethod
+    async def connect(
+        cls,
+        urls: Sequence[str] | str,
+        genesis_hash: str | bytes,
+        outbox: str | os.PathLike[str],
+        *,
+        token: Tokens = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        algorithms: Sequence[str] = ("sha256",),
+        genesis: str | os.PathLike[str] | bytes | None = None,
+    ) -> Self:
+        """Open the outbox and get to know the chain.
+
+        ``genesis_hash`` was given to you out of band; everything is checked against it. ``urls`` are gateways of
+        different members, best two or more. ``token`` is for reads (receipts are reads): one for all gateways or one
+        for each URL. The genesis file is kept in the outbox, so that a later process can begin offline; ``genesis``
+        hands it over without a network. Files are sealed under ``algorithms``. What an earlier process left in the
+        outbox is delivered in the background from now on.
+
+        Raises:
+            WrongGenesis: a gateway serves another chain.
+            NotConnected: no gateway can be reached, and the outbox does not know the chain yet.
+            OutboxError, InputError.
+        """
+        trusted = digest_of(genesis_hash)
+        gateways = Gateways([urls] if isinstance(urls, str) else urls, token, timeout_s)
+        worker = Worker()
+        try:
+            box = await worker.run(lambda: Outbox(outbox, trusted))
+        except BaseException:
+            worker.close()
+            raise
+        try:
+            trust = await learn_chain(box, worker, gateways, trusted, genesis)
+            await gateways.pin(trust.genesis)
+        except BaseException:
+            await gateways.close()
+            box.close()
+            worker.close()
+            raise
+        chain = cls(trust, gateways, box, worker, timeout_s, algorithms)
+        chain._delivery.start()
+        return chain
+
+    async def close(self) -> None:
+        """Stop; what is undecided stays in the outbox for the next process."""
+        await self._delivery.close()
+        await self._gateways.close()
+        self._worker.close()
+        self._outbox.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # -- what it is ---------------------------------------------------------------------------------
+
+    @property
+    def genesis(self) -> Genesis:
+        """The chain's genesis."""
+        return self._trust.genesis
+
+    @property
+    def genesis_hash(self) -> bytes:
+        """The trust root."""
+        return self._trust.genesis_hash
+
+    @property
+    def trust(self) -> Trust:
+        """What has been verified of the chain's membership."""
+        return self._trust
+
+    @property
+    def gateways(self) -> Gateways:
+        """The way to the chain."""
+        return self._gateways
+
+    def rules(self, procedure: str) -> RuleSet:
+        """The rule set of a procedure as the genesis installs it.
+
+        Raises:
+            InputError: ``unknown-procedure``.
+        """
+        rules = self._rules.get(procedure)
+        if rules is None:
+            raise InputError("unknown-procedure", procedure=procedure, known=", ".join(sorted(self._rules)))
+        return rules
+
+    async def status(self) -> dict[str, Any]:
+        """What the nearest gateway says of itself: a word, not a proof."""
+        status: Any = await self._gateways.read("/v1/status", lambda answer: answer.json())
+        return dict(status)
+
+    # -- cases --------------------------------------------------------------------------------------
+
+    async def open_case(
+        self,
+        procedure: str,
+        number: str,
+        signer: Signer,
+        *,
+        org: str | None = None,
+        step: str | None = None,
+        files: Files = (),
+        occurred_at: datetime | int | None = None,
+        fields: Mapping[str, Value] | None = None,
+        clear: Mapping[str, str] | None = None,
+        cosigners: Sequence[Signer] = (),
+    ) -> Case:
+        """Open a case: its first step is recorded, and its key claimed. The receipt is in the case; offline the case
+        can be worked with all the same, and everything follows in order.
+
+        Raises:
+            SubmissionRefused: ``case-exists`` and the like.
+            InputError, LooksPersonal.
+        """
+        case = await self.case(procedure, number, signer, org=org)
+        initial = step or next(one.code for one in self.rules(procedure).steps if one.initial)
+        draft = await case.draft(initial, files, occurred_at=occurred_at, fields=fields, clear=clear)
+        for cosigner in cosigners:
+            draft = draft.cosign(cosigner)
+        submitted = await draft.submit()
+        case.opening = submitted
+        return case
+
+    async def case(self, procedure: str, number: str, signer: Signer | None = None, *, org: str | None = None) -> Case:
+        """A case that exists already (nothing is sent). ``org`` is who opened it; the signer's own where not given."""
+        normal = docket_number(number)
+        check_clear({}, normal)
+        if org is None:
+            if signer is None:
+                raise InputError("unknown-org", key="–")
+            org = await self.org_of(signer)
+        return Case(self, org, procedure, normal, signer)
+
+    async def org_of(self, signer: Signer) -> str:
+        """The organisation of a key: out of the genesis, out of the outbox, or asked of a gateway.
+
+        A wrong answer does no harm: the chain refuses a submission whose first key is not its organisation's.
+        """
+        key = signer.public_key
+        registered = {one.key: one.org for one in self.genesis.officers}
+        registered.update({one.key: one.org for one in self.genesis.members})
+        if key in registered:
+            return registered[key]
+        known = await self._worker.run(lambda: self._outbox.org_of(key))
+        if known is not None:
+            return known
+
+        def check(answer: Answer) -> str:
+            if answer.status != 200:
+                raise BadAnswer("unknown-org", key=key.hex()[:16])
+            return Fields(answer.json(), answer.url).text("org")
+
+        org = await self._gateways.read(f"/v1/keys/{key.hex()}", check)
+        await self._worker.run(lambda: self._outbox.remember_org(key, org))
+        return org
+
+    # -- submitting ---------------------------------------------------------------------------------
+
+    async def submit(self, draft: Draft | DraftData, *, timeout_s: float | None = None) -> Submitted:
+        """Sign, keep, deliver: the verified receipt, or a :class:`Pending` where the chain has not answered in time.
+
+        Raises:
+            SubmissionRefused, SubmissionInvalid, Conflict, Expired: what the chain said.
+            SignatureMissing, OutboxDisk: nothing left.
+        """
+        (outcome,) = await self.submit_many([draft], timeout_s=timeout_s)
+        if isinstance(outcome, SdkError):
+            raise outcome
+        return outcome
+
+    async def submit_many(
+        self, drafts: Sequence[Draft | DraftData], *, timeout_s: float | None = None
+    ) -> list[Submitted | SdkError]:
+        """Submit many drafts at once; what each came to, in the same order, errors among them and not raised.
+
+        Drafts of the same signers go under one signature: far cheaper, for them and for the chain. Should the chain
+        refuse such a batch, which is atomic, its drafts are submitted again, each on its own.
+        """
+        plain = [draft.data if isinstance(draft, Draft) else draft for draft in drafts]
+        groups = self._grouped(plain)
+        entries = await self._file([group for group, _ in groups])
+        outcomes = await self._delivery.wait(
+            [entry.id for entry in entries if entry.id], self._timeout_s if timeout_s is None else timeout_s
+        )
+        results: dict[int, Submitted | SdkError] = {}
+        again: list[int] = []
+        for (group, members), entry in zip(groups, entries, strict=True):
+            outcome = outcomes[entry.id or b""]
+            if isinstance(outcome, Outcome) and outcome.entry.status == REFUSED and len(members) > 1:
+                again.extend(members)
+                continue
+            for record, member in enumerate(members):
+                results[member] = await self._result(group, entry, outcome, record)
+        for member in again:
+            (results[member],) = await self.submit_many([plain[member]], timeout_s=timeout_s)
+        return [results[member] for member in range(len(plain))]
+
+    def _grouped(self, drafts: Sequence[DraftData]) -> list[tuple[DraftData, list[int]]]:
+        """Drafts in order, neighbours that may stand under one signature put together."""
+        limit = self.genesis.parameters.get("max_records_per_item")
+        size_limit = self.genesis.parameters.get("max_item_bytes") // 2
+        runs: list[list[int]] = []
+        size = 0
+        for position, draft in enumerate(drafts):
+            length = sum(map(len, draft.record_bytes()))
+            if (
+                not runs
+                or not can_combine(drafts[runs[-1][-1]], draft)
+                or len(runs[-1]) >= limit
+                or size + length > size_limit
+            ):
+                runs.append([])
+                size = 0
+            runs[-1].append(position)
+            size += length
+        return [
+            (drafts[run[0]] if len(run) == 1 else combine([drafts[one] for one in run], new_draft_id()), run)
+            for run in runs
+        ]
+
+    async def _file(self, drafts: Sequence[DraftData]) -> tuple[Entry, ...]:
+        """Into the outbox, signed; gaps in the lanes of these signers are voided first."""
+        for draft in drafts:
+            if draft.genesis_hash != self.genesis_hash:
+                raise InputError("wrong-chain", genesis=draft.genesis_hash.hex()[:16])
+            draft.require_complete()
+
+        def work() -> tuple[Entry, ...]:
+            self._fill_gaps(drafts)
+            return self._outbox.file([new_item(draft) for draft in drafts])
+
+        return await self._worker.run(work)
+
+    def _fill_gaps(self, drafts: Sequence[DraftData]) -> None:
+        voids: list[NewItem] = []
+        first_signers = {draft.signer_keys[0]: (draft.org, draft) for draft in drafts}
+        for key, (org, draft) in first_signers.items():
+            signer = next((one for one in draft.signers if one.public_key == key), None)
+            if signer is not None:
+                voids.extend(
+                    void_item(self._trust, org, signer, lane, seq) for lane, seq in self._outbox.gaps(org, key)
+                )
+        if voids:
+            self._outbox.file(voids)
+
+    async def _result(
+        self, group: DraftData, entry: Entry, outcome: Outcome | SdkError, record: int
+    ) -> Submitted | SdkError:
+        if isinstance(outcome, SdkError):
+            return Pending(self, entry, record, outcome, group)
+        if outcome.entry.status == COMMITTED:
+            try:
+                return await self.receipt_of(outcome.entry, record, outcome.proof if record == 0 else None)
+            except SdkError as error:
+                return error
+        return raise_for(Pending(self, outcome.entry, record, None, group))
+
+    async def receipt_of(self, entry: Entry, record: int = 0, proof: Fields | None = None) -> Receipt:
+        """The verified receipt of one record of a committed submission."""
+        kept = await self._worker.run(lambda: self._outbox.kept(entry.draft_id))
+        if proof is None:
+            _, proof = await self._delivery.proof(entry, record)
+        return build_receipt(self._trust, proof, kept[record] if record < len(kept) else None)
+
+    async def receipt(self, submission: str | bytes, record: int = 0) -> Receipt:
+        """The receipt of a submission that this outbox made, fetched again.
+
+        Raises:
+            InputError: ``unknown-submission`` where the outbox does not hold it.
+        """
+        item_id = digest_of(submission)
+        entry = await self._worker.run(lambda: self._outbox.entry(item_id))
+        if entry is None:
+            raise InputError("unknown-submission", id=item_id.hex()[:16])
+        if entry.status != COMMITTED:
+            outcome = (await self._delivery.wait([item_id], self._timeout_s))[item_id]
+            if isinstance(outcome, SdkError):
+                raise outcome
+            entry = outcome.entry
+        if entry.status != COMMITTED:
+            raise raise_for(Pending(self, entry, record, None, None))
+        return await self.receipt_of(entry, record)
+
+    async def flush(self, timeout_s: float | None = None) -> Flushed:
+        """Deliver what the outbox holds, an earlier process's too, and say what became of it."""
+        await self._poll_prepared()
+        waiting = await self._worker.run(lambda: self._outbox.entries(SIGNED, SENT))
+        ids = [entry.id for entry in waiting if entry.id]
+        outcomes = await self._delivery.wait(ids, self._timeout_s if timeout_s is None else timeout_s)
+        entries = [outcome.entry for outcome in outcomes.values() if isinstance(outcome, Outcome)]
+        failed = tuple(Pending(self, entry, 0, None, None) for entry in entries if entry.status in UNUSED)
+        return Flushed(
+            sum(entry.status == COMMITTED for entry in entries),
+            sum(entry.status == REFUSED for entry in entries),
+            len(ids) - len(entries),
+            failed,
+        )
+
+    async def _poll_prepared(self) -> None:
+        """A draft handed out fully named may have been submitted by the cosigner: ask, so that its lane is freed."""
+        for entry in await self._worker.run(lambda: self._outbox.entries(PREPARED)):
+            if entry.id is None:
+                continue
+
+            def check(answer: Answer) -> Fields:
+                return Fields(answer.json(), answer.url)
+
+            try:
+                found = await self._gateways.read(f"/v1/submissions/{entry.id.hex()}", check)
+            except SdkError:
+                return
+            if found.value.get("status") == "committed":
+                code = str(found.value.get("code", ""))
+                verdict = Verdict(entry.id, COMMITTED if code == "OK" else REFUSED, code, (), None, None)
+                await self._worker.run(lambda given=verdict: self._outbox.settle([given]))  # type: ignore[misc]
+
+    async def pending(self) -> list[Pending]:
+        """Handles of everything in the outbox that the chain has not decided, or did not take."""
+        entries = await self._worker.run(lambda: self._outbox.entries(PREPARED, SIGNED, SENT, *UNUSED))
+        return [Pending(self, entry, 0, None, None) for entry in entries]
+
+    # -- for drafts and handles ---------------------------------------------------------------------
+
+    async def prepare(self, draft: DraftData) -> DraftData:
+        """Keep a draft that is about to leave this device, and give it its place."""
+        named = len(draft.signer_keys) > 1
+
+        def work() -> DraftData:
+            entry = self._outbox.prepare(new_item(draft))
+            placed = draft.at(entry.lane, entry.seq)
+            if named:
+                self._outbox.prepare(new_item(placed), submission_id(self._trust.suite, placed.body().encode()))
+            return placed
+
+        return await self._worker.run(work)
+
+    def new_draft(self, org: str, signer: Signer, **values: Any) -> DraftData:
+        """A draft of no records yet."""
+        return DraftData(
+            self.genesis.suite_name,
+            self.genesis_hash,
+            org,
+            new_draft_id(),
+            time.time_ns() // 1_000_000,
+            (),
+            (signer.public_key,),
+            signers=(signer,),
+            **values,
+        )
+
+    async def draft_of(self, entry: Entry) -> DraftData:
+        """The draft behind an entry, without its signers."""
+        return draft_of(
+            self.genesis.suite_name, entry, await self._worker.run(lambda: self._outbox.kept(entry.draft_id))
+        )
+
+    async def refile(self, draft: DraftData, signers: Sequence[Signer]) -> Entry:
+        """Sign again what the chain did not take: same draft, same commitments, a new place."""
+        fresh = replace(draft, place=None, signatures=(), signers=(), valid_until_ms=None)
+        for signer in signers:
+            if signer.public_key in fresh.signer_keys:
+                fresh = fresh.cosign(signer)
+        (entry,) = await self._file([fresh])
+        return entry
+
+    async def abandon(self, draft: DraftData) -> None:
+        """Give up a prepared draft. Its place is used again, or voided by its key's next submission where a signed
+        copy of the draft may be out.
+        """
+        shared = any(key == draft.signer_keys[0] for key, _ in draft.signatures)
+        await self._worker.run(lambda: self._outbox.abandon(draft.draft_id, shared=shared))
+
+    async def wait_for(self, entry: Entry, timeout_s: float | None) -> Outcome | SdkError:
+        """Wait until the chain has answered for an entry."""
+        item_id = entry.id or b""
+        return (await self._delivery.wait([item_id], self._timeout_s if timeout_s is None else timeout_s))[item_id]
+
+    async def forget(self, submission: str | bytes) -> None:
+        """Destroy this outbox's salts and values of a submission (deletion of personal data). No receipt can open its
+        commitments afterwards; receipts already made are not touched.
+        """
+        item_id = digest_of(submission)
+
+        def work() -> None:
+            entry = self._outbox.entry(item_id)
+            if entry is None:
+                raise InputError("unknown-submission", id=item_id.hex()[:16])
+            self._outbox.forget(entry.draft_id)
+
+        await self._worker.run(work)

@@ -1,0 +1,272 @@
+"""Delivering what the outbox holds: many submissions a request, the same bytes again until the chain has answered.
+
+A gateway's word is not taken for a decision. What it calls committed is settled only when the proof holds: this very
+envelope, with this result, in a block that a quorum certified. What it calls invalid or a conflict is asked of the
+other gateways too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fazhi_ledger.canonical import encode
+from fazhi_ledger.submission import Item
+
+from ..errors import BadAnswer, ConnectionFailed, NotDecided, SdkError, TooBusy
+from ..outbox import Outbox
+from ..outbox_rows import COMMITTED, CONFLICT, EXPIRED, INVALID, REFUSED, Entry, Verdict
+from ..trust import Decided, Fields, Trust
+from .gateways import Answer, Gateways
+from .worker import Worker
+
+CONTENT_TYPE: Final = "application/vnd.fazhi.submissions.v1"
+MAX_ITEMS: Final = 500
+MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_POSTS: Final = 4
+MAX_PROOFS: Final = 8
+WAIT_MS: Final = 10_000
+FIRST_RETRY_S: Final = 0.5
+LAST_RETRY_S: Final = 30.0
+PENDING_S: Final = 0.1
+BUSY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One gateway's word on one submission."""
+
+    url: str
+    status: str
+    code: str
+    parameters: tuple[tuple[str, str | int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a delivery came to: the entry as the outbox now has it, and the proof where the chain decided."""
+
+    entry: Entry
+    decided: Decided | None = None
+    proof: Fields | None = None
+
+
+class Delivery:
+    """One process's deliveries. Runs while somebody waits, and in the background until the outbox is empty."""
+
+    def __init__(self, outbox: Outbox, gateways: Gateways, trust: Trust, worker: Worker) -> None:
+        self._outbox = outbox
+        self._gateways = gateways
+        self._trust = trust
+        self._worker = worker
+        self._waiting: dict[bytes, asyncio.Future[Outcome | SdkError]] = {}
+        self._in_flight: set[bytes] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._loop_task: asyncio.Task[None] | None = None
+        self._posts = asyncio.Semaphore(MAX_POSTS)
+        self._proofs = asyncio.Semaphore(MAX_PROOFS)
+        self._retry_s = FIRST_RETRY_S
+
+    async def close(self) -> None:
+        """Stop; what is undecided stays in the outbox."""
+        tasks = [*self._tasks, *([self._loop_task] if self._loop_task else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for future in self._waiting.values():
+            future.cancel()
+
+    def start(self) -> None:
+        """Begin to deliver whatever is due, without waiting for it."""
+        if self._loop_task is None:
+            self._loop_task = asyncio.get_running_loop().create_task(self._run())
+        self._wake.set()
+
+    async def wait(self, ids: Iterable[bytes], timeout_s: float) -> dict[bytes, Outcome | SdkError]:
+        """Deliver, and wait for these submissions until ``timeout_s`` has passed: what each came to, or what stopped
+        it for now.
+        """
+        loop = asyncio.get_running_loop()
+        futures = {item_id: self._waiting.setdefault(item_id, loop.create_future()) for item_id in ids}
+        self.start()
+        done: dict[bytes, Outcome | SdkError] = {}
+        if futures:
+            await asyncio.wait(futures.values(), timeout=timeout_s)
+        for item_id, future in futures.items():
+            done[item_id] = future.result() if future.done() else NotDecided("not-decided", seconds=int(timeout_s))
+        return done
+
+    # -- rounds -------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._send_due()
+            except SdkError as error:  # the outbox's disk: those who wait are told, and the next wake tries again
+                self._fail(list(self._waiting), error)
+
+    async def _send_due(self) -> None:
+        entries = await self._worker.run(lambda: self._outbox.due(MAX_ITEMS * MAX_POSTS))
+        fresh = [entry for entry in entries if entry.id is not None and entry.id not in self._in_flight]
+        for batch in _batches(fresh):
+            self._in_flight.update(entry.id for entry in batch if entry.id is not None)
+            task = asyncio.get_running_loop().create_task(self._deliver(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, batch: Sequence[Entry]) -> None:
+        ids = [entry.id for entry in batch if entry.id is not None]
+        pauses: list[float | None] = []
+        try:
+            async with self._posts:
+                words = await self._post(batch)
+            self._retry_s = FIRST_RETRY_S
+            pauses = await asyncio.gather(*(self._take(entry, word) for entry, word in zip(batch, words, strict=True)))
+        except ConnectionFailed as error:
+            pauses.append(error.retry_after_s if isinstance(error, TooBusy) else self._pause())
+            # Nobody is there: those that wait for others in the outbox wait in vain, too.
+            self._fail([*ids, *(item_id for item_id in list(self._waiting) if item_id not in self._in_flight)], error)
+        except SdkError as error:
+            pauses.append(self._pause())
+            self._fail(ids, error)
+        finally:
+            self._in_flight.difference_update(ids)
+        again = [seconds for seconds in pauses if seconds is not None]
+        if again:
+            asyncio.get_running_loop().call_later(min(again), self._wake.set)
+
+    def _pause(self) -> float:
+        """The next step of a growing pause."""
+        seconds = self._retry_s
+        self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
+        return seconds
+
+    async def _post(self, batch: Sequence[Entry], only: Sequence[str] | None = None) -> list[Word]:
+        ids = [entry.id for entry in batch if entry.id is not None]
+        await self._worker.run(lambda: self._outbox.mark_sent(ids))
+        body = encode(tuple(entry.item for entry in batch))
+        return await self._gateways.post(
+            f"/v1/submissions?wait_ms={WAIT_MS}",
+            body,
+            CONTENT_TYPE,
+            lambda answer: _words(answer, ids),
+            timeout_s=WAIT_MS / 1000 + 10,
+            only=only,
+        )
+
+    async def _take(self, entry: Entry, word: Word) -> float | None:
+        """Act on a gateway's word; seconds after which to send the same bytes again, or None where it is over."""
+        if entry.id is None:
+            return None
+        try:
+            if word.status in ("invalid", "conflict"):
+                word = await self._second_opinion(entry, word)
+            if word.status == "committed":
+                await self._confirm(entry.id, entry, word.url)
+                return None
+            if word.status in ("invalid", "conflict"):
+                status = EXPIRED if word.code == "expired" else INVALID if word.status == "invalid" else CONFLICT
+                await self._settle(entry, Verdict(entry.id, status, word.code, word.parameters))
+                return None
+        except SdkError as error:
+            self._fail([entry.id], error)
+            return self._pause()
+        return BUSY_S if word.status == "busy" else PENDING_S
+
+    async def _confirm(self, item_id: bytes, entry: Entry, url: str) -> None:
+        async with self._proofs:
+            decided, proof = await self.proof(entry, 0, url)
+        status = COMMITTED if decided.result.ok else REFUSED
+        verdict = Verdict(
+            item_id, status, decided.result.code, decided.result.parameters, decided.header.height, decided.index
+        )
+        await self._settle(entry, verdict, decided, proof)
+
+    async def proof(self, entry: Entry, record_index: int, url: str | None = None) -> tuple[Decided, Fields]:
+        """The proof of a decided submission, checked, from the first gateway whose proof holds.
+
+        Raises:
+            ProofFailed, BadAnswer, NotAuthorised, ConnectionFailed.
+        """
+        if entry.id is None or entry.item is None:
+            raise BadAnswer("unknown-submission", id="")
+        item_id, envelope = entry.id, Item.decode(entry.item).envelope()
+
+        def check(answer: Answer) -> tuple[Decided, Fields]:
+            if answer.status != 200:
+                code, detail = answer.problem()
+                raise BadAnswer("bad-answer", url=answer.url, reason=f"{code} {detail}".strip())
+            fields = Fields(answer.json(), answer.url)
+            return self._trust.decided(fields, item_id, envelope), fields
+
+        return await self._gateways.read(
+            f"/v1/submissions/{item_id.hex()}/proof?record={record_index}", check, first=url
+        )
+
+    async def _second_opinion(self, entry: Entry, word: Word) -> Word:
+        """The same submission asked of the other gateways, one by one: any that takes it overrules the first."""
+        for url in self._gateways.urls:
+            if url != word.url:
+                with contextlib.suppress(SdkError):
+                    (other,) = await self._post([entry], only=[url])
+                    if other.status not in ("invalid", "conflict", "busy"):
+                        return other
+        return word
+
+    async def _settle(
+        self, entry: Entry, verdict: Verdict, decided: Decided | None = None, proof: Fields | None = None
+    ) -> None:
+        def settle() -> Entry | None:
+            self._outbox.settle([verdict])
+            return self._outbox.entry(verdict.id)
+
+        kept = await self._worker.run(settle)
+        future = self._waiting.pop(verdict.id, None)
+        if future is not None and not future.done():
+            future.set_result(Outcome(kept or entry, decided, proof))
+        self._wake.set()  # what waited for this one may be due now
+
+    def _fail(self, ids: Iterable[bytes], error: SdkError) -> None:
+        for item_id in ids:
+            future = self._waiting.pop(item_id, None)
+            if future is not None and not future.done():
+                future.set_result(error)
+
+
+def _batches(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """The entries in order, cut into requests of bounded count and size."""
+    batches: list[list[Entry]] = []
+    size = 0
+    for entry in entries:
+        length = len(entry.item or b"")
+        if not batches or len(batches[-1]) >= MAX_ITEMS or size + length > MAX_BYTES:
+            batches.append([])
+            size = 0
+        batches[-1].append(entry)
+        size += length
+    return batches
+
+
+def _words(answer: Answer, ids: Sequence[bytes]) -> list[Word]:
+    """The gateway's word on each submission of a request, in its order."""
+    results = Fields(answer.json(), answer.url).objects("results")
+    if len(results) != len(ids):
+        raise BadAnswer("bad-answer", url=answer.url, reason="another number of results")
+    words = []
+    for fields, item_id in zip(results, ids, strict=True):
+        if fields.text("id") != item_id.hex():
+            raise BadAnswer("bad-answer", url=answer.url, reason="results out of order")
+        code = fields.value.get("code")
+        given = fields.value.get("parameters")
+        parameters = tuple(
+            (str(name)[:64], value if type(value) is int else str(value)[:256])
+            for name, value in (given if isinstance(given, dict) else {}).items()
+        )[:16]
+        words.append(Word(answer.url, fields.text("status"), str(code or "")[:48], parameters))
+    return words

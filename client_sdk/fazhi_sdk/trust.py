@@ -1,0 +1,215 @@
+"""What a gateway says, checked against what a quorum signed. Pure: bytes in, facts or an error out.
+
+The one thing taken on trust is the genesis, whose hash the caller was given out of band. A header counts when a
+certificate of the validator set that it names verifies, and a set counts when hand-overs lead to it from the genesis.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fazhi_ledger import merkle
+from fazhi_ledger.certificate import CommitCertificate
+from fazhi_ledger.errors import FazhiError, InvalidProof
+from fazhi_ledger.genesis import Genesis, GenesisFile
+from fazhi_ledger.header import Header
+from fazhi_ledger.receipt import Handover
+from fazhi_ledger.receipt_steps import follow_handover
+from fazhi_ledger.result import Result
+from fazhi_ledger.suites import Suite
+from fazhi_ledger.validators import ValidatorSet
+
+from .errors import BadAnswer, ProofFailed
+
+MAX_PROOF_HASHES: Final = 256
+
+
+class Fields:
+    """The members of a JSON object out of a gateway's answer; each reader raises ``BadAnswer`` where one is not fit."""
+
+    def __init__(self, value: Any, url: str) -> None:
+        if not isinstance(value, dict):
+            raise BadAnswer("bad-answer", url=url, reason="no JSON object")
+        self.value: Mapping[str, Any] = value
+        self.url = url
+
+    def _bad(self, name: str) -> BadAnswer:
+        return BadAnswer("bad-answer", url=self.url, reason=f"field {name}")
+
+    def base64(self, name: str) -> bytes:
+        """Base64 bytes."""
+        data = self.optional_base64(name)
+        if data is None:
+            raise self._bad(name)
+        return data
+
+    def optional_base64(self, name: str) -> bytes | None:
+        """Base64 bytes, or None for null or absent."""
+        value = self.value.get(name)
+        if value is None:
+            return None
+        try:
+            return base64.b64decode(value, validate=True)
+        except (TypeError, ValueError, binascii.Error):
+            raise self._bad(name) from None
+
+    def hashes(self, name: str) -> tuple[bytes, ...]:
+        """A list of hexadecimal digests."""
+        value = self.value.get(name)
+        if not isinstance(value, list) or len(value) > MAX_PROOF_HASHES:
+            raise self._bad(name)
+        try:
+            return tuple(bytes.fromhex(one) for one in value)
+        except (TypeError, ValueError):
+            raise self._bad(name) from None
+
+    def digest(self, name: str) -> bytes:
+        """A hexadecimal digest."""
+        try:
+            data = bytes.fromhex(self.value[name])
+        except (KeyError, TypeError, ValueError):
+            raise self._bad(name) from None
+        if len(data) != 32:
+            raise self._bad(name)
+        return data
+
+    def integer(self, name: str) -> int:
+        """A number that counts something."""
+        value = self.value.get(name)
+        if type(value) is not int or value < 0:
+            raise self._bad(name)
+        return value
+
+    def text(self, name: str) -> str:
+        """Text."""
+        value = self.value.get(name)
+        if not isinstance(value, str):
+            raise self._bad(name)
+        return value
+
+    def objects(self, name: str) -> list[Fields]:
+        """A list of objects; absent counts as empty."""
+        value = self.value.get(name, [])
+        if not isinstance(value, list):
+            raise self._bad(name)
+        return [Fields(one, self.url) for one in value]
+
+    def handovers(self) -> tuple[Handover, ...]:
+        """The hand-overs of validator sets, oldest first; absent counts as none."""
+        return tuple(
+            Handover(one.base64("header"), one.base64("certificate"), one.base64("validators"))
+            for one in self.objects("handovers")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decided submission, proven: its result stands in a certified block."""
+
+    header: Header
+    header_bytes: bytes
+    certificate: bytes
+    index: int
+    result: Result
+
+
+class Trust:
+    """The genesis and every validator set that follows from it so far."""
+
+    def __init__(self, file: GenesisFile) -> None:
+        self.file = file
+        self.genesis: Genesis = file.genesis
+        self.genesis_hash: bytes = file.hash()
+        self.suite: Suite = self.genesis.suite
+        self._sets: list[ValidatorSet] = [self.genesis.validator_set()]
+        self._handovers: list[Handover] = []
+        self.newest: Header | None = None
+        """The highest certified header seen: an older answer than what was shown before is stale."""
+
+    @property
+    def handovers(self) -> tuple[Handover, ...]:
+        """The hand-overs followed so far."""
+        return tuple(self._handovers)
+
+    def follow(self, handovers: Sequence[Handover]) -> None:
+        """Take over hand-overs that lead on from the newest known set; known ones are skipped.
+
+        Raises:
+            InvalidReceipt, InvalidCertificate, EncodingError: one does not hold.
+        """
+        known = {current.hash(self.suite) for current in self._sets}
+        for handover in handovers:
+            successor = ValidatorSet.decode(handover.validators)
+            if successor.hash(self.suite) in known:
+                continue
+            self._sets.append(
+                follow_handover(
+                    self.suite,
+                    self.genesis_hash,
+                    self._sets[-1],
+                    Header.decode(handover.header),
+                    CommitCertificate.decode(handover.certificate),
+                    successor,
+                )
+            )
+            self._handovers.append(handover)
+            known.add(successor.hash(self.suite))
+
+    def knows(self, header: Header) -> bool:
+        """Whether the set that certifies this header has been followed."""
+        return any(current.hash(self.suite) == header.validators_hash for current in self._sets)
+
+    def certified(self, header_bytes: bytes, certificate_bytes: bytes) -> Header:
+        """The header, once a quorum of the set that it names is shown to have decided it.
+
+        Raises:
+            InvalidProof: ``another-chain``, ``unknown-validators``.
+            InvalidCertificate, EncodingError: the certificate does not hold.
+        """
+        header = Header.decode(header_bytes)
+        if header.genesis_hash != self.genesis_hash:
+            raise InvalidProof("another-chain", where="header")
+        validators = next((one for one in self._sets if one.hash(self.suite) == header.validators_hash), None)
+        if validators is None or header.height < validators.first_height:
+            raise InvalidProof("unknown-validators", height=header.height)
+        certificate = CommitCertificate.decode(certificate_bytes)
+        certificate.verify_for(self.suite, self.genesis_hash, validators, header.height, header.hash(self.suite))
+        if self.newest is None or header.height > self.newest.height:
+            self.newest = header
+        return header
+
+    def decided(self, fields: Fields, submission_id: bytes, envelope: bytes) -> Decided:
+        """Check a submission's proof: this very envelope stands in a certified block, and this is its result.
+
+        Raises:
+            ProofFailed: with the ledger's reason.
+        """
+        try:
+            self.follow(fields.handovers())
+            header_bytes, certificate = fields.base64("header"), fields.base64("certificate")
+            header = self.certified(header_bytes, certificate)
+            index, count = fields.integer("submission_index"), header.submission_count
+            leaf = merkle.leaf_hash(self.suite, envelope)
+            merkle.verify_inclusion(
+                self.suite, leaf, index, count, fields.hashes("submission_proof"), header.submissions_root
+            )
+            result_bytes = fields.base64("result")
+            leaf = merkle.leaf_hash(self.suite, result_bytes)
+            merkle.verify_inclusion(self.suite, leaf, index, count, fields.hashes("result_proof"), header.results_root)
+            result = Result.decode(result_bytes)
+            if result.submission_id != submission_id:
+                raise InvalidProof("result-of-another-submission")
+        except BadAnswer:
+            raise
+        except FazhiError as error:
+            raise proof_failed(fields.url, error) from error
+        return Decided(header, header_bytes, certificate, index, result)
+
+
+def proof_failed(url: str, error: FazhiError) -> ProofFailed:
+    """A ledger's verdict as the SDK's error."""
+    return ProofFailed("proof-failed", url=url, reason=FazhiError.__str__(error))
