@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fazhi_ledger.errors import EncodingError, FazhiError
+from fazhi_ledger.errors import FazhiError, InvalidSubmission
 from fazhi_ledger.submission import Item
 from fazhi_ledger.suites import Suite
 
@@ -25,7 +25,7 @@ from .limits import (
 )
 from .mempool import Entry, Mempool
 from .notices import BUSY, INVALID, PENDING, Admission
-from .peers import PeerMisbehaved
+from .peers import PeerMisbehaved, hostile_input
 from .verification import Verdicts, Verification, item_job
 
 Checked = Callable[[list[Admission]], None]
@@ -42,10 +42,6 @@ class AdmissionHost(Protocol):
     @property
     def genesis_hash(self) -> bytes:
         """The chain's genesis hash."""
-
-    @property
-    def max_item_bytes(self) -> int:
-        """Largest item that the chain takes now."""
 
     def now_ms(self) -> int:
         """Monotonic time."""
@@ -167,11 +163,10 @@ class AdmissionDesk:
     def _examine(self, data: bytes, client: str, *, local: bool) -> Admission | _Candidate:
         """Everything but the signatures: an answer, or a candidate whose signatures are to be verified."""
         host = self._host
-        if len(data) > host.max_item_bytes:
-            return Admission(b"", INVALID, "item-too-large", (("bytes", len(data)), ("limit", host.max_item_bytes)))
         try:
-            item = Item.decode(data)
-        except EncodingError as error:
+            with hostile_input():
+                item = Item.decode(data)
+        except FazhiError as error:
             return Admission(b"", INVALID, "malformed-item", (("reason", error.code),))
         submission_id = item.id(host.suite)
         if item.body.genesis_hash != host.genesis_hash:
@@ -201,7 +196,7 @@ class AdmissionDesk:
                     submission_id, refusal.status, refusal.code, refusal.parameters, checked=True, retry_after_ms=retry
                 )
             self._host.check_item(item)
-        except FazhiError as error:
+        except InvalidSubmission as error:
             return Admission(submission_id, INVALID, error.code, error.parameters)
         return None
 

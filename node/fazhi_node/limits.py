@@ -21,9 +21,6 @@ MAX_PEER_CHECKING_MESSAGES: Final = 256
 matters).
 """
 MAX_PEER_CHECKING_BYTES: Final = 64 * 1024 * 1024
-MAX_PEER_EARLY_MESSAGES: Final = 16
-"""Messages of one peer for the height after the one in flight."""
-MAX_PEER_EARLY_BYTES: Final = 24 * 1024 * 1024
 
 # Admission
 MAX_SUBMIT_ITEMS: Final = 2048

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fazhi_ledger.errors import Parameter, invariant
@@ -121,6 +121,11 @@ class Mempool:
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    def set_max_ahead(self, max_ahead: int) -> None:
+        """The chain's bound on how far ahead of a lane's next seq items are kept."""
+        if max_ahead != self.bounds.max_ahead:
+            self.bounds = replace(self.bounds, max_ahead=max_ahead)
 
     @property
     def has_work(self) -> bool:

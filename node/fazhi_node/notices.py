@@ -73,7 +73,18 @@ class Alarm:
     parameters: tuple[Parameter, ...] = ()
 
 
-Notice = Admission | BlockCommitted | PeerFault | Alarm
+@dataclass(frozen=True, slots=True)
+class EvidenceFound:
+    """A validator is guilty beyond doubt: two signed bodies, encoded, kept in the notebook under ``note``."""
+
+    org: str
+    height: int
+    guilt: str
+    evidence: bytes
+    note: str
+
+
+Notice = Admission | BlockCommitted | PeerFault | Alarm | EvidenceFound
 
 
 class OwnFault(RuntimeError):

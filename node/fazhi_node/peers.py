@@ -5,7 +5,8 @@ Every count here is bounded per peer. A claim is only a claim: heights choose wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fazhi_ledger.errors import FazhiError, Parameter
@@ -30,6 +31,21 @@ class PeerMisbehaved(FazhiError):
     def __init__(self, code: str, *, ban: bool = False, **parameters: str | int) -> None:
         super().__init__(code, **parameters)
         self.ban = ban
+
+
+@contextmanager
+def hostile_input() -> Iterator[None]:
+    """Around the reading of bytes from outside: whatever unexpected it raises is laid to the sender, and does not stop
+    us.
+
+    Only for code that changes nothing of ours.
+    """
+    try:
+        yield
+    except FazhiError:
+        raise
+    except Exception as error:
+        raise PeerMisbehaved("unexpected-error", error=type(error).__name__, detail=str(error)[:200]) from error
 
 
 @dataclass(slots=True)

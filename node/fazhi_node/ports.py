@@ -13,6 +13,7 @@ from typing import Protocol
 
 from fazhi_ledger.suites import Suite
 
+from .notebook import Notebook
 from .storage.chain_store import ChainStore
 from .storage.port import VoteLog
 
@@ -89,3 +90,4 @@ class Ports:
     store: ChainStore
     vote_log: VoteLog | None
     verifier: Verifier
+    notebook: Notebook

@@ -27,7 +27,7 @@ from .frames import Blocks, GetBlocks, Message, StatusMessage
 from .limits import SYNC_BLOCKS, SYNC_GRACE_MS, SYNC_TIMEOUT_MS
 from .notices import OwnFault
 from .payload import decode_payload
-from .peers import PeerMisbehaved, PeerTable
+from .peers import PeerMisbehaved, PeerTable, hostile_input
 from .ports import Job, SignatureCheck
 from .verification import Verdicts, Verification, item_job
 
@@ -190,8 +190,9 @@ class Sync:
 
     def _decode(self, org: str, block_bytes: bytes, certificate_bytes: bytes) -> Delivered:
         try:
-            block, block_hash = decode_payload(self._host.suite, block_bytes)
-            certificate = CommitCertificate.decode(certificate_bytes)
+            with hostile_input():
+                block, block_hash = decode_payload(self._host.suite, block_bytes)
+                certificate = CommitCertificate.decode(certificate_bytes)
         except FazhiError as error:
             raise PeerMisbehaved("bad-block", ban=True, reason=error.code) from None
         if certificate.height != block.header.height or certificate.block_hash != block_hash:
@@ -216,7 +217,7 @@ class Sync:
             height, parent = header.height, delivered.block_hash
             batch.append(delivered)
             jobs.append(self._certificate_job(delivered.certificate, validators))
-            jobs.append(tuple(check for item in delivered.block.items for check in item_job(self._host.suite, item)))
+            jobs.extend(item_job(self._host.suite, item) for item in delivered.block.items)
         if not batch:
             self.poke()
             return
@@ -258,8 +259,10 @@ class Sync:
 
     def _on_checked(self, batch: Sequence[Delivered], verdicts: Verdicts) -> None:
         self._checking = False
-        for position, delivered in enumerate(batch):
-            certified, items_hold = verdicts[2 * position], verdicts[2 * position + 1]
+        position = 0
+        for delivered in batch:
+            first_item, position = position + 1, position + 1 + len(delivered.block.items)
+            certified, items_hold = verdicts[first_item - 1], all(verdicts[first_item:position])
             if not certified:
                 self._chunk.clear()
                 error = PeerMisbehaved("bad-certificate", height=delivered.block.header.height)

@@ -1,0 +1,373 @@
+"""The driver of the consensus core: events go in one at a time, effects are carried out in the order in which they
+come out.
+
+Nothing here decides anything about consensus. What a step signed is durable in the vote log before any later effect
+leaves (the Persist comes first); whatever an effect brings about is a new event at the end of the queue, so that a step
+is never entered from within another.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, Protocol
+
+from fazhi_consensus.effects import (
+    AnswerDecided,
+    Broadcast,
+    CertificateGrown,
+    Decide,
+    Effect,
+    OwnVoteUnknown,
+    Persist,
+    RecordEquivocation,
+    RequestProposal,
+    Send,
+    SetTimer,
+    ValidateBlock,
+)
+from fazhi_consensus.events import (
+    BlockValidated,
+    DecidedBySync,
+    Event,
+    ProposalReady,
+    Received,
+    StartHeight,
+    TimerFired,
+    WorkWaiting,
+)
+from fazhi_consensus.evidence import Evidence
+from fazhi_consensus.limits import KEPT_CERTIFICATES
+from fazhi_consensus.messages import Message, Signed
+from fazhi_consensus.replica import Replica, Status, Triage
+from fazhi_consensus.timers import Timer, TimerPolicy
+from fazhi_consensus.verify import Candidate, screen
+from fazhi_consensus.wire import decode_message, encode_message
+from fazhi_ledger.block import Block
+from fazhi_ledger.certificate import CommitCertificate
+from fazhi_ledger.errors import FazhiError
+from fazhi_ledger.keys import Signer
+from fazhi_ledger.validators import ValidatorSet
+
+from .application import Application
+from .frames import ConsensusMessage
+from .limits import CUT_DELAY_MS, CUT_LOAD_ITEMS
+from .mempool import Mempool
+from .outbox import Outbox
+from .peers import PeerMisbehaved, PeerTable, hostile_input
+from .ports import Clock, SignatureCheck
+from .storage.errors import StorageError
+from .storage.port import VoteLog
+from .verification import Verdicts, Verification, item_job
+
+CUT_TIMER: Final = "cut"
+HEARTBEAT_TIMER: Final = "heartbeat"
+CONSENSUS_TIMERS: Final = {f"consensus-{timer.value}": timer for timer in Timer}
+
+
+class DriverHost(Protocol):
+    """What the driver needs of the machine."""
+
+    def decide(self, payload: bytes, certificate: CommitCertificate) -> None:
+        """The core has decided the block after the tip (or one that state transfer has brought already)."""
+
+    def certificate_grown(self, certificate: CommitCertificate) -> None:
+        """The certificate of a stored height shows one more signer."""
+
+    def answer_decided(self, org: str, height: int) -> None:
+        """A member still works on a decided height."""
+
+    def record_evidence(self, evidence: Evidence, validators: ValidatorSet) -> None:
+        """A validator is guilty beyond doubt."""
+
+    def own_vote_unknown(self, height: int, signed: Signed) -> None:
+        """A vote that we do not remember was signed with our key."""
+
+    def proposal_withheld(self, proposer: str, error: FazhiError) -> None:
+        """We do not vote for a proposal."""
+
+    def peer_fault(self, org: str, error: FazhiError, *, ban: bool) -> None:
+        """A peer sent what no honest one sends."""
+
+
+class Driver:
+    """One replica, its timers, its proposals and its messages."""
+
+    def __init__(
+        self,
+        host: DriverHost,
+        app: Application,
+        mempool: Mempool,
+        peers: PeerTable,
+        outbox: Outbox,
+        verification: Verification,
+        clock: Clock,
+        vote_log: VoteLog | None,
+        signer: Signer | None,
+        timers: TimerPolicy,
+    ) -> None:
+        self._host = host
+        self._app = app
+        self._mempool = mempool
+        self._peers = peers
+        self._outbox = outbox
+        self._verification = verification
+        self._clock = clock
+        self._vote_log = vote_log
+        self._signer = signer
+        self._replica = Replica(app.base.genesis_hash, signer, timers)
+        self._events: deque[Event] = deque()
+        self._stepping = False
+        self._timers: dict[Timer, tuple[int, int]] = {}
+        self._wanted: RequestProposal | None = None
+        self._cut_at_ms: int | None = None
+        self._work_told = 0
+        self._last_items = 0
+        self._sets: dict[int, ValidatorSet] = {}
+        self._silenced = False
+
+    @property
+    def amnesiac(self) -> bool:
+        """Whether this node has a seat's key but must not sign with it."""
+        return self._signer is not None and (self._silenced or (self._vote_log is not None and self._vote_log.amnesiac))
+
+    def silence(self) -> None:
+        """Sign nothing from the next height on (the core itself has stopped signing at this one)."""
+        self._silenced = True
+
+    @property
+    def status(self) -> Status | None:
+        """Where the replica stands."""
+        return self._replica.status
+
+    # Heights
+
+    def restore(self) -> None:
+        """Take what this node signed above the tip from the vote log, before the first height.
+
+        Raises:
+            InvalidVoteRecord: the log is not this node's: it must not sign.
+        """
+        if self._vote_log is not None:
+            self._replica.restore([record for height, record in self._vote_log.records() if height > self._tip])
+
+    @property
+    def _tip(self) -> int:
+        return self._app.base.height
+
+    def my_index(self) -> int | None:
+        """Our seat at the next height; None where we have none or must not sign."""
+        if self._signer is None or self._vote_log is None or self.amnesiac:
+            return None
+        if self._vote_log.floor > self._tip + 1:
+            return None
+        return self._app.validators.index_of_key(self._signer.public_key)
+
+    def start_height(self, last_items: int) -> None:
+        """The tip stands: work on the height after it. ``last_items``: how many submissions the tip holds."""
+        height = self._tip + 1
+        self._last_items = last_items
+        self._wanted = None
+        self._cut_at_ms = None
+        self._sets[height] = self._app.validators
+        self._sets[height + 1] = self._app.following
+        self._sets = {h: kept for h, kept in self._sets.items() if h >= height - KEPT_CERTIFICATES}
+        self._clock.cancel(CUT_TIMER)
+        self._set_heartbeat()
+        self.feed(StartHeight(height, self._app.validators, self.my_index()))
+        self.work_arrived()
+
+    def decided_by_sync(self, height: int, certificate: CommitCertificate) -> None:
+        """State transfer brought the block of that height."""
+        self.feed(DecidedBySync(height, certificate))
+
+    def feed(self, event: Event) -> None:
+        """Take one event, and all that follows from it. Within a step it waits for its turn."""
+        self._events.append(event)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._events:
+                for effect in self._replica.step(self._events.popleft()):
+                    self._perform(effect)
+        finally:
+            self._stepping = False
+
+    # Effects
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Persist(record):
+                if self._vote_log is not None:
+                    self._vote_log.append(record, self._replica.height)
+            case Broadcast(message):
+                self._outbox.broadcast(ConsensusMessage(encode_message(message)))
+            case Send(to, message):
+                member = self._sets[message.height].validators[to].member
+                self._outbox.send(member, ConsensusMessage(encode_message(message)))
+            case SetTimer(timer, height, round_, delay_ms):
+                self._timers[timer] = (height, round_)
+                self._clock.set_timer(f"consensus-{timer.value}", delay_ms)
+            case RequestProposal():
+                self._wanted = effect
+                self.propose()
+            case ValidateBlock():
+                self._validate(effect)
+            case Decide(_, payload, certificate):
+                self._host.decide(payload, certificate)
+            case CertificateGrown(certificate):
+                self._host.certificate_grown(certificate)
+            case _:
+                self._report(effect)
+
+    def _report(self, effect: AnswerDecided | RecordEquivocation | OwnVoteUnknown) -> None:
+        match effect:
+            case AnswerDecided(to, height):
+                self._host.answer_decided(self._sets[height].validators[to].member, height)
+            case RecordEquivocation(evidence):
+                self._host.record_evidence(evidence, self._sets[evidence.height])
+            case OwnVoteUnknown(height, signed):
+                self._host.own_vote_unknown(height, signed)
+
+    def on_timer(self, name: str) -> None:
+        """A timer of ours is due."""
+        if name == CUT_TIMER:
+            self.propose()
+        elif name == HEARTBEAT_TIMER:
+            self._heartbeat()
+        else:
+            timer = CONSENSUS_TIMERS[name]
+            self.feed(TimerFired(timer, *self._timers[timer]))
+
+    # Proposing
+
+    def work_arrived(self) -> None:
+        """Something executable may be waiting: tell the core once a height, and propose if we were asked to."""
+        if not self._mempool.has_work:
+            return
+        if self._work_told != self._tip + 1:
+            self._work_told = self._tip + 1
+            self.feed(WorkWaiting(self._tip + 1))
+        self.propose()
+
+    def _set_heartbeat(self) -> None:
+        wait_ms = self._app.heartbeat_wait_ms(self._clock.now_ms())
+        heartbeat_ms = self._app.parameters.get("heartbeat_ms")
+        # A clock that was set back would have us wait for years: look again after at most one period.
+        self._clock.set_timer(HEARTBEAT_TIMER, max(1, min(wait_ms, heartbeat_ms)))
+
+    def _heartbeat(self) -> None:
+        if self._app.heartbeat_wait_ms(self._clock.now_ms()) > 0:
+            self._set_heartbeat()
+            return
+        self.feed(WorkWaiting(self._tip + 1))
+        self.propose()
+
+    def propose(self) -> None:
+        """Build the block that the core asked for, if there is something to build it of."""
+        wanted = self._wanted
+        if wanted is None or wanted.height != self._tip + 1:
+            return
+        clock_ms = self._clock.now_ms()
+        allow_empty = wanted.round > 0 or self._app.heartbeat_wait_ms(clock_ms) <= 0
+        if not allow_empty and (not self._mempool.has_work or self._worth_waiting()):
+            return
+        proposal = self._app.build(clock_ms, allow_empty=allow_empty)
+        if proposal is None:
+            return
+        self._wanted = None
+        self._clock.cancel(CUT_TIMER)
+        self.feed(ProposalReady(wanted.height, wanted.round, proposal.payload, proposal.executed.block_hash))
+
+    def _worth_waiting(self) -> bool:
+        """Under load a few milliseconds more make a far fuller block; when idle every one of them is latency."""
+        if self._last_items < CUT_LOAD_ITEMS or len(self._mempool) >= self._last_items:
+            return False
+        now_ms = self._clock.monotonic_ms()
+        if self._cut_at_ms is None:
+            self._cut_at_ms = now_ms + CUT_DELAY_MS
+            self._clock.set_timer(CUT_TIMER, CUT_DELAY_MS)
+        return now_ms < self._cut_at_ms
+
+    # Validating
+
+    def _validate(self, effect: ValidateBlock) -> None:
+        try:
+            block, _ = self._app.payloads.decode(effect.payload)
+            self._app.check_header(
+                block,
+                fresh=effect.fresh,
+                round_=effect.round,
+                proposer=effect.proposer,
+                clock_ms=self._clock.now_ms(),
+            )
+        except StorageError:
+            raise
+        except FazhiError as error:
+            self._validated(effect, error)
+            return
+        jobs = [item_job(self._app.base.suite, item) for item in block.items]
+        self._verification.ask(jobs, lambda verdicts: self._execute(effect, block, all(verdicts)))
+
+    def _execute(self, effect: ValidateBlock, block: Block, signatures_hold: bool) -> None:
+        if effect.height != self._tip + 1:
+            return  # decided while its signatures were being verified
+        try:
+            if not signatures_hold:
+                raise PeerMisbehaved("bad-signature-in-block", height=effect.height)
+            self._app.validate(block, effect.block_hash)
+        except StorageError:
+            raise
+        except FazhiError as error:
+            self._validated(effect, error)
+        else:
+            self._validated(effect, None)
+
+    def _validated(self, effect: ValidateBlock, error: FazhiError | None) -> None:
+        if error is not None:
+            self._host.proposal_withheld(self._app.validators.validators[effect.proposer].member, error)
+        self.feed(BlockValidated(effect.height, effect.round, effect.block_hash, effect.fresh, error is None))
+
+    # Messages
+
+    def on_message(self, org: str, data: bytes) -> None:
+        """A consensus message of a peer: cheap checks now, signatures off this thread, the core last.
+
+        Raises:
+            FazhiError: no honest validator sends this.
+        """
+        with hostile_input():
+            message = decode_message(data, max(len(validators) for validators in self._sets.values()))
+        match self._replica.triage(message):
+            case Triage.AHEAD | Triage.KNOWN:
+                return
+            case Triage.CURRENT | Triage.NEXT | Triage.DECIDED:
+                pass
+        validators = self._sets.get(message.height)
+        if validators is None:
+            self._host.answer_decided(org, message.height)
+            return
+        with hostile_input():
+            candidate = screen(self._app.base.genesis_hash, validators, message, validators.index_of_member(org))
+        peer = self._peers.get(org)
+        if not peer.reserve(len(data)):
+            return
+        suite = self._app.base.suite
+        job = tuple(SignatureCheck(suite, e.public_key, e.message, e.signature) for e in candidate.equations)
+
+        def answered(verdicts: Verdicts) -> None:
+            peer.release(len(data))
+            self._receive(org, candidate, all(verdicts))
+
+        self._verification.ask([job], answered)
+
+    def _receive(self, org: str, candidate: Candidate[Message], holds: bool) -> None:
+        try:
+            if not holds:
+                raise PeerMisbehaved("bad-signature", height=candidate.message.height)
+            with hostile_input():
+                verified = candidate.seal(self._app.payloads.hash_of)
+        except FazhiError as error:
+            self._host.peer_fault(org, error, ban=False)
+            return
+        self.feed(Received(verified))

@@ -1,0 +1,360 @@
+"""What a node can tell of its chain: plain values of verbatim bytes, for the gateway to put into JSON.
+
+A proof of the state is against the tip's header, so an answer is only whole as of one moment: call these methods on the
+machine's thread, between its events, never while a commit runs. Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fazhi_contracts.entries import KeyEntry
+from fazhi_contracts.head import CaseHead
+from fazhi_contracts.keys import case_state_key
+from fazhi_contracts.queries import case_head, key_entry, lane_entry, parameters, validator_sets
+from fazhi_ledger import merkle, statetree
+from fazhi_ledger.archive import write_archive
+from fazhi_ledger.canonical import encode
+from fazhi_ledger.errors import FazhiError, Parameter, invariant
+from fazhi_ledger.parameters import Parameters
+from fazhi_ledger.receipt import Handover
+from fazhi_ledger.result import RecordResult, Result
+from fazhi_ledger.stateproof import key_hash_of
+from fazhi_ledger.submission import Item
+from fazhi_ledger.validators import ValidatorSet
+
+from .limits import EVENTS_PAGE
+from .storage.chain_layout import EventPlace
+from .storage.chain_store import ChainStore
+
+
+class NotFound(FazhiError):
+    """What was asked for is not on this chain (yet): ``unknown-submission``, ``unknown-block``, ``unknown-record``,
+    ``no-checkpoint``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A header and the certificate that shows a quorum's commits for it, both encoded."""
+
+    height: int
+    header: bytes
+    certificate: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Where a submission stands and what it came to; ``records`` are empty where it was refused."""
+
+    submission_id: bytes
+    height: int
+    index: int
+    code: str
+    parameters: tuple[Parameter, ...]
+    records: tuple[RecordResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockAnswer:
+    """A block in its parts, encoded."""
+
+    height: int
+    header: bytes
+    items: tuple[bytes, ...]
+    certificate: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordProof:
+    """The node's half of a record's receipt (``/v1/submissions/{id}/proof``). Bytes as they stand on the chain; proofs
+    are digests from the leaf upwards."""
+
+    checkpoint: Checkpoint
+    submission: bytes
+    submission_index: int
+    submission_proof: tuple[bytes, ...]
+    result: bytes
+    result_proof: tuple[bytes, ...]
+    record: bytes
+    record_index: int
+    record_proof: tuple[bytes, ...]
+    record_result: bytes
+    record_result_proof: tuple[bytes, ...]
+    handovers: tuple[Handover, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvent:
+    """One event of a case: its number and place, and what it came to."""
+
+    place: EventPlace
+    submission_id: bytes
+    result: RecordResult
+
+
+@dataclass(frozen=True, slots=True)
+class CaseAnswer:
+    """A case as of the tip, or its absence: ``head`` is None and the proof one of absence. ``proof`` is encoded."""
+
+    checkpoint: Checkpoint
+    head: bytes | None
+    proof: bytes
+    events: tuple[CaseEvent, ...]
+
+    @property
+    def decoded_head(self) -> CaseHead | None:
+        """The head's decoded form."""
+        return None if self.head is None else CaseHead.decode(self.head)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyAnswer:
+    """That the chain of ``newer`` extends that of ``older``: the log of ``newer.height`` leaves extends the one of
+    ``older.height``, and the older header itself is leaf ``older.height`` of it (none where both are the same)."""
+
+    older: Checkpoint
+    newer: Checkpoint
+    consistency: tuple[bytes, ...]
+    inclusion: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEvent:
+    """One submission that a block executed. ``(height, index)`` is its cursor."""
+
+    height: int
+    index: int
+    time_ms: int
+    submission_id: bytes
+    org: str
+    contract: str
+    action: str
+    code: str
+    parameters: tuple[Parameter, ...]
+    records: tuple[RecordResult, ...]
+
+
+class ChainReader:
+    """Questions about the chain in a store. Heights and indices are plain integers; bytes are as stored."""
+
+    def __init__(self, store: ChainStore) -> None:
+        self._store = store
+        self._suite = store.suite
+
+    @property
+    def height(self) -> int:
+        """Height of the tip."""
+        return self._store.tip.height
+
+    def genesis_file(self) -> bytes:
+        """The encoded genesis file."""
+        return self._store.genesis_file.encode()
+
+    def parameters(self) -> Parameters:
+        """The chain's parameters as of the tip."""
+        return parameters(self._store)
+
+    def validators(self) -> tuple[ValidatorSet, ValidatorSet | None]:
+        """The set that certifies the next block, and the one that waits to take over."""
+        return validator_sets(self._store)
+
+    def key(self, public_key: bytes) -> KeyEntry | None:
+        """A registered key, revoked ones included."""
+        return key_entry(self._store, public_key)
+
+    def next_seq(self, org: str, public_key: bytes, lane: bytes) -> int:
+        """The next seq of a lane in the state at the tip; 0 for a lane never used."""
+        entry = lane_entry(self._store, org, public_key, lane)
+        return 0 if entry is None else entry.next_seq
+
+    # Blocks
+
+    def checkpoint(self, height: int | None = None) -> Checkpoint:
+        """Header and certificate of ``height``, or of the tip.
+
+        Raises:
+            NotFound: ``no-checkpoint`` on a chain without a block, ``unknown-block`` above the tip.
+        """
+        at = self.height if height is None else height
+        header, certificate = self._store.header_bytes(at), self._store.certificate(at)
+        if header is None or certificate is None:
+            raise NotFound("no-checkpoint") if self.height == 0 else NotFound("unknown-block", height=at)
+        return Checkpoint(at, header, certificate.encode())
+
+    def block(self, height: int) -> BlockAnswer:
+        """Block ``height``.
+
+        Raises:
+            NotFound: ``no-checkpoint``, ``unknown-block``.
+        """
+        checkpoint = self.checkpoint(height)
+        block = self._store.block(height)
+        invariant(block is not None, "a block is stored with its header")
+        items = () if block is None else tuple(item.encode() for item in block.items)
+        return BlockAnswer(height, checkpoint.header, items, checkpoint.certificate)
+
+    def blocks(self, first: int, limit: int) -> Iterator[BlockAnswer]:
+        """Blocks from ``first`` on, at most ``limit``, one at a time."""
+        for height in range(max(1, first), min(self.height, max(1, first) + limit - 1) + 1):
+            yield self.block(height)
+
+    def block_and_certificate(self, height: int) -> tuple[bytes, bytes] | None:
+        """Block and certificate, encoded, for peers and archives; None above the tip."""
+        block, certificate = self._store.block_bytes(height), self._store.certificate(height)
+        return None if block is None or certificate is None else (block, certificate.encode())
+
+    def archive(self) -> Iterator[bytes]:
+        """The whole chain as of this call in the archive's format, piece by piece."""
+
+        def pairs(last: int) -> Iterator[tuple[bytes, bytes]]:
+            for height in range(1, last + 1):
+                pair = self.block_and_certificate(height)
+                if pair is not None:
+                    yield pair
+
+        return write_archive(self.genesis_file(), pairs(self.height))
+
+    # Submissions
+
+    def committed(self, submission_id: bytes) -> Committed | None:
+        """Where a submission stands, if it does."""
+        place = self._store.locate(submission_id)
+        if place is None:
+            return None
+        results = self._store.results(place.height)
+        invariant(results is not None, "results are stored with their block")
+        if results is None:
+            return None
+        result = Result.decode(results.leaves[place.index])
+        records = results.record_results(place.index)
+        return Committed(submission_id, place.height, place.index, result.code, result.parameters, records)
+
+    def item(self, submission_id: bytes) -> Item | None:
+        """The committed submission itself."""
+        place = self._store.locate(submission_id)
+        block = None if place is None else self._store.block(place.height)
+        return None if place is None or block is None else block.items[place.index]
+
+    def proof(self, submission_id: bytes, record: int) -> RecordProof:
+        """Everything that ties record ``record`` of a submission to a certificate.
+
+        Raises:
+            NotFound: ``unknown-submission``, or ``unknown-record`` for an index it has not, or of a refused submission
+                (which has no record results; ``result`` tells).
+        """
+        place = self._store.locate(submission_id)
+        block = None if place is None else self._store.block(place.height)
+        results = None if place is None else self._store.results(place.height)
+        if place is None or block is None or results is None:
+            raise NotFound("unknown-submission")
+        item = block.items[place.index]
+        outcomes = results.record_results(place.index)
+        if not 0 <= record < len(outcomes):
+            code = Result.decode(results.leaves[place.index]).code
+            raise NotFound("unknown-record", record=record, records=len(outcomes), result=code)
+        encoded = [outcome.encode() for outcome in outcomes]
+        return RecordProof(
+            self.checkpoint(place.height),
+            item.envelope(),
+            place.index,
+            self._path([each.envelope() for each in block.items], place.index),
+            results.leaves[place.index],
+            self._path(results.leaves, place.index),
+            item.records[record],
+            record,
+            self._path(item.records, record),
+            encoded[record],
+            self._path(encoded, record),
+            self.handovers(place.height),
+        )
+
+    def _path(self, leaves: tuple[bytes, ...] | list[bytes], index: int) -> tuple[bytes, ...]:
+        return merkle.inclusion_proof(self._suite, [merkle.leaf_hash(self._suite, leaf) for leaf in leaves], index)
+
+    def handovers(self, height: int) -> tuple[Handover, ...]:
+        """The changes of the validator set up to block ``height``: none while the genesis' set is in force."""
+        current, _ = self.validators()
+        invariant(current.epoch == 0, f"hand-overs up to {height} need the index of epochs")
+        return ()
+
+    # State
+
+    def case(self, case_key: bytes, first: int = 1, limit: int = EVENTS_PAGE) -> CaseAnswer:
+        """A case as of the tip with a proof, or a proof that there is none; events from number ``first`` on.
+
+        Raises:
+            NotFound: ``no-checkpoint``.
+        """
+        checkpoint = self.checkpoint()
+        head = case_head(self._store, case_key)
+        proof = statetree.prove(self._suite, self._store, key_hash_of(self._suite, case_state_key(case_key)))
+        places = self._store.case_events(case_key, first, min(limit, EVENTS_PAGE)) if head is not None else ()
+        events = tuple(self._case_event(place) for place in places)
+        return CaseAnswer(checkpoint, None if head is None else head.encode(), encode(proof.to_value()), events)
+
+    def _case_event(self, place: EventPlace) -> CaseEvent:
+        results = self._store.results(place.height)
+        invariant(results is not None, "results are stored with their block")
+        if results is None:
+            raise NotFound("unknown-block", height=place.height)
+        submission_id = Result.decode(results.leaves[place.index]).submission_id
+        return CaseEvent(place, submission_id, results.record_results(place.index)[place.record])
+
+    # History
+
+    def consistency(self, older: int, newer: int) -> ConsistencyAnswer:
+        """That block ``newer`` continues the chain of block ``older``.
+
+        Raises:
+            NotFound: ``no-checkpoint``, ``unknown-block``, ``not-older``.
+        """
+        if not 1 <= older <= newer:
+            raise NotFound("not-older", older=older, newer=newer)
+        first, last = self.checkpoint(older), self.checkpoint(newer)
+        node = self._store.history_node
+        consistency = merkle.consistency_proof_from(self._suite, older, newer, node)
+        return ConsistencyAnswer(first, last, consistency, self.history_proof(older, newer))
+
+    def history_proof(self, height: int, under: int) -> tuple[bytes, ...]:
+        """The path from leaf ``height`` to the history root in header ``under``; empty where both are one block."""
+        if height == under:
+            return ()
+        return merkle.inclusion_proof_from(self._suite, height, under, self._store.history_node)
+
+    # Events
+
+    def events_after(self, height: int, index: int, limit: int = EVENTS_PAGE) -> tuple[ChainEvent, ...]:
+        """Executed submissions behind the cursor ``(height, index)``, oldest first; ``(0, 0)`` is the beginning."""
+        found: list[ChainEvent] = []
+        at, after = (height, index + 1) if height >= 1 else (1, 0)
+        while at <= self.height and len(found) < limit:
+            found += self._events_of(at, after, limit - len(found))
+            at, after = at + 1, 0
+        return tuple(found)
+
+    def _events_of(self, height: int, first: int, limit: int) -> list[ChainEvent]:
+        header = self._store.header(height)
+        if header is None or header.submission_count <= first:
+            return []
+        block, results = self._store.block(height), self._store.results(height)
+        if block is None or results is None:
+            return []
+        found = []
+        for index in range(first, min(len(block.items), first + limit)):
+            body, result = block.items[index].body, Result.decode(results.leaves[index])
+            found.append(
+                ChainEvent(
+                    height,
+                    index,
+                    header.time_ms,
+                    result.submission_id,
+                    body.org,
+                    body.contract,
+                    body.action,
+                    result.code,
+                    result.parameters,
+                    results.record_results(index),
+                )
+            )
+        return found
