@@ -15,6 +15,7 @@ import plyvel
 from .directory import DirectoryWatch
 from .errors import StorageError, StoreCorrupt, StoreLocked, StoreStopped, from_os_error, from_text
 from .files import Lock, RealFiles
+from .leveldb_log import cut_torn_tail
 from .limits import BLOCK_CACHE_BYTES, BLOOM_BITS, OPEN_FILES, WRITE_BUFFER_BYTES
 from .port import Batch, require_bytes
 
@@ -28,8 +29,8 @@ class LevelStore:
     ``lock``, which must be held, is released by :meth:`close`.
 
     Raises:
-        StorageError: the directory cannot be opened; ``store-corrupt`` where LevelDB finds damage (nothing is repaired
-        silently).
+        StorageError: the directory cannot be opened; ``store-corrupt`` where LevelDB finds damage that is not a write
+        cut short (see :mod:`.leveldb_log`; nothing else is repaired silently).
     """
 
     def __init__(self, path: Path, lock: Lock | None = None) -> None:
@@ -37,16 +38,10 @@ class LevelStore:
         self._lock = lock
         self._stopped = False
         self._watch = DirectoryWatch(path)
+        self.torn_bytes = 0
+        """Bytes of a batch cut short by a power cut that the opening left out; for the log of the node."""
         try:
-            self._db = plyvel.DB(
-                str(path),
-                create_if_missing=True,
-                paranoid_checks=True,
-                write_buffer_size=WRITE_BUFFER_BYTES,
-                lru_cache_size=BLOCK_CACHE_BYTES,
-                max_open_files=OPEN_FILES,
-                bloom_filter_bits=BLOOM_BITS,
-            )
+            self._db = self._open_or_cut()
         except (plyvel.Error, OSError) as error:
             raise self._translate(error, "open") from error
         try:
@@ -55,6 +50,26 @@ class LevelStore:
         except OSError as error:
             self._db.close()
             raise from_os_error(error, "open", path) from error
+
+    def _open_or_cut(self) -> plyvel.DB:
+        try:
+            return self._open()
+        except plyvel.CorruptionError:
+            self.torn_bytes = cut_torn_tail(RealFiles(), self._path)
+            if not self.torn_bytes:
+                raise
+        return self._open()
+
+    def _open(self) -> plyvel.DB:
+        return plyvel.DB(
+            str(self._path),
+            create_if_missing=True,
+            paranoid_checks=True,
+            write_buffer_size=WRITE_BUFFER_BYTES,
+            lru_cache_size=BLOCK_CACHE_BYTES,
+            max_open_files=OPEN_FILES,
+            bloom_filter_bits=BLOOM_BITS,
+        )
 
     def get(self, key: bytes) -> bytes | None:
         try:

@@ -9,6 +9,8 @@ MAX_FORMAT_BYTES: Final = 4096
 # LevelDB
 WRITE_BUFFER_BYTES: Final = 16 * 1024 * 1024
 """Also what has to be replayed at a start."""
+MAX_LEVELDB_LOG_BYTES: Final = 64 * 1024 * 1024
+"""A log ends with its write buffer, and the largest batch after it."""
 BLOCK_CACHE_BYTES: Final = 64 * 1024 * 1024
 OPEN_FILES: Final = 256
 BLOOM_BITS: Final = 10
@@ -16,7 +18,7 @@ BLOOM_BITS: Final = 10
 # SQLite
 SQLITE_PAGE_BYTES: Final = 8192
 SQLITE_CACHE_KIB: Final = 32 * 1024
-CHECKPOINT_PAGES: Final = 1000
+CHECKPOINT_PAGES: Final = 4000
 WAL_KEPT_BYTES: Final = 64 * 1024 * 1024
 BUSY_SECONDS: Final = 10.0
 
