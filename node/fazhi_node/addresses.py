@@ -14,6 +14,7 @@ DEFAULT_HOME: Final = "fazhi-home"
 CONFIG_NAME: Final = "fazhi-node.toml"
 STORE_NAME: Final = "store"
 VOTES_NAME: Final = "votes"
+NOTES_NAME: Final = "notes"
 DEFAULT_HTTP_PORT: Final = 7443
 DEFAULT_P2P_PORT: Final = 7444
 _HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})", re.ASCII)

@@ -1,7 +1,7 @@
 """The JSON of the gateway's answers, as pydantic models: what OpenAPI shows, and what the tests hold every answer to.
 
-Hashes, keys and ids are lower-case hexadecimal; encoded objects are base64 (RFC 4648 §4, padded). The handlers answer with plain dictionaries:
-validating our own words at run time would cost more than making them.
+Hashes, keys and ids are lower-case hexadecimal; encoded objects are base64 (RFC 4648 §4, padded). The handlers answer
+with plain dictionaries: validating our own words at run time would cost more than making them.
 """
 
 from __future__ import annotations
@@ -150,7 +150,9 @@ class CertifiedHeader(Model):
 
 
 class SubmissionProof(CertifiedHeader):
-    """The node's half of a record receipt; the record's parts are null where the submission was refused or has no records."""
+    """The node's half of a record receipt; the record's parts are null where the submission was refused or has no
+    records.
+    """
 
     submission: Base64
     submission_index: int
@@ -165,7 +167,7 @@ class SubmissionProof(CertifiedHeader):
 
 
 class LaneAnswer(Model):
-    """The next seq of a lane: in the committed state, and after what waits here."""
+    """The next seq of a lane in the committed state; 0 for a lane that was never used."""
 
     next_seq: int
 
@@ -174,7 +176,6 @@ class BlockBody(Model):
     """One block, verbatim."""
 
     height: Height
-    hash: Digest
     header: Base64
     items: list[Base64]
     certificate: Base64
@@ -187,31 +188,34 @@ class BlocksBody(Model):
     next: Height | None
 
 
-class CaseEvent(Model):
-    """One event of a case."""
+class CaseEventBody(Model):
+    """One event of a case: its number, its place, and what it came to."""
 
+    number: int
     height: Height
     index: int
     record: int
-    number: int
+    submission: Digest
+    findings: list[FindingBody]
 
 
 class CaseBody(CertifiedHeader):
-    """A case's head, proven present in the state of ``header``; with the events that the head commits to."""
+    """A case's head with the proof that it stands in the state of ``header``, and the events that the head commits
+    to.
+    """
 
     head: Base64
-    key: Base64
     proof: Base64
-    events: list[CaseEvent]
+    events: list[CaseEventBody]
 
 
 class KeyBody(Model):
-    """A registered key: of whom, for what, and until which height."""
+    """A registered key: of whom, for what, since and until which height."""
 
     key: Hex
     org: str
     roles: list[str]
-    added_height: int
+    registered_height: int
     revoked_height: int | None
 
 
@@ -236,17 +240,35 @@ class ValidatorsBody(Model):
 
 
 class ConsistencyBody(Model):
-    """Shows that the chain at ``to`` extends the one at ``from``."""
+    """Shows that the chain at ``to`` extends the one at ``from``: the history of header ``to`` extends that of header
+    ``from`` (``consistency``), and header ``from`` is leaf ``from`` of it (``inclusion``, empty where both are one)."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     from_: Annotated[int, Field(alias="from")]
     to: int
-    proof: list[Digest]
-    header_proof: list[Digest]
+    from_header: Base64
+    from_certificate: Base64
     header: Base64
     certificate: Base64
-    from_header: Base64
+    handovers: list[HandoverBody]
+    consistency: list[Digest]
+    inclusion: list[Digest]
+
+
+class EventBody(Model):
+    """``data`` of one server-sent event: a submission that a block executed."""
+
+    height: Height
+    index: int
+    time_ms: int
+    id: Digest
+    org: str
+    contract: str
+    action: str
+    code: str
+    parameters: Parameters
+    records: list[RecordOutcome]
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:

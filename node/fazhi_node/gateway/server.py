@@ -55,9 +55,7 @@ def bind(address: str) -> socket.socket:
 class HttpServer:
     """The gateway's server on a bound socket."""
 
-    def __init__(
-        self, app: ASGIApp, bound: socket.socket, tls: tuple[Path, Path] | None, max_connections: int
-    ) -> None:
+    def __init__(self, app: ASGIApp, bound: socket.socket, tls: tuple[Path, Path] | None, max_connections: int) -> None:
         key, certificate = tls if tls is not None else (None, None)
         self._server = _Server(
             uvicorn.Config(
@@ -82,7 +80,7 @@ class HttpServer:
     async def start(self) -> None:
         """Serve; returns when connections are accepted."""
         self._task = asyncio.create_task(self._server.serve([self._socket]), name="gateway")
-        while not self._server.started and not self._task.done():
+        while not self._server.started and not self._task.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.002)
         if self._task.done():
             await self._task

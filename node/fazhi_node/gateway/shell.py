@@ -23,6 +23,7 @@ MAX_TOKENS_BYTES: Final = 64 * 1024
 MAX_QUERY_BYTES: Final = 4096
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/v1/status", "/v1/genesis", "/openapi.json"})
 """Readable by everybody: they say how the node is and what its chain starts from, not what stands on it."""
+REPORTED: Final = "fazhi.reported"
 UNBOUNDED_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """Answered also when the gateway is full: a supervisor must not kill a node for being busy."""
 
@@ -96,6 +97,7 @@ class Shell:
         self._language = language
         self._fatal = fatal
         self.under_way = 0
+        self.answers: dict[int, int] = {}
         self.stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,6 +113,7 @@ class Shell:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                self.answers[message["status"]] = self.answers.get(message["status"], 0) + 1
                 headers = message.setdefault("headers", [])
                 headers.extend(_HEADERS)
                 if not any(name == b"cache-control" for name, _ in headers):
@@ -126,10 +129,12 @@ class Shell:
             if not started:
                 await self._answer(problem, headers, scope, receive, decorated)
         except Exception as error:  # whatever it is, the client gets an answer and the node is told
+            if scope.get(REPORTED):
+                return  # answered and told already; Starlette raises it once more
             incident = secrets.token_hex(6)
             self._fatal(error, incident)
             if started:
-                raise
+                raise  # in the middle of a stream: the connection has to break, so that nobody takes it for whole
             await self._answer(
                 Problem(500, "own-fault-request", {"incident": incident}), headers, scope, receive, decorated
             )

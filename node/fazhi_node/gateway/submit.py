@@ -56,7 +56,7 @@ class SubmitRoute:
         self._language: Language = language
         self._body_bytes = body_bytes
         self._body_seconds = body_seconds
-        self._wait_ms = wait_ms
+        self.wait_ms = wait_ms
         self._items = items
 
     async def __call__(self, request: Request) -> Response:
@@ -88,8 +88,8 @@ class SubmitRoute:
             )
         text = values[0] if values else "0"
         if not (text.isascii() and text.isdigit() and len(text) <= 9):
-            raise Problem(400, "bad-parameter", {"name": "wait_ms", "reason": f"0 … {self._wait_ms}"})
-        return min(int(text), self._wait_ms)
+            raise Problem(400, "bad-parameter", {"name": "wait_ms", "reason": f"0 … {self.wait_ms}"})
+        return min(int(text), self.wait_ms)
 
     async def _read(self, request: Request) -> bytes:
         length = request.headers.get("content-length", "0")

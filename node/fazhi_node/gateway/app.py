@@ -1,0 +1,183 @@
+"""The gateway's application: routes, errors, OpenAPI, and the shell around them."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from ..queries import NotFound
+from ..storage.chain_store import ChainStore
+from . import schemas
+from .context import Context
+from .events import event_routes
+from .health import health_routes, metrics_route
+from .problems import MEDIA_TYPE as PROBLEM_TYPE
+from .problems import Problem, response
+from .reads import chain_routes, submission_routes
+from .shell import REPORTED, Shell, Tokens
+from .submit import MEDIA_TYPE, SubmitRoute
+
+if TYPE_CHECKING:
+    from ..service import Service
+
+SUBMIT_PATH: Final = "/v1/submissions"
+_DESCRIPTION: Final = (
+    "The gateway of a member's node of 法治联盟链. Hashes, keys and ids are lower-case hexadecimal, encoded objects "
+    "are base64. Errors are application/problem+json with a stable code. Nothing that this gateway says needs to be "
+    "believed: proofs lead to a quorum's certificate and to the genesis, whose hash is published."
+)
+
+
+def make_gateway(service: Service, chain: ChainStore) -> ASGIApp:
+    """The whole application of one node."""
+    # uvicorn's words about broken requests are not the node's log; what is our fault is told to `fatal`.
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).disabled = True
+    prepared = service.prepared
+    config = prepared.config
+    machine = service.machine
+    context = Context(
+        chain=chain,
+        reader=machine.reader,
+        hub=service.hub,
+        status=machine.status,
+        pending=lambda submission_id: machine.mempool.find(submission_id) is not None,
+        language=config.lang,
+        event_streams=config.event_streams,
+    )
+    submit = SubmitRoute(
+        service,
+        service.hub,
+        config.lang,
+        body_bytes=config.http_body_bytes,
+        body_seconds=config.http_body_seconds,
+        wait_ms=config.http_wait_ms,
+        items=config.http_items,
+    )
+    app = make_app(context, submit, service.request_failed)
+    tokens = None if config.open_reads else Tokens.load(config.path(prepared.home, "read_tokens"))
+    shell = Shell(
+        app, tokens=tokens, concurrency=config.http_concurrency, language=config.lang, fatal=service.request_failed
+    )
+    if config.metrics:
+        app.add_route("/metrics", metrics_route(context, service, shell), include_in_schema=False)
+    return shell
+
+
+def make_app(context: Context, submit: SubmitRoute, failed: Callable[[BaseException, str], None]) -> FastAPI:
+    """The application without its shell."""
+    app = FastAPI(title="fazhi", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None)
+    app.add_route(SUBMIT_PATH, submit, methods=["POST"], include_in_schema=False)
+    app.include_router(health_routes(context))
+    app.include_router(submission_routes(context))
+    app.include_router(chain_routes(context))
+    app.include_router(event_routes(context))
+    _add_handlers(app, context, failed)
+    _describe(app, submit)
+    return app
+
+
+def _add_handlers(app: FastAPI, context: Context, failed: Callable[[BaseException, str], None]) -> None:
+    def answered(request: Request, problem: Problem) -> Response:
+        return response(problem, request.headers.get("accept-language"), context.language)
+
+    @app.exception_handler(Problem)
+    async def on_problem(request: Request, error: Problem) -> Response:
+        return answered(request, error)
+
+    @app.exception_handler(NotFound)
+    async def on_not_found(request: Request, error: NotFound) -> Response:
+        return answered(request, Problem(404, error.code, dict(error.parameters)))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        name = str(first["loc"][-1])[:64]
+        return answered(request, Problem(400, "bad-parameter", {"name": name, "reason": str(first["msg"])[:200]}))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            problem = Problem(405, "method-not-allowed", {"method": request.method[:16]}, headers=error.headers)
+        else:
+            problem = Problem(error.status_code, "no-such-route", headers=error.headers)
+        return answered(request, problem)
+
+    @app.exception_handler(Exception)
+    async def on_fault(request: Request, error: Exception) -> Response:
+        incident = secrets.token_hex(6)
+        request.scope[REPORTED] = True
+        failed(error, incident)
+        return answered(request, Problem(500, "own-fault-request", {"incident": incident}))
+
+
+def _describe(app: FastAPI, submit: SubmitRoute) -> None:
+    """OpenAPI as it is: every error a problem, the lean route beside the others, who may read what."""
+    made: Callable[[], dict[str, Any]] = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is not None:
+            return app.openapi_schema
+        document = made()
+        components = document.setdefault("components", {})
+        known = components.setdefault("schemas", {})
+        for unused in ("HTTPValidationError", "ValidationError"):
+            known.pop(unused, None)
+        for model in (schemas.ProblemBody, schemas.SubmitAnswer, schemas.EventBody):
+            found = schemas.schema_of(model)
+            known.update(found.pop("$defs", {}))
+            known[model.__name__] = found
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        problem = {
+            "description": "An error, with a code for programs and a sentence for people.",
+            "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
+        }
+        document["paths"].setdefault(SUBMIT_PATH, {})["post"] = _submit_operation(submit.wait_ms)
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                operation["responses"].pop("422", None)
+                operation["responses"]["default"] = problem
+                if method == "get" and path.startswith("/v1/") and path not in ("/v1/status", "/v1/genesis"):
+                    operation["security"] = [{"token": []}, {}]
+        app.openapi_schema = document
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _submit_operation(wait_ms: int) -> dict[str, Any]:
+    answers = {
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/SubmitAnswer"}}},
+    }
+    return {
+        "tags": ["records"],
+        "summary": "Submit",
+        "description": "Submissions, each signed. One bad item never harms the others; the same bytes change nothing.",
+        "operationId": "submit",
+        "parameters": [
+            {
+                "name": "wait_ms",
+                "in": "query",
+                "required": False,
+                "description": "How long to wait until everything is decided.",
+                "schema": {"type": "integer", "minimum": 0, "default": 0, "description": f"At most {wait_ms} count."},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "description": "Canonical msgpack: an array of encoded submissions (byte strings).",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+        },
+        "responses": {
+            "200": {"description": "Every item is answered for good.", **answers},
+            "202": {"description": "Some items are still on their way.", **answers},
+        },
+    }

@@ -1,0 +1,267 @@
+"""The reading routes: the chain's bytes and proofs, as JSON. Nothing here decides whether anything is true; whoever
+asks, checks.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Query
+from fazhi_ledger import merkle
+from fazhi_ledger.result import Result
+from starlette.responses import Response, StreamingResponse
+
+from ..limits import EVENTS_PAGE
+from ..queries import BlockAnswer, Checkpoint, NotFound
+from . import schemas
+from .context import Context, answer, b64, findings_json, handovers_json, hexes, records_json
+from .problems import Problem
+
+MAX_BLOCKS: Final = 100
+BLOCKS_BYTES: Final = 16 * 1024 * 1024
+"""A page of blocks ends after so many bytes (one block at least)."""
+MAX_HEIGHT: Final = 2**63 - 2
+
+DigestPath = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+HexPath = Annotated[str, Path(pattern="^([0-9a-f]{2}){1,128}$")]
+OrgPath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,30}(\.[a-z0-9-]{1,31})?$")]
+HeightPath = Annotated[int, Path(ge=1, le=MAX_HEIGHT)]
+
+
+def certified(context: Context, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Header, certificate, and what leads to the set that signed it."""
+    return {
+        "header": b64(checkpoint.header),
+        "certificate": b64(checkpoint.certificate),
+        "handovers": handovers_json(context.reader.handovers(checkpoint.height)),
+    }
+
+
+def block_json(block: BlockAnswer) -> dict[str, Any]:
+    """One block."""
+    return {
+        "height": block.height,
+        "header": b64(block.header),
+        "items": [b64(item) for item in block.items],
+        "certificate": b64(block.certificate),
+    }
+
+
+def chain_routes(context: Context) -> APIRouter:
+    """Genesis, blocks, archive, checkpoints."""
+    router = APIRouter(tags=["chain"])
+    reader = context.reader
+
+    @router.get("/v1/genesis", responses={200: {"content": {"application/octet-stream": {}}}}, response_class=Response)
+    async def genesis() -> Response:
+        """The genesis file; compare its hash with the one that was published."""
+        return Response(reader.genesis_file(), media_type="application/octet-stream")
+
+    @router.get("/v1/blocks/{height}", response_model=schemas.BlockBody)
+    async def block(height: HeightPath) -> Response:
+        """One block with its certificate."""
+        return answer(block_json(reader.block(height)))
+
+    @router.get("/v1/blocks", response_model=schemas.BlocksBody)
+    async def blocks(
+        first: Annotated[int, Query(alias="from", ge=1, le=MAX_HEIGHT)] = 1,
+        limit: Annotated[int, Query(ge=1, le=MAX_BLOCKS)] = 20,
+    ) -> Response:
+        """Blocks from a height on; fewer than asked for where they are large or the tip is near."""
+        found: list[dict[str, Any]] = []
+        size = 0
+        for each in reader.blocks(first, limit):
+            found.append(block_json(each))
+            size += sum(len(item) for item in each.items)
+            if size > BLOCKS_BYTES:
+                break
+        following = first + len(found)
+        return answer({"blocks": found, "next": following if following <= reader.height else None})
+
+    @router.get(
+        "/v1/archive", responses={200: {"content": {"application/octet-stream": {}}}}, response_class=StreamingResponse
+    )
+    async def archive() -> Response:
+        """The whole chain as of now in the archive's format, for an audit."""
+        # A plain iterator is read on a worker thread: what it reads was decided and never changes.
+        return StreamingResponse(reader.archive(), media_type="application/octet-stream")
+
+    @router.get("/v1/checkpoint", response_model=schemas.CertifiedHeader)
+    async def checkpoint(height: Annotated[int | None, Query(ge=1, le=MAX_HEIGHT)] = None) -> Response:
+        """The newest certified header, or that of a height."""
+        return answer(certified(context, reader.checkpoint(height)))
+
+    @router.get("/v1/consistency", response_model=schemas.ConsistencyBody)
+    async def consistency(
+        older: Annotated[int, Query(alias="from", ge=1, le=MAX_HEIGHT)],
+        newer: Annotated[int, Query(alias="to", ge=1, le=MAX_HEIGHT)],
+    ) -> Response:
+        """That the chain at one height extends the chain at a lower one."""
+        if older > newer:
+            raise Problem(400, "bad-parameter", {"name": "to", "reason": f">= {older}"})
+        found = reader.consistency(older, newer)
+        return answer(
+            {
+                "from": older,
+                "to": newer,
+                "from_header": b64(found.older.header),
+                "from_certificate": b64(found.older.certificate),
+                **certified(context, found.newer),
+                "consistency": hexes(found.consistency),
+                "inclusion": hexes(found.inclusion),
+            }
+        )
+
+    @router.get("/v1/validators", response_model=schemas.ValidatorsBody)
+    async def validators() -> Response:
+        """Who certifies the next block."""
+        current, pending = reader.validators()
+        return answer(
+            {
+                "epoch": current.epoch,
+                "first_height": current.first_height,
+                "quorum": current.quorum,
+                "faulty": current.faulty,
+                "validators": [{"member": seat.member, "key": seat.key.hex()} for seat in current.validators],
+                "encoded": b64(current.encode()),
+                "pending": None if pending is None else b64(pending.encode()),
+                "handovers": handovers_json(reader.handovers(reader.height)),
+            }
+        )
+
+    return router
+
+
+def submission_routes(context: Context) -> APIRouter:
+    """Submissions, lanes, keys, cases."""
+    router = APIRouter(tags=["records"])
+    reader = context.reader
+
+    @router.get("/v1/submissions/{submission_id}", response_model=schemas.SubmissionBodyAnswer)
+    async def submission(submission_id: DigestPath) -> Response:
+        """Where a submission stands. ``unknown`` says nothing about other nodes: it may wait there."""
+        found = reader.committed(bytes.fromhex(submission_id))
+        if found is None:
+            status = "pending" if context.pending(bytes.fromhex(submission_id)) else "unknown"
+            return answer(
+                {
+                    "id": submission_id,
+                    "status": status,
+                    "height": None,
+                    "index": None,
+                    "code": "",
+                    "parameters": {},
+                    "records": [],
+                }
+            )
+        return answer(
+            {
+                "id": submission_id,
+                "status": "committed",
+                "height": found.height,
+                "index": found.index,
+                "code": found.code,
+                "parameters": dict(found.parameters),
+                "records": records_json(found.records),
+            }
+        )
+
+    @router.get("/v1/submissions/{submission_id}/proof", response_model=schemas.SubmissionProof)
+    async def proof(submission_id: DigestPath, record: Annotated[int, Query(ge=0, le=10_000)] = 0) -> Response:
+        """The node's half of a record's receipt; of a refused submission the proof of its refusal, without a record."""
+        wanted = bytes.fromhex(submission_id)
+        if context.pending(wanted):
+            raise Problem(404, "not-committed", {"what": submission_id})
+        return answer(submission_proof(context, wanted, record))
+
+    @router.get("/v1/lanes/{org}/{key}/{lane}", response_model=schemas.LaneAnswer)
+    async def lane(org: OrgPath, key: HexPath, lane: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> Response:
+        """Where a lane stands."""
+        return answer({"next_seq": reader.next_seq(org, bytes.fromhex(key), bytes.fromhex(lane))})
+
+    @router.get("/v1/keys/{key}", response_model=schemas.KeyBody)
+    async def key_entry(key: HexPath) -> Response:
+        """Whose key it is, and since and until when."""
+        entry = reader.key(bytes.fromhex(key))
+        if entry is None:
+            raise Problem(404, "not-found", {"what": f"key {key}"})
+        return answer(
+            {
+                "key": key,
+                "org": entry.org,
+                "roles": list(entry.roles),
+                "registered_height": entry.registered_height,
+                "revoked_height": entry.revoked_height,
+            }
+        )
+
+    @router.get("/v1/cases/{case_key}", response_model=schemas.CaseBody)
+    async def case(
+        case_key: DigestPath,
+        first: Annotated[int, Query(ge=1, le=MAX_HEIGHT)] = 1,
+        limit: Annotated[int, Query(ge=0, le=EVENTS_PAGE)] = EVENTS_PAGE,
+    ) -> Response:
+        """A case as of the newest block, proven; that there is none is proven likewise (404)."""
+        found = reader.case(bytes.fromhex(case_key), first, limit)
+        proven = {**certified(context, found.checkpoint), "proof": b64(found.proof)}
+        if found.head is None:
+            raise Problem(404, "not-found", {"what": f"case {case_key}"}, extra={"head": None, **proven, "events": []})
+        events = [
+            {
+                "number": event.place.number,
+                "height": event.place.height,
+                "index": event.place.index,
+                "record": event.place.record,
+                "submission": event.submission_id.hex(),
+                "findings": findings_json(event.result.findings),
+            }
+            for event in found.events
+        ]
+        return answer({"head": b64(found.head), **proven, "events": events})
+
+    return router
+
+
+def submission_proof(context: Context, submission_id: bytes, record: int) -> dict[str, Any]:
+    """The proof of a committed submission's place and result, and of one record of it where it was accepted.
+
+    Raises:
+        NotFound: ``unknown-submission``, ``unknown-record``.
+    """
+    found = context.reader.committed(submission_id)
+    if found is None:
+        raise NotFound("unknown-submission")
+    if found.records or record:
+        proof = context.reader.proof(submission_id, record)
+        return {
+            **certified(context, proof.checkpoint),
+            "submission": b64(proof.submission),
+            "submission_index": proof.submission_index,
+            "submission_proof": hexes(proof.submission_proof),
+            "result": b64(proof.result),
+            "result_proof": hexes(proof.result_proof),
+            "record": b64(proof.record),
+            "record_index": proof.record_index,
+            "record_proof": hexes(proof.record_proof),
+            "record_result": b64(proof.record_result),
+            "record_result_proof": hexes(proof.record_result_proof),
+        }
+    block, results = context.chain.block(found.height), context.chain.results(found.height)
+    if block is None or results is None or Result.decode(results.leaves[found.index]).submission_id != submission_id:
+        raise NotFound("unknown-submission")
+    suite = context.chain.suite
+    envelopes = [merkle.leaf_hash(suite, item.envelope()) for item in block.items]
+    leaves = [merkle.leaf_hash(suite, leaf) for leaf in results.leaves]
+    return {
+        **certified(context, context.reader.checkpoint(found.height)),
+        "submission": b64(block.items[found.index].envelope()),
+        "submission_index": found.index,
+        "submission_proof": hexes(merkle.inclusion_proof(suite, envelopes, found.index)),
+        "result": b64(results.leaves[found.index]),
+        "result_proof": hexes(merkle.inclusion_proof(suite, leaves, found.index)),
+        "record": None,
+        "record_index": None,
+        "record_proof": None,
+        "record_result": None,
+        "record_result_proof": None,
+    }
