@@ -22,7 +22,7 @@ from .keys import case_state_key, procedure_key, rule_set_key, serial_key
 from .procedures.interpreter import judge
 from .procedures.marks import Marks
 from .procedures.ruleset import RuleSet, decoded_rule_set
-from .state import Overlay, StateView, read_entry
+from .state import Overlay, StateView, load_entry
 
 
 def record(call: Call) -> Effect:
@@ -47,8 +47,7 @@ def _record_one(call: Call, index: int, entry: Record, encoded: list[bytes]) -> 
     key = case_state_key(entry.case_key)
     head = call.state.load(key, CaseHead.decode)
     if head is None:
-        head = _open(call, entry)
-        rules = bound_rule_set(call.base, head.rule_set_hash)
+        head, rules = _open(call, entry)
     else:
         rules = bound_rule_set(call.base, head.rule_set_hash)
         _check_continues(head, rules, entry)
@@ -79,13 +78,14 @@ def _record_one(call: Call, index: int, entry: Record, encoded: list[bytes]) -> 
     return result
 
 
-def _open(call: Call, entry: Record) -> CaseHead:
-    """The head of a case that this record opens, before its first event."""
+def _open(call: Call, entry: Record) -> tuple[CaseHead, RuleSet]:
+    """The head of a case that this record opens, before its first event, and the rule set that the case is bound to."""
     installed = call.base.load(procedure_key(entry.procedure), ProcedureEntry.decode)
     if installed is None:
         raise Refused("unknown-procedure", procedure=entry.procedure)
     rule_set_hash = installed.rule_set_hashes[-1]
-    step = bound_rule_set(call.base, rule_set_hash).step(entry.step)
+    rules = bound_rule_set(call.base, rule_set_hash)
+    step = rules.step(entry.step)
     if step is None:
         raise Refused("unknown-step", step=entry.step)
     if not step.initial:
@@ -96,7 +96,7 @@ def _open(call: Call, entry: Record) -> CaseHead:
     counter = call.state.load(counter_key, Counter.decode)
     serial = 1 if counter is None else counter.value + 1
     call.state.store(counter_key, Counter(serial))
-    return CaseHead(
+    head = CaseHead(
         org,
         entry.procedure,
         serial,
@@ -109,6 +109,7 @@ def _open(call: Call, entry: Record) -> CaseHead:
         entry.step,
         Marks(),
     )
+    return head, rules
 
 
 def _check_continues(head: CaseHead, rules: RuleSet, entry: Record) -> None:
@@ -135,7 +136,8 @@ def bound_rule_set(view: StateView | Overlay, rule_set_hash: bytes) -> RuleSet:
     Raises:
         StateCorrupt: it is not installed; a case is only ever bound to one that is, and none is ever removed.
     """
-    data = view.get(rule_set_key(rule_set_hash))
-    if data is None:
+    key = rule_set_key(rule_set_hash)
+    rules = view.load(key, decoded_rule_set) if isinstance(view, Overlay) else load_entry(view, key, decoded_rule_set)
+    if rules is None:
         raise StateCorrupt(f"rule set {rule_set_hash.hex()} is not in the state")
-    return read_entry(data, decoded_rule_set)
+    return rules

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from fazhi_ledger.canonical import encode
+from fazhi_ledger.canonical import pack
 from fazhi_ledger.submission import SubmissionBody
 
 
 def state_key(kind: str, *parts: str | bytes | int) -> bytes:
     """The key of an entry of that kind."""
-    return encode((kind, *parts))
+    return pack((kind, *parts))
 
 
 def org_key(org: str) -> bytes:
@@ -21,11 +21,13 @@ def org_key(org: str) -> bytes:
     return state_key("org", org)
 
 
+@lru_cache(maxsize=4096)
 def key_key(public_key: bytes) -> bytes:
     """``["key", public key]`` → :class:`~fazhi_contracts.entries.KeyEntry`."""
     return state_key("key", public_key)
 
 
+@lru_cache(maxsize=4096)
 def lane_key(org: str, public_key: bytes, lane: bytes) -> bytes:
     """``["lane", org, first signing key, lane]`` → :class:`~fazhi_contracts.entries.LaneEntry`."""
     return state_key("lane", org, public_key, lane)
@@ -36,6 +38,7 @@ def lane_key_of(body: SubmissionBody) -> bytes:
     return lane_key(body.org, body.signer_keys[0], body.lane)
 
 
+@lru_cache(maxsize=4096)
 def lane_count_key(public_key: bytes) -> bytes:
     """``["lanes", public key]`` → how many lanes that key has opened."""
     return state_key("lanes", public_key)
@@ -46,16 +49,19 @@ def case_state_key(case_key: bytes) -> bytes:
     return state_key("case", case_key)
 
 
+@lru_cache(maxsize=1024)
 def serial_key(org: str, procedure: str, year: int) -> bytes:
     """``["serial", org, procedure, year]`` → the last serial given out."""
     return state_key("serial", org, procedure, year)
 
 
+@lru_cache(maxsize=64)
 def rule_set_key(rule_set_hash: bytes) -> bytes:
     """``["rule-set", hash]`` → the rule set's canonical bytes."""
     return state_key("rule-set", rule_set_hash)
 
 
+@lru_cache(maxsize=64)
 def procedure_key(procedure: str) -> bytes:
     """``["procedure", name]`` → :class:`~fazhi_contracts.entries.ProcedureEntry`."""
     return state_key("procedure", procedure)

@@ -114,11 +114,11 @@ class Overlay:
         self._written = {}
 
     def changes(self) -> dict[bytes, bytes | None]:
-        """What differs from the view below, sorted by key; None stands for a deleted key."""
+        """What was written, sorted by key; None stands for a key that was there and is deleted."""
         found: dict[bytes, bytes | None] = {}
         for key in sorted(self._written):
             value = self.get(key)
-            if value != self._below.get(key):
+            if value is not None or self._below.get(key) is not None:
                 found[key] = value
         return found
 

@@ -6,16 +6,20 @@ what no single part can say of itself. Each raises :class:`BadRuleSet` naming th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fazhi_ledger.result import SEVERITIES
 
 from ..calendar import date_of_day, day_of_date
 from ..errors import BadRuleSet
-from .vocabulary import DONE, OUTCOME
+from .vocabulary import CLOCK_KINDS, COUNTED, DONE, GUARD_KINDS, OUTCOME
 
 if TYPE_CHECKING:
     from .ruleset import Clock, Condition, Guard, RuleSet, Step
+
+
+MAX_WATCHED: Final = 8
+"""Steps whose signers a case remembers: with the other bounds it keeps a case's head within its own."""
 
 
 def check_rule_set(rules: RuleSet) -> None:
@@ -30,6 +34,8 @@ def check_rule_set(rules: RuleSet) -> None:
         raise BadRuleSet("steps", "no step is terminal: no case could be closed")
     for step in rules.steps:
         _check_step(rules, step)
+    if len(rules.watched) > MAX_WATCHED:
+        raise BadRuleSet("guards", f"at most {MAX_WATCHED} steps may have their signers remembered")
     _check_reachable(rules)
 
 
@@ -71,8 +77,9 @@ def _check_signing(step: Step) -> None:
 
 
 def _check_guard(rules: RuleSet, step: Step, guard: Guard, place: str) -> None:
+    _check_one_of(place, "kind", guard.kind, GUARD_KINDS)
     _check_text(place, "article", guard.article)
-    _check_severity(place, guard.severity)
+    _check_one_of(place, "severity", guard.severity, SEVERITIES)
     target = _known_step(rules, place, guard.step)
     if guard.step == step.code:
         raise BadRuleSet(place, "a guard looks at another step")
@@ -93,8 +100,10 @@ def _check_guard(rules: RuleSet, step: Step, guard: Guard, place: str) -> None:
 
 
 def _check_clock(rules: RuleSet, step: Step, clock: Clock, place: str) -> None:
+    _check_one_of(place, "kind", clock.kind, CLOCK_KINDS)
+    _check_one_of(place, "counted", clock.counted, COUNTED)
     _check_text(place, "article", clock.article)
-    _check_severity(place, clock.severity)
+    _check_one_of(place, "severity", clock.severity, SEVERITIES)
     start = _known_step(rules, place, clock.start)
     if clock.start == step.code:
         raise BadRuleSet(place, "a clock starts with another step")
@@ -134,9 +143,9 @@ def _check_text(place: str, name: str, text: str) -> None:
         raise BadRuleSet(place, f"{name} is empty")
 
 
-def _check_severity(place: str, severity: str) -> None:
-    if severity not in SEVERITIES:
-        raise BadRuleSet(place, f"severity is one of {', '.join(SEVERITIES)}")
+def _check_one_of(place: str, name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise BadRuleSet(place, f"{name} is one of {', '.join(known)}")
 
 
 def _distinct(place: str, what: str, codes: Iterable[str]) -> None:

@@ -53,6 +53,9 @@ MAX_STEPS: Final = 48
 MAX_GUARDS: Final = 24
 MAX_CLOCKS: Final = 8
 MAX_CHOICES: Final = 32
+MAX_CLEAR_PER_STEP: Final = 8
+MAX_ARTICLE_CHARS: Final = 64
+"""With the bounds on guards and clocks it keeps the findings of one record well within a result's bound."""
 MAX_DAYS: Final = 36_500
 
 
@@ -316,7 +319,9 @@ class Step:
             _steps(requires),
             tuple(Term.from_value(document) for document in as_tuple(documents, "documents", max_length=MAX_CHOICES)),
             as_int(documents_min, "documents_min", high=MAX_CHOICES),
-            tuple(ClearField.from_value(known) for known in as_tuple(clear, "clear fields", max_length=MAX_CHOICES)),
+            tuple(
+                ClearField.from_value(known) for known in as_tuple(clear, "clear fields", max_length=MAX_CLEAR_PER_STEP)
+            ),
             tuple(Guard.from_value(guard) for guard in as_tuple(guards, "guards", max_length=MAX_GUARDS)),
             tuple(Clock.from_value(clock) for clock in as_tuple(clocks, "clocks", max_length=MAX_CLOCKS)),
         )
@@ -414,7 +419,7 @@ def _name(value: Value) -> str:
 
 
 def _article(value: Value) -> str:
-    return as_text(value, "article", MAX_TEXT_CHARS)
+    return as_text(value, "article", MAX_ARTICLE_CHARS)
 
 
 def _step(value: Value) -> str:
