@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from fazhi_contracts.keys import lane_count_key, lane_key_of
 from fazhi_ledger.submission import Item
+from hypothesis import given
+from hypothesis import strategies as st
 
 from .builders import SPINE, World, make_record
 
