@@ -75,7 +75,7 @@ def make_gateway(service: Service, chain: ChainStore) -> ASGIApp:
 def make_app(context: Context, submit: SubmitRoute, failed: Callable[[BaseException, str], None]) -> FastAPI:
     """The application without its shell."""
     app = FastAPI(title="fazhi", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None)
-    app.add_route(SUBMIT_PATH, submit, methods=["POST"], include_in_schema=False)
+    app.add_route(SUBMIT_PATH, submit.answer, methods=["POST"], include_in_schema=False)
     app.include_router(health_routes(context))
     app.include_router(submission_routes(context))
     app.include_router(chain_routes(context))

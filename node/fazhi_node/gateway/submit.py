@@ -59,7 +59,7 @@ class SubmitRoute:
         self.wait_ms = wait_ms
         self._items = items
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Answer one request."""
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type not in _ACCEPTED:
