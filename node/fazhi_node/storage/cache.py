@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 _OVERHEAD_BYTES: Final = 200
@@ -33,15 +34,17 @@ class BoundedCache:
             self._entries.move_to_end(key)
             return True, self._entries[key]
 
-    def keep(self, key: bytes, value: bytes | None) -> None:
-        """Remember, and forget the oldest where that is too much."""
+    def keep_all(self, values: Mapping[bytes, bytes | None]) -> None:
+        """Remember these, and forget the oldest where that is too much."""
+        entries = self._entries
         with self._mutex:
-            if key in self._entries:
-                self.bytes -= _cost(key, self._entries.pop(key))
-            self._entries[key] = value
-            self.bytes += _cost(key, value)
-            while self._entries and (len(self._entries) > self._max_entries or self.bytes > self._max_bytes):
-                self.bytes -= _cost(*self._entries.popitem(last=False))
+            for key, value in values.items():
+                if key in entries:
+                    self.bytes -= _cost(key, entries.pop(key))
+                entries[key] = value
+                self.bytes += _cost(key, value)
+            while entries and (len(entries) > self._max_entries or self.bytes > self._max_bytes):
+                self.bytes -= _cost(*entries.popitem(last=False))
 
 
 def _cost(key: bytes, value: bytes | None) -> int:

@@ -69,7 +69,6 @@ NAMES: Final = {
 MAX_RESULTS_BYTES: Final = 256 * 1024 * 1024
 MAX_NUMBER: Final = 2**64 - 1
 
-_CRC: Final = struct.Struct(">I")
 _NUMBER: Final = struct.Struct(">Q")
 _PLACE: Final = struct.Struct(">QI")
 _RUN: Final = struct.Struct(">QIII")
@@ -150,7 +149,7 @@ def pack_record_results(results: tuple[RecordResult, ...]) -> bytes:
 
 def frame(key: bytes, value: bytes) -> tuple[bytes, bytes]:
     """The pair to store."""
-    return key, _CRC.pack(zlib.crc32(value, zlib.crc32(key))) + value
+    return key, zlib.crc32(value, zlib.crc32(key)).to_bytes(4, "big") + value
 
 
 def unframe(key: bytes, framed: bytes) -> bytes:
@@ -160,7 +159,7 @@ def unframe(key: bytes, framed: bytes) -> bytes:
         StoreCorrupt: ``store-corrupt`` naming what it was and, where the key holds one, of which height.
     """
     value = framed[4:]
-    if len(framed) < 4 or framed[:4] != _CRC.pack(zlib.crc32(value, zlib.crc32(key))):
+    if len(framed) < 4 or framed[:4] != zlib.crc32(value, zlib.crc32(key)).to_bytes(4, "big"):
         raise corrupt(key)
     return value
 
@@ -200,9 +199,9 @@ def read_number(data: bytes) -> int:
     return int(number)
 
 
-def write_place(place: Place) -> bytes:
-    """Height and index."""
-    return _PLACE.pack(place.height, place.index)
+def write_place(height: int, index: int) -> bytes:
+    """Of a submission."""
+    return _PLACE.pack(height, index)
 
 
 def read_place(data: bytes) -> Place:
@@ -210,9 +209,9 @@ def read_place(data: bytes) -> Place:
     return Place(*_PLACE.unpack(data))
 
 
-def write_run(run: EventRun) -> bytes:
-    """Everything but the number, which stands in the key."""
-    return _RUN.pack(run.height, run.index, run.record, run.count)
+def write_run(height: int, index: int, record: int, count: int) -> bytes:
+    """Everything of a run but the number, which stands in the key."""
+    return _RUN.pack(height, index, record, count)
 
 
 def read_run(number: int, data: bytes) -> EventRun:

@@ -235,11 +235,9 @@ class ChainStore:
         entries.append(_tip_entry(tip))
         self._store.write(entries)
         self._late = {}
-        self._hash_cache.keep(layout.write_number(height), executed.block_hash + header.encode())
-        for key, value in executed.changes.items():
-            self._state_cache.keep(key, value)
-        for path, page in executed.tree.pages.items():
-            self._page_cache.keep(path, page)
+        self._hash_cache.keep_all({layout.write_number(height): executed.block_hash + header.encode()})
+        self._state_cache.keep_all(executed.changes)
+        self._page_cache.keep_all(executed.tree.pages)
         self._history = history
         self._tip = tip
 
@@ -298,10 +296,9 @@ class ChainStore:
             layout.frame(layout.HASH + executed.block_hash, layout.write_number(height)),
         ]
         for index, outcome in enumerate(executed.outcomes):
-            place = layout.write_place(Place(height, index))
+            place = layout.write_place(height, index)
             entries.append(layout.frame(layout.ITEM + outcome.result.submission_id, place))
-        for case_key, run in _event_runs(executed):
-            entries.append(layout.frame(layout.event_key(case_key, run.number), layout.write_run(run)))
+        entries += _event_entries(executed)
         return entries
 
     @staticmethod
@@ -337,7 +334,7 @@ class ChainStore:
         known, value = cache.find(key)
         if not known:
             value = self._read(kind + key)
-            cache.keep(key, value)
+            cache.keep_all({key: value})
         return value
 
     def _header_entry(self, height: int) -> bytes | None:
@@ -347,7 +344,7 @@ class ChainStore:
         known, value = self._hash_cache.find(key)
         if not known:
             value = self._must(layout.HEADER + key)
-            self._hash_cache.keep(key, value)
+            self._hash_cache.keep_all({key: value})
         return value
 
     def _runs(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[EventRun]:
@@ -387,21 +384,21 @@ def _tip_entry(tip: Tip) -> tuple[bytes, bytes]:
     return layout.frame(layout.TIP_KEY, encode((tip.height, tip.block_hash, tip.time_ms)))
 
 
-def _event_runs(executed: ExecutedBlock) -> Iterator[tuple[bytes, EventRun]]:
+def _event_entries(executed: ExecutedBlock) -> Iterator[tuple[bytes, bytes]]:
     """The events of a block, those that stand behind one another in one item together."""
     height = executed.block.header.height
     for index, outcome in enumerate(executed.outcomes):
-        run: EventRun | None = None
-        case_key = b""
-        for record, result in enumerate(outcome.record_results):
-            if run is not None and result.case_key == case_key and result.number == run.number + run.count:
-                run = replace(run, count=run.count + 1)
-                continue
-            if run is not None:
-                yield case_key, run
-            case_key, run = result.case_key, EventRun(result.number, height, index, record, 1)
-        if run is not None:
-            yield case_key, run
+        results = outcome.record_results
+        begin = 0
+        for end in range(1, len(results) + 1):
+            first = results[begin]
+            if end < len(results):
+                following = results[end]
+                if following.case_key == first.case_key and following.number == first.number + end - begin:
+                    continue
+            run = layout.write_run(height, index, begin, end - begin)
+            yield layout.frame(layout.event_key(first.case_key, first.number), run)
+            begin = end
 
 
 def open_chain(store: KeyValue, genesis_file: GenesisFile) -> ChainStore:

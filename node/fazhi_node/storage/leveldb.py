@@ -17,7 +17,7 @@ from .errors import StorageError, StoreCorrupt, StoreLocked, StoreStopped, from_
 from .files import Lock, RealFiles
 from .leveldb_log import cut_torn_tail
 from .limits import BLOCK_CACHE_BYTES, BLOOM_BITS, OPEN_FILES, WRITE_BUFFER_BYTES
-from .port import Batch, require_bytes
+from .port import Batch
 
 NAME: Final = "plyvel"
 FOLDER: Final = "leveldb"
@@ -96,7 +96,7 @@ class LevelStore:
     def write(self, batch: Batch, sync: bool = True) -> None:
         if self._stopped:
             raise StoreStopped("store-stopped", path=str(self._path))
-        entries = [(require_bytes(key), None if value is None else require_bytes(value)) for key, value in batch]
+        entries = list(batch)  # whatever the batch's own code raises is not the store's
         if not entries:
             return
         try:

@@ -34,9 +34,9 @@ LATE_CERTIFICATES: Final = 64
 SCAN_ROWS: Final = 256
 
 # Vote log
-PREALLOCATED_BYTES: Final = 8 * 1024 * 1024
+PREALLOCATED_BYTES: Final = 4 * 1024 * 1024
 """Zeros written ahead: a vote then changes no length, and its fdatasync writes no journal."""
-ROTATE_BYTES: Final = 6 * 1024 * 1024
+ROTATE_BYTES: Final = 3 * 1024 * 1024
 """Forgotten bytes after which the log is written anew."""
 MAX_VOTE_BYTES: Final = 64 * 1024 * 1024
 MAX_VOTE_LOG_BYTES: Final = 1024 * 1024 * 1024

@@ -464,21 +464,21 @@ def test_a_killed_node_ends_with_a_whole_block(tmp_path: Path, backend: Any) -> 
 def test_the_cache_is_bounded() -> None:
     cache = BoundedCache(10, 10_000)
     for number in range(100):
-        cache.keep(b"%d" % number, b"x")
+        cache.keep_all({b"%d" % number: b"x"})
         cache.find(b"0")
     assert len(cache) == 10
     assert cache.find(b"0") == (True, b"x")  # what is used stays
     assert cache.find(b"50") == (False, None)
-    cache.keep(b"gone", None)
+    cache.keep_all({b"gone": None})
     assert cache.find(b"gone") == (True, None)
-    cache.keep(b"large", bytes(9_000))
+    cache.keep_all({b"large": bytes(9_000)})
     assert cache.bytes <= 10_000
-    cache.keep(b"too large", bytes(20_000))
+    cache.keep_all({b"too large": bytes(20_000)})
     assert (len(cache), cache.bytes) == (0, 0)
-    cache.keep(b"a", b"1")
-    cache.keep(b"a", b"22")
+    cache.keep_all({b"a": b"1"})
+    cache.keep_all({b"a": b"22"})
     before = cache.bytes
-    cache.keep(b"a", b"22")
+    cache.keep_all({b"a": b"22"})
     assert cache.bytes == before
 
 
