@@ -38,6 +38,10 @@ class Receipt:
 
     pending = False
 
+    def __repr__(self) -> str:
+        facts = self.facts
+        return f"<Receipt {facts.docket_number or facts.record.case_key.hex()[:16]} {facts.record.step} @{self.height}>"
+
     @classmethod
     def load(cls, path: str | os.PathLike[str], genesis_hash: str | bytes) -> Receipt:
         """Read a receipt file and verify it under the genesis hash that you were given.

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from fazhi_ledger.keys import Signer
 from fazhi_ledger.record import FileValue
 
 from . import aio
+from .aio.archive import stream_archive
 from .aio.case import Files
 from .aio.chain import DEFAULT_TIMEOUT_S
 from .aio.gateways import Tokens
@@ -389,3 +390,21 @@ class Chain:
     def forget(self, submission: str | bytes) -> None:
         """Destroy this outbox's salts and values of a submission; see :meth:`fazhi_sdk.aio.Chain.forget`."""
         self.portal.run(self.inner.forget(submission))
+
+
+def archive_chunks(
+    urls: Sequence[str] | str, genesis_hash: str | bytes, *, token: Tokens = None, timeout_s: float = 30.0
+) -> Iterator[bytes]:
+    """The archive of a whole chain from a node, piece by piece; see :func:`fazhi_sdk.aio.archive.stream_archive`."""
+    portal = Portal()
+    stream = stream_archive(urls, genesis_hash, token=token, timeout_s=timeout_s)
+    try:
+        while (chunk := portal.run(_next(stream))) is not None:
+            yield chunk
+    finally:
+        portal.run(stream.aclose())
+        portal.close()
+
+
+async def _next(stream: AsyncGenerator[bytes, None]) -> bytes | None:
+    return await anext(stream, None)

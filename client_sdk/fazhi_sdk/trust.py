@@ -20,6 +20,7 @@ from fazhi_ledger.header import Header
 from fazhi_ledger.receipt import Handover
 from fazhi_ledger.receipt_steps import follow_handover
 from fazhi_ledger.result import Result
+from fazhi_ledger.submission import envelope_parts, submission_id
 from fazhi_ledger.suites import Suite
 from fazhi_ledger.validators import ValidatorSet
 
@@ -182,8 +183,9 @@ class Trust:
             self.newest = header
         return header
 
-    def decided(self, fields: Fields, submission_id: bytes, envelope: bytes) -> Decided:
-        """Check a submission's proof: this very envelope stands in a certified block, and this is its result.
+    def decided(self, fields: Fields, item_id: bytes) -> Decided:
+        """Check a submission's proof: an envelope of this very body stands in a certified block, and this is its
+        result.
 
         Raises:
             ProofFailed: with the ledger's reason.
@@ -193,6 +195,9 @@ class Trust:
             header_bytes, certificate = fields.base64("header"), fields.base64("certificate")
             header = self.certified(header_bytes, certificate)
             index, count = fields.integer("submission_index"), header.submission_count
+            envelope = fields.base64("submission")
+            if submission_id(self.suite, envelope_parts(envelope)[0]) != item_id:
+                raise InvalidProof("another-submission")
             leaf = merkle.leaf_hash(self.suite, envelope)
             merkle.verify_inclusion(
                 self.suite, leaf, index, count, fields.hashes("submission_proof"), header.submissions_root
@@ -201,7 +206,7 @@ class Trust:
             leaf = merkle.leaf_hash(self.suite, result_bytes)
             merkle.verify_inclusion(self.suite, leaf, index, count, fields.hashes("result_proof"), header.results_root)
             result = Result.decode(result_bytes)
-            if result.submission_id != submission_id:
+            if result.submission_id != item_id:
                 raise InvalidProof("result-of-another-submission")
         except BadAnswer:
             raise

@@ -305,7 +305,7 @@ class Case:
 
         def check(answer: Answer) -> tuple[Event, bytes]:
             fields = Fields(answer.json(), answer.url)
-            return proven_event(trust, trust.decided(fields, item_id, item.envelope()), fields)
+            return proven_event(trust, trust.decided(fields, item_id), fields)
 
         return await self.chain.gateways.read(f"/v1/submissions/{item_id.hex()}/proof?record={record}", check)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from ..drafts import DraftData, can_combine, combine, draft_of
 from ..errors import BadAnswer, InputError, SdkError
 from ..normalise import docket_number
 from ..outbox import Outbox
-from ..outbox_rows import COMMITTED, PREPARED, REFUSED, SENT, SIGNED, UNUSED, Entry, NewItem, Verdict, new_draft_id
+from ..outbox_rows import COMMITTED, PREPARED, REFUSED, SENT, SIGNED, UNUSED, Entry, NewItem, new_draft_id
 from ..privacy import check_clear
 from ..receipts import Receipt, build_receipt
 from ..trust import Fields, Trust
@@ -32,6 +33,8 @@ from .pending import Pending, raise_for
 from .worker import Worker
 
 DEFAULT_TIMEOUT_S: Final = 20.0
+MAX_RECEIPTS: Final = 8
+"""Receipts of one batch that are fetched at a time."""
 Submitted = Receipt | Pending
 """What a submission comes to: its verified receipt, or, where the chain has not answered yet, a handle of it."""
 
@@ -60,6 +63,7 @@ class Chain:
         self._timeout_s = timeout_s
         self.algorithms = tuple(algorithms)
         self._delivery = Delivery(outbox, gateways, trust, worker)
+        self._orgs: dict[bytes, str] = {}
         self._rules = {rules.procedure: rules for rules in map(RuleSet.decode, trust.file.rule_sets)}
 
     @classmethod
@@ -183,6 +187,8 @@ class Chain:
             SubmissionRefused: ``case-exists`` and the like.
             InputError, LooksPersonal.
         """
+        if org is not None:
+            self._orgs[signer.public_key] = org
         case = await self.case(procedure, number, signer, org=org)
         initial = step or next(one.code for one in self.rules(procedure).steps if one.initial)
         draft = await case.draft(initial, files, occurred_at=occurred_at, fields=fields, clear=clear)
@@ -210,6 +216,7 @@ class Chain:
         key = signer.public_key
         registered = {one.key: one.org for one in self.genesis.officers}
         registered.update({one.key: one.org for one in self.genesis.members})
+        registered.update(self._orgs)
         if key in registered:
             return registered[key]
         known = await self._worker.run(lambda: self._outbox.org_of(key))
@@ -255,13 +262,14 @@ class Chain:
         )
         results: dict[int, Submitted | SdkError] = {}
         again: list[int] = []
+        limit = asyncio.Semaphore(MAX_RECEIPTS)
         for (group, members), entry in zip(groups, entries, strict=True):
             outcome = outcomes[entry.id or b""]
             if isinstance(outcome, Outcome) and outcome.entry.status == REFUSED and len(members) > 1:
                 again.extend(members)
                 continue
-            for record, member in enumerate(members):
-                results[member] = await self._result(group, entry, outcome, record)
+            made = [self._result(group, entry, outcome, record, limit) for record in range(len(members))]
+            results.update(zip(members, await asyncio.gather(*made), strict=True))
         for member in again:
             (results[member],) = await self.submit_many([plain[member]], timeout_s=timeout_s)
         return [results[member] for member in range(len(plain))]
@@ -315,22 +323,23 @@ class Chain:
             self._outbox.file(voids)
 
     async def _result(
-        self, group: DraftData, entry: Entry, outcome: Outcome | SdkError, record: int
+        self, group: DraftData, entry: Entry, outcome: Outcome | SdkError, record: int, limit: asyncio.Semaphore
     ) -> Submitted | SdkError:
         if isinstance(outcome, SdkError):
             return Pending(self, entry, record, outcome, group)
-        if outcome.entry.status == COMMITTED:
-            try:
+        if outcome.entry.status != COMMITTED:
+            return raise_for(Pending(self, outcome.entry, record, None, group))
+        try:
+            async with limit:
                 return await self.receipt_of(outcome.entry, record, outcome.proof if record == 0 else None)
-            except SdkError as error:
-                return error
-        return raise_for(Pending(self, outcome.entry, record, None, group))
+        except SdkError as error:
+            return error
 
     async def receipt_of(self, entry: Entry, record: int = 0, proof: Fields | None = None) -> Receipt:
         """The verified receipt of one record of a committed submission."""
         kept = await self._worker.run(lambda: self._outbox.kept(entry.draft_id))
         if proof is None:
-            _, proof = await self._delivery.proof(entry, record)
+            _, proof = await self._delivery.proof(entry.id or b"", record)
         return build_receipt(self._trust, proof, kept[record] if record < len(kept) else None)
 
     async def receipt(self, submission: str | bytes, record: int = 0) -> Receipt:
@@ -370,20 +379,11 @@ class Chain:
     async def _poll_prepared(self) -> None:
         """A draft handed out fully named may have been submitted by the cosigner: ask, so that its lane is freed."""
         for entry in await self._worker.run(lambda: self._outbox.entries(PREPARED)):
-            if entry.id is None:
-                continue
-
-            def check(answer: Answer) -> Fields:
-                return Fields(answer.json(), answer.url)
-
-            try:
-                found = await self._gateways.read(f"/v1/submissions/{entry.id.hex()}", check)
-            except SdkError:
-                return
-            if found.value.get("status") == "committed":
-                code = str(found.value.get("code", ""))
-                verdict = Verdict(entry.id, COMMITTED if code == "OK" else REFUSED, code, (), None, None)
-                await self._worker.run(lambda given=verdict: self._outbox.settle([given]))  # type: ignore[misc]
+            if entry.id is not None:
+                try:
+                    await self._delivery.look_up(entry)
+                except SdkError:
+                    return
 
     async def pending(self) -> list[Pending]:
         """Handles of everything in the outbox that the chain has not decided, or did not take."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from fazhi_ledger.canonical import encode
-from fazhi_ledger.submission import Item
 
 from ..errors import BadAnswer, ConnectionFailed, NotDecided, SdkError, TooBusy
 from ..outbox import Outbox
@@ -168,7 +167,7 @@ class Delivery:
             if word.status in ("invalid", "conflict"):
                 word = await self._second_opinion(entry, word)
             if word.status == "committed":
-                await self._confirm(entry.id, entry, word.url)
+                await self._confirm(entry, word.url)
                 return None
             if word.status in ("invalid", "conflict"):
                 status = EXPIRED if word.code == "expired" else INVALID if word.status == "invalid" else CONFLICT
@@ -179,35 +178,45 @@ class Delivery:
             return self._pause()
         return BUSY_S if word.status == "busy" else PENDING_S
 
-    async def _confirm(self, item_id: bytes, entry: Entry, url: str) -> None:
+    async def _confirm(self, entry: Entry, url: str | None) -> None:
         async with self._proofs:
-            decided, proof = await self.proof(entry, 0, url)
+            decided, proof = await self.proof(entry.id or b"", 0, url)
         status = COMMITTED if decided.result.ok else REFUSED
         verdict = Verdict(
-            item_id, status, decided.result.code, decided.result.parameters, decided.header.height, decided.index
+            decided.result.submission_id,
+            status,
+            decided.result.code,
+            decided.result.parameters,
+            decided.header.height,
+            decided.index,
         )
         await self._settle(entry, verdict, decided, proof)
 
-    async def proof(self, entry: Entry, record_index: int, url: str | None = None) -> tuple[Decided, Fields]:
+    async def look_up(self, entry: Entry) -> None:
+        """Settle an entry that somebody else may have delivered, if the chain has decided it.
+
+        Raises:
+            ConnectionFailed, NotAuthorised, ProofFailed.
+        """
+        with contextlib.suppress(BadAnswer):  # not on the chain
+            await self._confirm(entry, None)
+
+    async def proof(self, item_id: bytes, record_index: int, url: str | None = None) -> tuple[Decided, Fields]:
         """The proof of a decided submission, checked, from the first gateway whose proof holds.
 
         Raises:
             ProofFailed, BadAnswer, NotAuthorised, ConnectionFailed.
         """
-        if entry.id is None or entry.item is None:
-            raise BadAnswer("unknown-submission", id="")
-        item_id, envelope = entry.id, Item.decode(entry.item).envelope()
 
         def check(answer: Answer) -> tuple[Decided, Fields]:
             if answer.status != 200:
                 code, detail = answer.problem()
                 raise BadAnswer("bad-answer", url=answer.url, reason=f"{code} {detail}".strip())
             fields = Fields(answer.json(), answer.url)
-            return self._trust.decided(fields, item_id, envelope), fields
+            return self._trust.decided(fields, item_id), fields
 
-        return await self._gateways.read(
-            f"/v1/submissions/{item_id.hex()}/proof?record={record_index}", check, first=url
-        )
+        path = f"/v1/submissions/{item_id.hex()}/proof?record={record_index}"
+        return await self._gateways.read(path, check, first=url)
 
     async def _second_opinion(self, entry: Entry, word: Word) -> Word:
         """The same submission asked of the other gateways, one by one: any that takes it overrules the first."""

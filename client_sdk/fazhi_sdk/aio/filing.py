@@ -48,23 +48,28 @@ async def learn_chain(
     """
     if given is not None:
         data = given if isinstance(given, bytes) else read_bounded(Path(given), MAX_GENESIS_FILE_BYTES)
-        file = _genesis_file(data, trusted, "genesis=")
+        file = genesis_file(data, trusted, "genesis=")
     else:
         kept = await worker.run(outbox.genesis_file)
         if kept is not None:
-            return Trust(_genesis_file(kept, trusted, "outbox"))
+            return Trust(genesis_file(kept, trusted, "outbox"))
 
         def check(answer: Answer) -> GenesisFile:
             if answer.status != 200:
                 raise BadAnswer("bad-answer", url=answer.url, reason=f"status {answer.status}")
-            return _genesis_file(answer.body, trusted, answer.url)
+            return genesis_file(answer.body, trusted, answer.url)
 
         file = await gateways.fetch_genesis(check)
     await worker.run(lambda: outbox.keep_genesis_file(file.encode()))
     return Trust(file)
 
 
-def _genesis_file(data: bytes, trusted: bytes, source: str) -> GenesisFile:
+def genesis_file(data: bytes, trusted: bytes, source: str) -> GenesisFile:
+    """The genesis file of these bytes, if it is the one trusted.
+
+    Raises:
+        BadAnswer, WrongGenesis.
+    """
     try:
         file = GenesisFile.decode(data)
     except FazhiError as error:
