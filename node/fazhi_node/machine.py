@@ -35,11 +35,10 @@ from .frames import (
     StatusMessage,
     decode_frame,
 )
-from .limits import MEMPOOL_BYTES, MEMPOOL_ITEMS, MEMPOOL_KEY_ITEMS, STATUS_PERIOD_MS, SYNC_BYTES
+from .limits import MEMPOOL_BYTES, MEMPOOL_ITEMS, MEMPOOL_KEY_ITEMS, STATUS_PERIOD_MS
 from .mempool import Bounds, Entry, Mempool
 from .notices import (
     COMMITTED,
-    CONFLICT,
     INVALID,
     PENDING,
     Admission,
@@ -55,6 +54,8 @@ from .peers import PeerMisbehaved, PeerTable, hostile_input
 from .ports import Ports
 from .progress import NodeStatus, Situation, peer_statuses, readiness
 from .queries import ChainReader
+from .serving import BlockServer
+from .settlement import settle
 from .storage.errors import StorageError
 from .sync import Delivered, Sync
 from .verification import Verification
@@ -98,6 +99,7 @@ class Machine:
         self.peers = PeerTable(config.org, self._notify)
         self.reader = ChainReader(store)
         """Questions about the chain; see :mod:`fazhi_node.queries`."""
+        self._server = BlockServer(self.reader, self.peers, self.now_ms, self.send)
         self._app = Application(config.org, store, self.mempool, self._notify, self._dropped)
         self._outbox = Outbox(ports.clock, ports.network)
         self._verification = Verification(ports.verifier)
@@ -296,7 +298,7 @@ class Machine:
             case StatusMessage():
                 self._sync.on_status(org, message)
             case GetBlocks():
-                self._serve_blocks(org, message)
+                self._server.on_request(org, message)
             case Blocks():
                 self._sync.on_blocks(org, message)
 
@@ -315,19 +317,6 @@ class Machine:
     def _status_message(self) -> StatusMessage:
         base = self._app.base
         return StatusMessage(base.genesis_hash, base.height, base.header_hash)
-
-    def _serve_blocks(self, org: str, request: GetBlocks) -> None:
-        if not self.peers.get(org).may_be_served(self.now_ms()):
-            return
-        pairs: list[tuple[bytes, bytes]] = []
-        size = 0
-        for height in range(request.first, min(request.first + request.count - 1, self.height) + 1):
-            pair = self.reader.block_and_certificate(height)
-            if pair is None or (pairs and size + len(pair[0]) > SYNC_BYTES):
-                break
-            pairs.append(pair)
-            size += len(pair[0])
-        self._outbox.send(org, Blocks(request.request, tuple(pairs)))
 
     # What its parts ask of it (AdmissionHost, SyncHost, DriverHost)
 
@@ -435,11 +424,7 @@ class Machine:
 
     def answer_decided(self, org: str, height: int) -> None:
         """A member still works on a height that is decided: send it the block and its certificate, now and then."""
-        if height > self.height or not self.peers.get(org).may_be_told(self.now_ms()):
-            return
-        pair = self.reader.block_and_certificate(height)
-        if pair is not None:
-            self._outbox.send(org, Blocks(0, (pair,)))
+        self._server.tell(org, height)
 
     def certificate_grown(self, certificate: CommitCertificate) -> None:
         """A late commit of a stored block."""
@@ -475,41 +460,12 @@ class Machine:
         if self._ports.vote_log is not None:
             self._ports.vote_log.truncate_below(height + 1)
         self._tip_since_ms = self.now_ms()
-        self._settle_mempool(executed.block)
+        settle(self.mempool, self._app, executed, self._notify)
         self._work_since_ms = self._tip_since_ms if self.mempool.has_work else None
         self._set_window()
         self._outbox.announce(self._status_message())
-        for index, outcome in enumerate(executed.outcomes):
-            result = outcome.result
-            self._notify(
-                Admission(result.submission_id, COMMITTED, result.code, result.parameters, height, index, checked=True)
-            )
         self._notify(BlockCommitted(height, block_hash, len(block.items), certificate.round))
         self._sync.poke()
 
     def _set_window(self) -> None:
         self.mempool.set_max_ahead(self._app.parameters.get("max_lane_ahead"))
-
-    def _settle_mempool(self, block: Block) -> None:
-        """What stands in the block leaves; what its lanes have passed can never stand anywhere."""
-        lanes: dict[tuple[str, bytes, bytes], Item] = {}
-        recheck = False
-        for item in block.items:
-            body = item.body
-            lanes[body.org, body.signer_keys[0], body.lane] = item
-            self.mempool.remove(item.id(self.suite))
-            recheck = recheck or (body.contract, body.action) in CHANGES_ADMISSION
-        for lane, item in lanes.items():
-            next_seq = self._app.lane_position(item)
-            for entry in self.mempool.advance(lane, next_seq):
-                parameters = (("seq", entry.seq), ("next_seq", next_seq))
-                self._notify(Admission(entry.submission_id, CONFLICT, "seq-used", parameters, checked=True))
-        for entry in self.mempool.expire(block.header.time_ms):
-            until = entry.item.body.valid_until_ms or 0
-            self._dropped(entry, "expired", (("valid_until_ms", until), ("time_ms", block.header.time_ms)))
-        if recheck:
-            self._app.recheck_mempool()
-
-
-CHANGES_ADMISSION: Final = frozenset({("identity", "revoke_key"), ("governance", "vote")})
-"""What may make items that wait here impossible."""

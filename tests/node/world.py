@@ -66,7 +66,7 @@ class World:
         self.now_ms = max(self.now_ms, end)
 
     def run_until(self, condition: Callable[[], bool], limit_ms: int = 60_000) -> None:
-        """Run until the condition holds; fail, naming the seed, when it does not within ``limit_ms`` of virtual time."""
+        """Run until the condition holds; fail, naming the seed, unless it does within ``limit_ms`` of virtual time."""
         end = self.now_ms + limit_ms
         while not condition():
             if not self._queue or self._queue[0][0] > end:
