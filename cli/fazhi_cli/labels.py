@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.genesis import Genesis
 from fazhi_ledger.messages import printable
+from fazhi_ledger.result import Finding
 
 from .language import Language, choose
 from .messages import ROLES
@@ -61,6 +62,16 @@ def roles(codes: Iterable[str], language: Language) -> str:
 def joined(parts: Iterable[str], language: Language) -> str:
     """``甲、乙`` or ``a, b``."""
     return ("、" if language == "zh" else ", ").join(parts)
+
+
+def finding(found: Finding, language: Language) -> str:
+    """``[不规范] sentence (clause)``."""
+    from fazhi_contracts.messages import SEVERITIES, explain
+
+    sentence = explain(found.code, found.parameters, language)
+    severity = choose(SEVERITIES[found.severity], language)
+    clause = f" ({found.clause})" if found.clause else ""
+    return f"[{severity}] {printable(sentence)}{printable(clause)}"
 
 
 def key(public_key: bytes) -> str:

@@ -16,8 +16,12 @@ from .messages import HELP, complaint
 from .parser import Parser, Run
 from .terminal import prepare_streams
 
-COMMANDS: Final = ("verify", "keygen")
+COMMANDS: Final = ("verify", "audit", "findings", "case", "cosign", "receipt", "keygen", "devnet")
 """In the order of help; each is a module of that name with ``configure(parser)``."""
+
+
+FROM_DATA: Final = ("case",)
+"""Commands whose own commands depend on what was given."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +58,8 @@ def build(given: Sequence[str], language: Language) -> Parser:
     for name in COMMANDS:
         command = commands.add(name, _text(name, language), _text(f"{name}-about", language))
         if name in given:
-            import_module(f".{name}", __package__).configure(command)
+            configure = import_module(f".{name}", __package__).configure
+            configure(command, given) if name in FROM_DATA else configure(command)
     return parser
 
 

@@ -60,6 +60,130 @@ HELP: Final[dict[str, Pair]] = {
     "ask-passphrase": ("{path} 的口令: ", "passphrase of {path}: "),
     "ask-passphrase-new": ("新密钥的口令: ", "passphrase of the new key: "),
     "ask-again": ("再输入一次: ", "once more: "),
+    # the way to a chain
+    "node": ("网关地址,可重复;也可用环境变量 {variable}", "gateway, may be repeated; or the variable {variable}"),
+    "genesis-hash-or-variable": (
+        "创世哈希(64 位十六进制);也可用环境变量 {variable}",
+        "hash of the genesis (64 hex digits); or the variable {variable}",
+    ),
+    "token-file": (
+        "访问令牌文件;也可用环境变量 {variable}",
+        "file with the access token for reads; or the variable {variable}",
+    ),
+    "devnet-of": (
+        "连接该文件夹中的试验网络;也可用环境变量 {variable}",
+        "connect to the devnet of this folder; or the variable {variable}",
+    ),
+    "outbox": (
+        "发件箱文件,保存盐值与未送达内容(默认 {default};也可用环境变量 {variable})",
+        "the outbox, which keeps salts and what is not delivered yet (default {default}; or the variable {variable})",
+    ),
+    # case
+    "case": ("办理案件:每个步骤一条命令", "record a case: one command for each step"),
+    "case-about": (
+        "办理案件。步骤、条文、签署人与文书取自该程序的规则集;加 --help 查看每一步的要求。文件不离开本机,只有加盐承诺上链。",
+        "Record a case. Steps, articles, signers and documents come from the procedure's rule set; see a step's --help for what it asks. Files stay here; only salted commitments go on the chain.",
+    ),
+    "procedure": ("程序(默认 {default})", "procedure (default {default})"),
+    "number": ("案号", "docket number"),
+    "case-org": ("立案单位代号,例如 zfj", "organisation that opened the case, such as zfj"),
+    "case-org-own": ("立案单位代号(默认:签名人的单位)", "organisation that opened the case (default: the signer's)"),
+    "case-submit": ("提交已会签的草稿", "submit a draft that has been cosigned"),
+    "case-submit-about": (
+        "提交一份草稿;--key 给出的密钥先行签名。应使用起草时的发件箱,收据所需的盐值在其中。",
+        "Submit a draft; keys given with --key sign first. Use the outbox it was drafted with: the salts for its receipt are there.",
+    ),
+    "case-show": ("案件现状与进行中的期限(附证明)", "state of a case and its running deadlines, proven"),
+    "case-trail": ("案件全部记录,证明无一遗漏", "every record of a case, proven to be all"),
+    "step-article": ("依据: {article}", "Basis: {article}"),
+    "step-signers": ("签署: {roles},至少 {minimum} 人", "Signed by: {roles}, at least {minimum}"),
+    "step-after": ("前一步: {steps}", "After: {steps}"),
+    "step-documents": ("文书: {documents}(至少 {minimum} 份)", "Documents: {documents} (at least {minimum})"),
+    "step-deadline": (
+        "期限: 自 {start} 起 {days} 日内({article})",
+        "Deadline: within {days} days of {start} ({article})",
+    ),
+    "step-file": ("要固定的文件,可重复;文件不离开本机", "a file to seal, may be repeated; it stays here"),
+    "step-field": (
+        "要承诺的字段,例如 place=…,可重复;加盐,不以明文上链",
+        "a field to commit to, such as place=…, may be repeated; salted, never in clear",
+    ),
+    "occurred-at": (
+        "发生时间,带时区,例如 2026-03-02T09:14:07+08:00(默认:现在)",
+        "when it happened, with its zone, such as 2026-03-02T09:14:07+08:00 (default: now)",
+    ),
+    "key-file": (
+        "签名密钥文件,可重复;第一个属于记录单位",
+        "key file of a signer, may be repeated; the first is the recording organisation's",
+    ),
+    "cosigner": (
+        "将在另一设备上签名者的公钥,可重复;与 --draft 同用",
+        "public key of one who signs on another device, may be repeated; with --draft",
+    ),
+    "draft-out": (
+        "不提交,写成草稿文件交他人会签(内容保密)",
+        "do not submit: write a draft for others to cosign (confidential)",
+    ),
+    "receipt-out": ("写入的收据文件", "where to write the receipt"),
+    "draft": ("草稿文件", "the draft"),
+    # cosign
+    "cosign": ("在另一设备上会签草稿", "cosign a draft on another device"),
+    "cosign-about": (
+        "显示草稿内容,可与手中文件比对,确认后签名并写回。",
+        "Show what a draft says, compare it with the files at hand, then sign and write it back.",
+    ),
+    "cosign-key": ("会签人的密钥文件", "key file of the cosigner"),
+    "cosign-file": ("与草稿比对的文件,可重复", "a file to compare with the draft, may be repeated"),
+    "cosign-out": ("写到另一文件(默认:写回原草稿)", "write to another file (default: back to the draft)"),
+    "cosign-yes": ("不询问,直接签名", "sign without asking"),
+    # receipt
+    "receipt": ("取回收据,或制作披露较少的收据", "fetch a receipt, or make one that discloses less"),
+    "receipt-about": ("取回收据,或制作披露较少的收据。", "Fetch a receipt, or make one that discloses less."),
+    "receipt-get": ("取回早先提交的收据", "fetch the receipt of an earlier submission"),
+    "receipt-get-about": (
+        "从网关取回证明,与发件箱中的盐值合成收据,核验后保存。",
+        "Fetch the proof from a gateway, join it with the salts of the outbox, verify, save.",
+    ),
+    "submission-id": ("提交编号(64 位十六进制)", "id of the submission (64 hex digits)"),
+    "record-index": ("批量提交中的第几条记录,从 0 起", "which record of a batch, from 0"),
+    "receipt-disclose": ("制作只披露指定字段的收据", "make a receipt that discloses only some fields"),
+    "receipt-disclose-about": (
+        "新收据证明同一条记录,但只打开指定的字段;其余仍是加盐承诺。",
+        "The new receipt proves the same record but opens only the named fields; the rest stay salted commitments.",
+    ),
+    "disclose-only": (
+        "要披露的字段,可重复,例如 file.1(默认:都不披露)",
+        "a field to disclose, may be repeated, such as file.1 (default: none)",
+    ),
+    "hide-number": ("不披露案号", "do not disclose the docket number"),
+    # audit
+    "audit": ("从创世起重新核对整条链", "re-check a whole chain from its genesis"),
+    "audit-about": (
+        "从创世起逐块重算:签名、执行结果、状态根、法定多数签署与成员沿革。不信任提供数据的节点。",
+        "Recompute every block from the genesis: signatures, results, state roots, quorums and membership. The node that serves the data is not trusted.",
+    ),
+    "audit-archive": ("归档文件(fazhi-node export 写出)", "an archive, as written by fazhi-node export"),
+    "audit-processes": (
+        "核对签名的进程数(默认:处理器核数)",
+        "processes that verify signatures (default: one a core)",
+    ),
+    "findings": ("列出链上记录的全部不规范事项", "list every irregularity that a chain records"),
+    "findings-about": (
+        "先审计整条链,再列出其中记录的不规范事项及条文。",
+        "Audit the chain first, then list the irregularities that it records, with their articles.",
+    ),
+    "findings-severity": ("只列某一等级", "list only this severity"),
+    "findings-limit": ("最多列出多少条(默认 {limit})", "list so many at most (default {limit})"),
+    # devnet
+    "devnet": ("在本机启动四个单位的试验网络", "a network of four agencies on this machine, to try things"),
+    "devnet-about": (
+        "试验网络:司法局 sfj、综合行政执法局 zfj、公证处 gzc、法院 fy 各一个节点,仅限本机回环地址。",
+        "A network to try things: one node each for sfj, zfj, gzc and fy, on loopback only.",
+    ),
+    "devnet-up": ("启动(首次生成密钥和创世)", "start it (the first time with new keys and a genesis)"),
+    "devnet-down": ("停止全部节点", "stop all nodes"),
+    "devnet-status": ("各节点状态", "state of each node"),
+    "devnet-folder": ("网络所在文件夹(默认 {default})", "folder of the network (default {default})"),
 }
 
 ROLES: Final[dict[str, Pair]] = {
@@ -136,6 +260,103 @@ KEYGEN: Final[dict[str, Pair]] = {
     ),
 }
 
+CASE: Final[dict[str, Pair]] = {
+    "recorded": (
+        "已入链 {step} · 案内第 {place} 条 · 高度 {height} · {time}",
+        "recorded {step} · entry {place} of the case · height {height} · {time}",
+    ),
+    "receipt-saved": ("收据 {path}", "receipt {path}"),
+    "try-verify": (
+        "核验 fazhi verify {path} --genesis-hash {hash}",
+        "verify with: fazhi verify {path} --genesis-hash {hash}",
+    ),
+    "pending": (
+        "已签名并保存在发件箱,尚未得到链的答复;下次运行任何命令都会继续送达。编号 {id}",
+        "signed and safe in the outbox; the chain has not answered yet. Any later command goes on delivering. Id {id}",
+    ),
+    "draft-saved": (
+        "草稿 {path},等待 {missing} 会签: fazhi cosign {path} --key …",
+        "draft {path} waits for {missing}: fazhi cosign {path} --key …",
+    ),
+    "draft-saved-complete": ("草稿 {path}", "draft {path}"),
+    "file-matches": ("一致 {path}", "matches: {path}"),
+    "sign-this": ("签名吗?[y/N]", "sign this? [y/N]"),
+    "cosigned": (
+        "已签名,写入 {path};提交: fazhi case submit {path}",
+        "signed, written to {path}; submit with: fazhi case submit {path}",
+    ),
+    "cosigned-more": (
+        "已签名,写入 {path};还缺 {missing} 个签名",
+        "signed, written to {path}; {missing} signatures are missing",
+    ),
+    "title": ("案件 {number} · {title} · {org}", "case {number} · {title} · {org}"),
+    "head": (
+        "现处 {step},共 {count} 条记录;{year} 年第 {serial} 号案",
+        "now at {step}, {count} records; case {serial} of {year}",
+    ),
+    "as-of": ("截至高度 {height}({time})", "as of height {height} ({time})"),
+    "clock": (
+        "期限 {step} 不迟于 {due}(自 {start} 起 {days} 日,{article})",
+        "deadline: {step} by {due} ({days} days from {start}, {article})",
+    ),
+    "column-number": ("序号", "no."),
+    "column-step": ("步骤", "step"),
+    "column-occurred": ("发生(声明)", "happened (stated)"),
+    "column-recorded": ("入链(区块)", "recorded (block)"),
+    "column-height": ("高度", "height"),
+    "column-who": ("签署", "signed by"),
+    "findings": ("发现 {count} 条", "findings: {count}"),
+    "no-findings": ("发现 无", "findings: none"),
+    "complete": ("已证明以上 {count} 条即全部记录,", "these {count} records are proven to be all, "),
+}
+
+AUDIT: Final[dict[str, Pair]] = {
+    "clean": (
+        "无异常  CLEAN  高度 1–{height},签名、结果、状态根与法定多数签署逐块重算一致",
+        "CLEAN  heights 1–{height}: signatures, results, state roots and quorums recomputed block by block (无异常)",
+    ),
+    "faulty": ("有异常  FAULTY  高度 {height}: {reason}", "FAULTY  height {height}: {reason} (有异常)"),
+    "until": ("此前高度 1–{height} 核对一致", "up to there, heights 1–{height} hold"),
+    "counts": (
+        "提交 {submissions}(被拒绝 {refused}) · 记录 {records} · 成员变更 {changes} 次",
+        "submissions {submissions} (refused {refused}) · records {records} · changes of membership {changes}",
+    ),
+    "findings": ("发现 {count} 条: {findings} → fazhi findings", "findings {count}: {findings} → fazhi findings"),
+    "no-findings": ("发现 无", "findings: none"),
+    "head": ("末块 {hash} · 状态根 {root} · {time}", "head {hash} · state root {root} · {time}"),
+    "effort": (
+        "核对签名 {signatures} 个,{rate} 签名/秒,用时 {seconds} 秒",
+        "{signatures} signatures verified, {rate} a second, in {seconds} s",
+    ),
+    "not-proven": (
+        "未证明: 内容是否属实;上链之前是否被改动;是否有更新的区块",
+        "Not proven: whether the content is true; whether it was altered before it was recorded; whether there are newer blocks",
+    ),
+    "genesis": ("创世哈希 {hash} (由您提供)", "genesis hash {hash} (given by you)"),
+}
+
+DEVNET: Final[dict[str, Pair]] = {
+    "up": (
+        "试验网络已启动: {folder}(密钥未加密,请勿用于真实证据)",
+        "the network is up: {folder} (its keys are in the clear: not for evidence)",
+    ),
+    "genesis": ("创世哈希 {hash}", "genesis hash {hash}"),
+    "none": ("“{folder}”中没有试验网络", "there is no devnet in “{folder}”"),
+    "down": ("已停止 {count} 个节点", "{count} nodes stopped"),
+    "silent": ("无应答", "does not answer"),
+    "ready": ("就绪", "ready"),
+    "not-ready": ("未就绪({reason})", "not ready ({reason})"),
+    "state": (
+        "高度 {height} · 轮次 {round} · 对等节点 {peers} · 待处理 {mempool}",
+        "height {height} · round {round} · peers {peers} · mempool {mempool}",
+    ),
+}
+
+PROGRESS: Final[dict[str, Pair]] = {
+    "sealing": ("固定文件", "sealing"),
+    "auditing": ("审计", "auditing"),
+}
+
 MESSAGES: Final[dict[str, Pair]] = {
     "command-line": ("{what}。用法见 {command} --help", "{what}. See {command} --help"),
     "bad-hash": ("{option} 应为 64 位十六进制数,不是“{value}”", "{option} takes 64 hex digits, not “{value}”"),
@@ -163,6 +384,36 @@ MESSAGES: Final[dict[str, Pair]] = {
     ),
     "passphrase-too-short": ("口令至少 {minimum} 字节", "the passphrase needs at least {minimum} bytes"),
     "passphrases-differ": ("两次输入的口令不同", "the two passphrases differ"),
+    "no-genesis-hash": (
+        "缺少创世哈希:请用 --genesis-hash 或环境变量 {variable} 给出",
+        "the genesis hash is needed: use --genesis-hash or the variable {variable}",
+    ),
+    "no-node": (
+        "缺少网关地址:请用 --node 或环境变量 {variable} 给出",
+        "a gateway is needed: use --node or the variable {variable}",
+    ),
+    "bad-moment": (
+        "“{value}”不是带时区的时间,例如 2026-03-02T09:14:07+08:00",
+        "“{value}” is no time with its zone, such as 2026-03-02T09:14:07+08:00",
+    ),
+    "bad-field-option": (
+        "“{value}”应为 名称=内容,名称为小写字母、数字和 _,且不是 file",
+        "“{value}” must be name=text; names are lower-case letters, digits and _, and not file",
+    ),
+    "cosigner-needs-draft": (
+        "--cosigner 与 --draft 同用:他人须先签名,草稿才能提交",
+        "--cosigner goes with --draft: they have to sign before it can be submitted",
+    ),
+    "archive-or-node": ("--archive 与 --node 只能给出其一", "give either --archive or --node"),
+    "bad-token-file": (
+        "令牌文件“{path}”应为一个令牌,或每行“网址 令牌”",
+        "“{path}” must hold one token, or lines of “URL token”",
+    ),
+    "confirm-with-yes": (
+        "没有终端可供确认:已看过内容则加 --yes",
+        "there is no terminal to ask: add --yes once you have read it",
+    ),
+    "not-confirmed": ("未签名", "not signed"),
     "algorithm-missing": (
         "无法判定:本机不能计算收据所用的摘要算法 {algorithm}",
         "could not decide: this machine cannot compute {algorithm}, which the receipt uses",

@@ -15,7 +15,7 @@ from fazhi_ledger.receipt_steps import Facts, PresentedFile, Report, StepOutcome
 from fazhi_ledger.result import Finding
 
 from . import labels, terminal
-from .language import Language, choose
+from .language import Language
 from .messages import VERIFY
 
 WRAP_COLUMNS: Final = 100
@@ -164,12 +164,9 @@ def _findings(facts: Facts, language: Language) -> Iterator[str]:
     if not findings:
         yield "  " + _text("no-findings", language)
         return
-    from fazhi_contracts.messages import SEVERITIES
-
     yield "  " + _text("findings", language, count=len(findings))
     for finding in findings:
-        severity = choose(SEVERITIES[finding.severity], language)
-        yield f"    [{severity}] {finding_sentence(finding, language)} {printable(finding.clause)}".rstrip()
+        yield f"    {labels.finding(finding, language)}"
 
 
 def _steps(report: Report, language: Language) -> Iterator[str]:

@@ -1,0 +1,122 @@
+"""``fazhi case``: one command for each step of the procedure, made from its rule set, and the case as the chain has it.
+
+Names, articles, signers, documents and clear fields come from the rule set: a procedure that is changed or added by
+vote needs no release of this program, and help shows what the law asks of each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
+from fazhi_contracts.procedures.ruleset import RuleSet, Step
+
+from . import case_filing, case_view, connection, labels, passphrases
+from .language import choose
+from .parser import Parser
+
+DEFAULT_PROCEDURE = BUILTIN_PROCEDURES[0]
+OPEN = "open"
+
+
+def configure(parser: Parser, given: Sequence[str]) -> None:
+    """Declare the commands of the procedure named in ``given``."""
+    procedure = _named_procedure(given)
+    parser.option(
+        "--procedure",
+        choices=BUILTIN_PROCEDURES,
+        default=DEFAULT_PROCEDURE,
+        help=parser.text("procedure", default=DEFAULT_PROCEDURE),
+    )
+    rules = load_builtin_rule_set(procedure)
+    commands = parser.commands()
+    for step in rules.steps:
+        name = OPEN if step.initial else step.code.lower()
+        aliases = (step.code.lower(),) if step.initial else ()
+        _declare_step(commands.add(name, _summary(step, parser), _description(step, parser, rules), aliases), step)
+    submit = commands.add("submit", parser.text("case-submit"), parser.text("case-submit-about"))
+    submit.argument("draft", metavar="DRAFT", help=parser.text("draft"))
+    _declare_keys(submit, required=False)
+    submit.option("--receipt", "-o", metavar="FILE", help=parser.text("receipt-out"))
+    connection.declare(submit)
+    submit.set_defaults(run=case_filing.submit)
+    for name, run in (("show", case_view.show), ("trail", case_view.trail)):
+        command = commands.add(name, parser.text(f"case-{name}"))
+        command.argument("number", metavar="NUMBER", help=parser.text("number"))
+        command.option("--org", metavar="ORG", required=True, help=parser.text("case-org"))
+        command.option("--json", action="store_true", help=parser.text("json"))
+        connection.declare(command)
+        command.set_defaults(run=run)
+
+
+def _named_procedure(given: Sequence[str]) -> str:
+    """The procedure, read before the parser is built, since the commands come from it. One that is unknown is refused
+    by the parser."""
+    for position, argument in enumerate(given):
+        named = argument.partition("=")[2] if argument.startswith("--procedure=") else None
+        if argument == "--procedure" and position + 1 < len(given):
+            named = given[position + 1]
+        if named in BUILTIN_PROCEDURES:
+            return named
+    return DEFAULT_PROCEDURE
+
+
+def _summary(step: Step, parser: Parser) -> str:
+    return f"{choose((step.zh, step.en), parser.language)} ({step.article})"
+
+
+def _description(step: Step, parser: Parser, rules: RuleSet) -> str:
+    """What the law asks of the step, line by line."""
+    language = parser.language
+
+    def name(code: str) -> str:
+        return labels.step_label(rules, code, language)
+
+    lines = [f"{name(step.code)} · {choose((rules.title_zh, rules.title_en), language)}"]
+    lines.append(parser.text("step-article", article=step.article))
+    roles = labels.roles(step.signing.roles, language)
+    lines.append(parser.text("step-signers", roles=roles, minimum=step.signing.minimum))
+    if step.from_steps:
+        lines.append(parser.text("step-after", steps=labels.joined(map(name, step.from_steps), language)))
+    if step.documents:
+        documents = labels.joined((choose((term.zh, term.en), language) for term in step.documents), language)
+        lines.append(parser.text("step-documents", documents=documents, minimum=step.documents_min))
+    lines += [
+        parser.text("step-deadline", days=clock.days, start=name(clock.start), article=clock.article)
+        for clock in step.clocks
+    ]
+    return "\n".join(lines)
+
+
+def _declare_step(parser: Parser, step: Step) -> None:
+    language = parser.language
+    parser.argument("number", metavar="NUMBER", help=parser.text("number"))
+    for known in step.clear:
+        values = labels.joined(
+            (f"{term.code} {choose((term.zh, term.en), language)}" for term in known.values), language
+        )
+        parser.option(
+            f"--{known.name.replace('_', '-')}",
+            dest=f"clear_{known.name}",
+            choices=known.codes,
+            required=known.required,
+            metavar="VALUE",
+            help=f"{choose((known.zh, known.en), language)}: {values}",
+        )
+    parser.option("--file", action="append", default=[], metavar="PATH", help=parser.text("step-file"))
+    parser.option("--field", action="append", default=[], metavar="NAME=TEXT", help=parser.text("step-field"))
+    parser.option("--occurred-at", metavar="TIME", help=parser.text("occurred-at"))
+    _declare_keys(parser, required=True)
+    parser.option("--cosigner", action="append", default=[], metavar="HEX", help=parser.text("cosigner"))
+    parser.option("--draft", metavar="FILE", help=parser.text("draft-out"))
+    parser.option("--receipt", "-o", metavar="FILE", help=parser.text("receipt-out"))
+    if not step.initial:
+        parser.option("--org", metavar="ORG", help=parser.text("case-org-own"))
+    connection.declare(parser)
+    parser.set_defaults(run=partial(case_filing.record, step))
+
+
+def _declare_keys(parser: Parser, *, required: bool) -> None:
+    parser.option("--key", action="append", default=[], required=required, metavar="FILE", help=parser.text("key-file"))
+    passphrases.declare(parser)

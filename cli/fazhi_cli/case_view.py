@@ -1,0 +1,153 @@
+"""A case as the chain has it, proven: its head and running deadlines, or every one of its events."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from fazhi_ledger.genesis import Genesis
+
+from . import connection, labels, terminal
+from .case_filing import text
+from .exits import Exit
+from .language import Language, choose
+
+if TYPE_CHECKING:
+    from fazhi_contracts.procedures.ruleset import RuleSet
+    from fazhi_sdk import CaseView, Event, Trail
+
+VIEW_FORMAT = "fazhi-case/1"
+TRAIL_FORMAT = "fazhi-trail/1"
+
+
+def show(options: argparse.Namespace, language: Language) -> int:
+    """Print the head of a case and its running deadlines."""
+    with connection.connected(options) as chain:
+        view = chain.case(options.procedure, options.number, org=options.org).show()
+        rules = chain.rules(options.procedure)
+        genesis = chain.genesis
+    if options.json:
+        print(json.dumps(_view_json(view), ensure_ascii=False, indent=1))
+        return Exit.OK
+    for line in _view_lines(view, rules, genesis, language):
+        print(line)
+    return Exit.OK
+
+
+def trail(options: argparse.Namespace, language: Language) -> int:
+    """Print every event of a case; their being all is proven."""
+    with connection.connected(options) as chain:
+        found = chain.case(options.procedure, options.number, org=options.org).trail()
+        rules = chain.rules(options.procedure)
+        genesis = chain.genesis
+    if options.json:
+        events = [_event_json(event) for event in found.events]
+        document = {**_view_json(found.view), "format": TRAIL_FORMAT, "events": events}
+        print(json.dumps(document, ensure_ascii=False, indent=1))
+        return Exit.OK
+    for line in trail_lines(found, rules, genesis, language):
+        print(line)
+    return Exit.OK
+
+
+def _view_lines(view: CaseView, rules: RuleSet, genesis: Genesis, language: Language) -> Iterator[str]:
+    offset = genesis.parameters.get("utc_offset_min")
+    yield _title(view, rules, genesis, language)
+    step = labels.step_label(rules, view.step, language)
+    yield "  " + text("head", language, step=step, count=view.count, year=view.head.year, serial=view.head.serial)
+    yield "  " + _as_of(view, offset, language)
+    for clock in view.clocks:
+        yield "  " + text(
+            "clock",
+            language,
+            step=labels.step_label(rules, clock.step, language),
+            due=labels.moment(clock.due_ms, offset),
+            days=clock.days,
+            start=labels.step_label(rules, clock.start, language),
+            article=clock.article,
+        )
+
+
+def trail_lines(found: Trail, rules: RuleSet, genesis: Genesis, language: Language) -> Iterator[str]:
+    """The trail as a table, findings below it."""
+    offset = genesis.parameters.get("utc_offset_min")
+    yield _title(found.view, rules, genesis, language)
+    heads = [text(f"column-{name}", language) for name in ("number", "step", "occurred", "recorded", "height", "who")]
+    rows = [heads]
+    rows += [
+        [
+            str(event.number),
+            labels.step_label(rules, event.record.step, language),
+            labels.moment(event.record.occurred_at_ms, offset),
+            labels.moment(event.time_ms, offset),
+            terminal.number(event.height),
+            _signers(event, language),
+        ]
+        for event in found.events
+    ]
+    yield from terminal.table(rows)
+    findings = found.findings
+    yield "  " + text("findings" if findings else "no-findings", language, count=len(findings))
+    for number, finding in findings:
+        yield f"    {number}  {labels.finding(finding, language)}"
+    yield "  " + text("complete", language, count=found.view.count) + _as_of(found.view, offset, language)
+
+
+def _title(view: CaseView, rules: RuleSet, genesis: Genesis, language: Language) -> str:
+    title = choose((rules.title_zh, rules.title_en), language)
+    return text(
+        "title", language, number=view.number, title=title, org=labels.organisation(genesis, view.org, language)
+    )
+
+
+def _as_of(view: CaseView, offset: int, language: Language) -> str:
+    height = terminal.number(view.as_of_height)
+    return text("as-of", language, height=height, time=labels.moment(view.as_of_ms, offset))
+
+
+def _signers(event: Event, language: Language) -> str:
+    return labels.joined(
+        (f"{labels.roles(signer.roles, language)} {labels.key(signer.key)}" for signer in event.signers), language
+    )
+
+
+def _view_json(view: CaseView) -> dict[str, Any]:
+    return {
+        "format": VIEW_FORMAT,
+        "org": view.org,
+        "procedure": view.procedure,
+        "number": view.number,
+        "case_key": view.case_key.hex(),
+        "step": view.step,
+        "count": view.count,
+        "year": view.head.year,
+        "serial": view.head.serial,
+        "opened_height": view.head.opened_height,
+        "as_of_height": view.as_of_height,
+        "as_of_ms": view.as_of_ms,
+        "deadlines": [
+            {"step": clock.step, "start": clock.start, "days": clock.days, "due_ms": clock.due_ms}
+            for clock in view.clocks
+        ],
+    }
+
+
+def _event_json(event: Event) -> dict[str, Any]:
+    return {
+        "number": event.number,
+        "submission_id": event.submission_id.hex(),
+        "record_index": event.record_index,
+        "step": event.record.step,
+        "height": event.height,
+        "time_ms": event.time_ms,
+        "occurred_at_ms": event.record.occurred_at_ms,
+        "claimed_time_ms": event.claimed_time_ms,
+        "clear": dict(event.record.clear),
+        "signers": [{"key": one.key.hex(), "org": one.org, "roles": list(one.roles)} for one in event.signers],
+        "findings": [
+            {"code": one.code, "clause": one.clause, "severity": one.severity, "parameters": dict(one.parameters)}
+            for one in event.findings
+        ],
+    }
