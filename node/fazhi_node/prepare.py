@@ -73,7 +73,7 @@ def prepare(
     """
     changes: dict[str, Any] = {}
     if genesis_path is not None:
-        changes["genesis"] = genesis_path.absolute()
+        changes["genesis"] = str(genesis_path.absolute())
     if language is not None:
         changes["lang"] = language
     config = load(home, changes)

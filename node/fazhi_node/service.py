@@ -131,7 +131,7 @@ class Service:
             self.log.error("request-failed", incident=incident, kind=type(error).__name__, exc=_traceback(error))
 
     async def _start(self) -> None:
-        from .gateway.app import make_gateway
+        from .gateway.front import make_gateway
         from .gateway.server import HttpServer, bind
 
         prepared, config = self.prepared, self.prepared.config

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
 from ..queries import NotFound
-from ..storage.chain_store import ChainStore
 from . import schemas
 from .context import Context
 from .events import event_routes
-from .health import health_routes, metrics_route
 from .problems import MEDIA_TYPE as PROBLEM_TYPE
 from .problems import Problem, response
-from .reads import chain_routes, submission_routes
-from .shell import REPORTED, Shell, Tokens
-from .submit import MEDIA_TYPE, SubmitRoute
+from .reads import chain_routes, health_routes, submission_routes
+from .shell import REPORTED
+from .submit import MEDIA_TYPE, SUBMIT_PATH, SubmitRoute
 
-if TYPE_CHECKING:
-    from ..service import Service
-
-SUBMIT_PATH: Final = "/v1/submissions"
 _DESCRIPTION: Final = (
     "The gateway of a member's node of 法治联盟链. Hashes, keys and ids are lower-case hexadecimal, encoded objects "
     "are base64. Errors are application/problem+json with a stable code. Nothing that this gateway says needs to be "
@@ -36,44 +28,8 @@ _DESCRIPTION: Final = (
 )
 
 
-def make_gateway(service: Service, chain: ChainStore) -> ASGIApp:
-    """The whole application of one node."""
-    # uvicorn's words about broken requests are not the node's log; what is our fault is told to `fatal`.
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logging.getLogger(name).disabled = True
-    prepared = service.prepared
-    config = prepared.config
-    machine = service.machine
-    context = Context(
-        chain=chain,
-        reader=machine.reader,
-        hub=service.hub,
-        status=machine.status,
-        pending=lambda submission_id: machine.mempool.find(submission_id) is not None,
-        language=config.lang,
-        event_streams=config.event_streams,
-    )
-    submit = SubmitRoute(
-        service,
-        service.hub,
-        config.lang,
-        body_bytes=config.http_body_bytes,
-        body_seconds=config.http_body_seconds,
-        wait_ms=config.http_wait_ms,
-        items=config.http_items,
-    )
-    app = make_app(context, submit, service.request_failed)
-    tokens = None if config.open_reads else Tokens.load(config.path(prepared.home, "read_tokens"))
-    shell = Shell(
-        app, tokens=tokens, concurrency=config.http_concurrency, language=config.lang, fatal=service.request_failed
-    )
-    if config.metrics:
-        app.add_route("/metrics", metrics_route(context, service, shell), include_in_schema=False)
-    return shell
-
-
 def make_app(context: Context, submit: SubmitRoute, failed: Callable[[BaseException, str], None]) -> FastAPI:
-    """The application without its shell."""
+    """The application without the front and the shell (:mod:`.front`, :mod:`.shell`)."""
     app = FastAPI(title="fazhi", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None)
     app.add_route(SUBMIT_PATH, submit.answer, methods=["POST"], include_in_schema=False)
     app.include_router(health_routes(context))

@@ -7,12 +7,10 @@ import importlib.metadata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..progress import NodeStatus
-from . import schemas
 from .context import Context, answer
 from .problems import Problem
 
@@ -53,34 +51,32 @@ def status_json(status: NodeStatus) -> dict[str, Any]:
     }
 
 
-def health_routes(context: Context) -> APIRouter:
-    """For supervisors, load balancers and people."""
-    router = APIRouter(tags=["health"])
+def healthz(_: Context) -> Response:
+    """The process is alive and its loop turns."""
+    return answer({"status": "ok"})
 
-    @router.get("/healthz", response_model=schemas.Health)
-    async def healthz() -> Response:
-        """The process is alive and its loop turns."""
-        return answer({"status": "ok"})
 
-    @router.get("/readyz", response_model=schemas.Ready)
-    async def readyz() -> Response:
-        """The node votes or follows within its bound; else 503, with the reason as code."""
-        status = context.status()
-        if status.ready:
-            return answer({"ready": True})
-        parameters: dict[str, str | int] = {
-            "missing": ", ".join(status.missing),
-            "height": status.height,
-            "best_height": status.best_height,
-        }
-        raise Problem(503, status.reason, parameters, extra={"ready": False, "reason": status.reason})
+def readyz(context: Context) -> Response:
+    """The node votes or follows within its bound; else 503, with the reason as code."""
+    status = context.status()
+    if status.ready:
+        return answer({"ready": True})
+    parameters: dict[str, str | int] = {
+        "missing": ", ".join(status.missing),
+        "height": status.height,
+        "best_height": status.best_height,
+    }
+    raise Problem(503, status.reason, parameters, extra={"ready": False, "reason": status.reason})
 
-    @router.get("/v1/status", response_model=schemas.StatusBody)
-    async def status() -> Response:
-        """How the node is."""
-        return answer(status_json(context.status()))
 
-    return router
+def status(context: Context) -> Response:
+    """How the node is."""
+    return answer(status_json(context.status()))
+
+
+def genesis(context: Context) -> Response:
+    """The genesis file; compare its hash with the one that was published."""
+    return Response(context.reader.genesis_file(), media_type="application/octet-stream")
 
 
 def metrics_route(context: Context, service: Service, shell: Shell) -> Callable[[Request], Awaitable[Response]]:

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ..limits import EVENTS_PAGE
 from ..queries import BlockAnswer, Checkpoint, NotFound
-from . import schemas
+from . import health, schemas
 from .context import Context, answer, b64, findings_json, handovers_json, hexes, records_json
 from .problems import Problem
 
@@ -47,15 +47,37 @@ def block_json(block: BlockAnswer) -> dict[str, Any]:
     }
 
 
-def chain_routes(context: Context) -> APIRouter:
-    """Genesis, blocks, archive, checkpoints."""
-    router = APIRouter(tags=["chain"])
-    reader = context.reader
+def health_routes(context: Context) -> APIRouter:
+    """For supervisors, load balancers and people. (The front answers these paths itself, by the same functions.)"""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", response_model=schemas.Health)
+    async def healthz() -> Response:
+        """The process is alive and its loop turns."""
+        return health.healthz(context)
+
+    @router.get("/readyz", response_model=schemas.Ready)
+    async def readyz() -> Response:
+        """The node votes or follows within its bound; else 503, with the reason as code."""
+        return health.readyz(context)
+
+    @router.get("/v1/status", response_model=schemas.StatusBody)
+    async def status() -> Response:
+        """How the node is."""
+        return health.status(context)
 
     @router.get("/v1/genesis", responses={200: {"content": {"application/octet-stream": {}}}}, response_class=Response)
     async def genesis() -> Response:
         """The genesis file; compare its hash with the one that was published."""
-        return Response(reader.genesis_file(), media_type="application/octet-stream")
+        return health.genesis(context)
+
+    return router
+
+
+def chain_routes(context: Context) -> APIRouter:
+    """Blocks, archive, checkpoints."""
+    router = APIRouter(tags=["chain"])
+    reader = context.reader
 
     @router.get("/v1/blocks/{height}", response_model=schemas.BlockBody)
     async def block(height: HeightPath) -> Response:

@@ -22,6 +22,7 @@ from ..texts import Language, sentence
 from .hub import Hub, Waiter
 from .problems import Problem, busy, language_of
 
+SUBMIT_PATH: Final = "/v1/submissions"
 MEDIA_TYPE: Final = "application/vnd.fazhi.submissions.v1"
 CHECK_SECONDS: Final = 5.0
 """Longest wait for the signatures to be looked at, whatever ``wait_ms`` says."""

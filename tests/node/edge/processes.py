@@ -226,7 +226,13 @@ class Network:
             until(lambda node=node: node.height() >= height, f"{node.org} at {height}")  # type: ignore[misc]
 
     def act(
-        self, contract: str, action: str, args: Value, records: Sequence[bytes] = (), lane: bytes = bytes(16), **body: Any
+        self,
+        contract: str,
+        action: str,
+        args: Value,
+        records: Sequence[bytes] = (),
+        lane: bytes = bytes(16),
+        **body: Any,
     ) -> Item:
         """A signed item of the officer's, in the next seq of a lane."""
         seq = body.pop("seq", self._seqs.get(lane, 0))

@@ -162,16 +162,16 @@ async def call(target: Member, key: bytes, certificates: bytes, frames: list[byt
     credentials = grpc.ssl_channel_credentials(pem_of(target.certificate), key, certificates)
     options = (*OPTIONS, ("grpc.ssl_target_name_override", f"fazhi-{target.org}"))
     async with grpc.aio.secure_channel(f"127.0.0.1:{target.port}", credentials, options=options) as channel:
-        stream = channel.stream_stream(METHOD, None, None)(
+        stream: Any = channel.stream_stream(METHOD, None, None)(  # type: ignore[call-arg]
             metadata=((GENESIS_KEY, genesis.hex()), (VERSION_KEY, VERSION), ("fazhi-org", "b")), timeout=10
         )
         try:
             await stream.write(pack(frames))
             await stream.done_writing()
             await stream.read()
-            return (await stream.code()).name
+            return str((await stream.code()).name)
         except grpc.aio.AioRpcError as error:
-            return error.code().name
+            return str(error.code().name)
 
 
 def test_a_strangers_certificate_is_refused() -> None:
