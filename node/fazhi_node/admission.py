@@ -63,6 +63,9 @@ class AdmissionHost(Protocol):
     def admitted(self, entry: Entry, *, local: bool) -> None:
         """An item has entered the mempool; ``local``: from a client of this node."""
 
+    def peer_fault(self, org: str, error: FazhiError, *, ban: bool) -> None:
+        """A peer sent what no honest one sends."""
+
     def refused(self, admission: Admission) -> None:
         """An item that was answered ``pending`` turned out otherwise."""
 
@@ -95,7 +98,8 @@ class _Candidate:
     submission_id: bytes
     since_ms: int
     client: str
-    local: bool
+    peer: str | None
+    """The member that sent it; None for a client of this node."""
     waiting: list[tuple[_Call, int]] = field(default_factory=list)
 
 
@@ -125,14 +129,16 @@ class AdmissionDesk:
         call = _Call([], 0, done)
         fresh: list[_Candidate] = []
         for position, data in enumerate(items):
-            outcome = self._examine(data, client, local=True)
+            outcome = self._examine(data, client, None)
             if isinstance(outcome, Admission):
                 call.answers.append(outcome)
                 continue
             if data not in self._checking:
                 self._enter(outcome)
                 fresh.append(outcome)
-            self._checking[data].waiting.append((call, position))
+            candidate = self._checking[data]
+            candidate.waiting.append((call, position))
+            candidate.peer = None  # ours to spread now, whoever sent it first
             call.answers.append(Admission(outcome.submission_id, PENDING))
             call.open += 1
         first_answers = list(call.answers)
@@ -144,14 +150,14 @@ class AdmissionDesk:
         """Take items that a peer has admitted.
 
         Raises:
-            PeerMisbehaved: an item that no honest node admits (later, for a bad signature: see ``refused``).
+            PeerMisbehaved: an item that no honest node admits. A bad signature is reported later, to the host.
         """
         fresh: list[_Candidate] = []
         try:
             for data in items:
                 if data in self._checking:
                     continue
-                outcome = self._examine(data, "peer:" + org, local=False)
+                outcome = self._examine(data, "peer:" + org, org)
                 if isinstance(outcome, _Candidate):
                     self._enter(outcome)
                     fresh.append(outcome)
@@ -160,7 +166,7 @@ class AdmissionDesk:
         finally:
             self._verify(fresh)
 
-    def _examine(self, data: bytes, client: str, *, local: bool) -> Admission | _Candidate:
+    def _examine(self, data: bytes, client: str, peer: str | None) -> Admission | _Candidate:
         """Everything but the signatures: an answer, or a candidate whose signatures are to be verified."""
         host = self._host
         try:
@@ -176,7 +182,7 @@ class AdmissionDesk:
             return answer
         if data not in self._checking:
             answer = self._check_state(item, data, submission_id) or self._check_room(submission_id, data, client)
-        return answer or _Candidate(item, data, submission_id, host.now_ms(), client, local)
+        return answer or _Candidate(item, data, submission_id, host.now_ms(), client, peer)
 
     def _known(self, submission_id: bytes) -> Admission | None:
         if self._mempool.find(submission_id) is not None:
@@ -233,6 +239,9 @@ class AdmissionDesk:
                 admission = self._admit(candidate)
             else:
                 admission = Admission(candidate.submission_id, INVALID, "bad-submission-signature", checked=True)
+                if candidate.peer is not None:
+                    error = PeerMisbehaved("bad-gossip", reason=admission.code)
+                    self._host.peer_fault(candidate.peer, error, ban=False)
             for call, position in candidate.waiting:
                 call.answer(position, admission)
             # Somebody else's bad signature under the same body must not answer for the good one.
@@ -259,7 +268,7 @@ class AdmissionDesk:
             )
         entry = Entry(candidate.item, candidate.data, candidate.submission_id, candidate.since_ms)
         self._mempool.admit(entry, next_seq)
-        self._host.admitted(entry, local=candidate.local)
+        self._host.admitted(entry, local=candidate.peer is None)
         return Admission(candidate.submission_id, PENDING, checked=True)
 
 

@@ -35,9 +35,10 @@ from .frames import (
     StatusMessage,
     decode_frame,
 )
-from .limits import MEMPOOL_BYTES, MEMPOOL_ITEMS, MEMPOOL_KEY_ITEMS, STATUS_PERIOD_MS
+from .limits import BUSY_RETRY_MS, MEMPOOL_BYTES, MEMPOOL_ITEMS, MEMPOOL_KEY_ITEMS, STATUS_PERIOD_MS
 from .mempool import Bounds, Entry, Mempool
 from .notices import (
+    BUSY,
     COMMITTED,
     INVALID,
     PENDING,
@@ -170,13 +171,20 @@ class Machine:
 
         Answers one :class:`~fazhi_node.notices.Admission` an item, in order. Where it is ``pending`` and not
         ``checked``, signatures are still to be verified: ``done`` is called once with the answers after that (maybe
-        before this returns). Later news comes by subscription. One bad item never harms the others.
+        before this returns). Later news comes by subscription. One bad item never harms the others. All are ``busy``
+        before the start and after the end.
         """
-        return self._turn(lambda: self._desk.submit(items, client, done), [])
+        if self._started and not self._stopped:
+            return self._turn(lambda: self._desk.submit(items, client, done), [])
+        answers = [Admission(b"", BUSY, "not-running", retry_after_ms=BUSY_RETRY_MS)] * len(items)
+        if done is not None:
+            done(list(answers))
+        return answers
 
     def on_frame(self, org: str, frame: bytes) -> None:
         """A frame of a member, ``org`` being proven by the channel."""
-        self._turn(lambda: self._on_frame(org, frame), None)
+        if self._started:
+            self._turn(lambda: self._on_frame(org, frame), None)
 
     def on_verified(self, token: int, verdicts: Sequence[bool]) -> None:
         """The verifier's answer to a question."""
