@@ -88,6 +88,7 @@ class PeerNetwork:
             if peer.org != settings.org
         }
         self._server: grpc.aio.Server | None = None
+        self._dismissed: set[asyncio.Task[Any]] = set()
         self.port = 0
 
     async def start(self) -> None:
@@ -119,6 +120,10 @@ class PeerNetwork:
     async def stop(self) -> None:
         """Close every stream."""
         await asyncio.gather(*(link.stop() for link in self._links.values()))
+        incoming = [task for tasks in self._incoming.values() for task in tasks]
+        for task in incoming:
+            self._dismiss(task)
+        await asyncio.gather(*incoming, return_exceptions=True)
         if self._server is not None:
             await self._server.stop(STOP_GRACE_S)
 
@@ -157,21 +162,30 @@ class PeerNetwork:
         mine = self._incoming.setdefault(org, [])
         mine.append(task)
         if len(mine) > STREAMS_PER_MEMBER:
-            mine.pop(0).cancel()
+            self._dismiss(mine.pop(0))
         try:
             await context.send_initial_metadata(((GENESIS_KEY, self._settings.genesis_hash.hex()),))
             async for message in requests:
                 for frame in unpack(message):
                     self._on_frame(org, frame)
                 await self._gate()
+        except asyncio.CancelledError:
+            # Dismissed by ourselves: end like any other stream, else gRPC prints a traceback for it.
+            if task not in self._dismissed:
+                raise
         except EncodingError as error:
             self._notice("peer-malformed", peer=org, reason=str(error))
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "malformed frame")
         finally:
+            self._dismissed.discard(task)
             if task in mine:
                 mine.remove(task)
         for _ in _NOTHING:  # a generator that yields nothing: the answering half of the stream is not used
             yield _
+
+    def _dismiss(self, task: asyncio.Task[Any]) -> None:
+        self._dismissed.add(task)
+        task.cancel()
 
     async def _admit(self, context: grpc.aio.ServicerContext[Any, Any]) -> str:
         try:
