@@ -305,17 +305,17 @@ class Outbox:
         """
         rows = self._read("SELECT * FROM entries WHERE status IN ('signed', 'sent') ORDER BY number")
         cases = self._cases_of_undecided()
-        first_lane: dict[bytes, bytes] = {}
+        lanes: dict[bytes, set[bytes]] = {}  # of the earlier undecided entries of each case
         waiting = {lane for lane, _ in self._read("SELECT lane, seq FROM gaps")}
         due: list[Entry] = []
         for entry in map(entry_of, rows):
             keys = cases.get(entry.draft_id, ())
-            if entry.lane in waiting or any(first_lane.get(key, entry.lane) != entry.lane for key in keys):
+            if entry.lane in waiting or any(lanes.get(key, set()) - {entry.lane} for key in keys):
                 waiting.add(entry.lane)
             elif len(due) < limit:
                 due.append(entry)
             for key in keys:
-                first_lane.setdefault(key, entry.lane)
+                lanes.setdefault(key, set()).add(entry.lane)
         return tuple(due)
 
     def _cases_of_undecided(self) -> dict[bytes, tuple[bytes, ...]]:

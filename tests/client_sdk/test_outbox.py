@@ -175,9 +175,12 @@ def test_a_case_is_served_in_the_order_of_filing(path: Path) -> None:
         step = file_one(box, draft(second, "n1"))
         later = file_one(box, draft(second, "n2"))
         other = file_one(box, draft(signer(3), "n3"))
+        last = file_one(box, draft(first, "n1"))
         assert [entry.id for entry in box.due()] == [opening.id, other.id]
         box.settle([Verdict(opening.id or b"", rows.COMMITTED, "OK", (), 2, 0)])
         assert [entry.id for entry in box.due()] == [step.id, later.id, other.id]
+        box.settle([Verdict(step.id or b"", rows.COMMITTED, "OK", (), 3, 0)])
+        assert [entry.id for entry in box.due()] == [later.id, other.id, last.id]
 
 
 def test_forgetting_destroys_salts(path: Path) -> None:

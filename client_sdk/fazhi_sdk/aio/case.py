@@ -19,7 +19,7 @@ from fazhi_ledger.submission import Item
 
 from ..cases import CaseView, Event, EventPlace, Trail, case_view, check_absence, check_trail, proven_event
 from ..drafts import DraftData, RecordDraft, load_draft, openings_of, save_draft, shown
-from ..errors import BadAnswer, DraftError, InputError
+from ..errors import BadAnswer, DraftError, InputError, UnknownCase
 from ..normalise import text_value, time_ms
 from ..privacy import check_clear
 from ..sealing import Progress, seal
@@ -225,37 +225,42 @@ class Case:
     # -- reading ------------------------------------------------------------------------------------
 
     async def show(self) -> CaseView:
-        """The case as of the newest certified header at hand: head and running deadlines, proven.
+        """The case, proven: head and running deadlines. More gateways are asked than may be faulty (as far as so many
+        are named), and the newest certified answer counts.
 
         Raises:
             UnknownCase: there is no such case; its absence was proven.
             ProofFailed: no gateway's proof holds.
         """
+        several = self.chain.genesis.validator_set().faulty + 1
         deadline = time.monotonic() + CATCH_UP_S
         while True:
             try:
-                found = await self.chain.gateways.read(f"/v1/cases/{self.key.hex()}", self._check_view)
+                found = await self.chain.gateways.read_several(f"/v1/cases/{self.key.hex()}", self._check_view, several)
             except BadAnswer as error:
                 if error.code != "stale-answer" or time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.1)
                 continue
-            if isinstance(found, CaseView):
-                return found
-            raise found
+            _, newest = max(found, key=lambda one: one[0])
+            if isinstance(newest, CaseView):
+                return newest
+            raise newest
 
-    def _check_view(self, answer: Answer) -> CaseView | Exception:
+    def _check_view(self, answer: Answer) -> tuple[int, CaseView | UnknownCase]:
+        """The height and the proven view, or proven absence, of an answer."""
         trust = self.chain.trust
         newest = 0 if trust.newest is None else trust.newest.height
         fields = Fields(answer.json(), answer.url)
         if answer.status == 404:
             absent = check_absence(trust, fields, self.number, self.key)
-            self._check_fresh(int(dict(absent.parameters)["height"]), newest, answer.url)
-            return absent
+            height = int(dict(absent.parameters)["height"])
+            self._check_fresh(height, newest, answer.url)
+            return height, absent
         rules = [self.chain.rules(self.procedure)]
         view = case_view(trust, fields, self.org, self.procedure, self.number, self.key, rules)
         self._check_fresh(view.as_of_height, newest, answer.url)
-        return view
+        return view.as_of_height, view
 
     def _check_fresh(self, height: int, newest: int, url: str) -> None:
         """What was seen once must not disappear again: an answer older than a receipt already given is not taken."""

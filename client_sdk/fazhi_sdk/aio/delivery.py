@@ -17,7 +17,7 @@ from fazhi_ledger.canonical import encode
 
 from ..errors import BadAnswer, ConnectionFailed, NotDecided, SdkError, TooBusy
 from ..outbox import Outbox
-from ..outbox_rows import COMMITTED, CONFLICT, EXPIRED, INVALID, REFUSED, Entry, Verdict
+from ..outbox_rows import COMMITTED, CONFLICT, EXPIRED, INVALID, REFUSED, UNUSED, Entry, Verdict
 from ..trust import Decided, Fields, Trust
 from .gateways import Answer, Gateways
 from .worker import Worker
@@ -91,6 +91,10 @@ class Delivery:
         """
         loop = asyncio.get_running_loop()
         futures = {item_id: self._waiting.setdefault(item_id, loop.create_future()) for item_id in ids}
+        # Asked after the futures are there: what was settled before them would wake nobody.
+        for entry in await self._worker.run(lambda: [self._outbox.entry(item_id) for item_id in futures]):
+            if entry is not None and entry.id is not None and (entry.decided or entry.status in UNUSED):
+                self._answer(entry.id, Outcome(entry))
         self.start()
         done: dict[bytes, Outcome | SdkError] = {}
         if futures:
@@ -174,8 +178,10 @@ class Delivery:
                 await self._settle(entry, Verdict(entry.id, status, word.code, word.parameters))
                 return None
         except SdkError as error:
+            self._gateways.demote(word.url)
             self._fail([entry.id], error)
             return self._pause()
+        self._gateways.demote(word.url)  # it may be cut off, or it may not want to
         return BUSY_S if word.status == "busy" else PENDING_S
 
     async def _confirm(self, entry: Entry, url: str | None) -> None:
@@ -236,16 +242,17 @@ class Delivery:
             return self._outbox.entry(verdict.id)
 
         kept = await self._worker.run(settle)
-        future = self._waiting.pop(verdict.id, None)
-        if future is not None and not future.done():
-            future.set_result(Outcome(kept or entry, decided, proof))
+        self._answer(verdict.id, Outcome(kept or entry, decided, proof))
         self._wake.set()  # what waited for this one may be due now
 
     def _fail(self, ids: Iterable[bytes], error: SdkError) -> None:
         for item_id in ids:
-            future = self._waiting.pop(item_id, None)
-            if future is not None and not future.done():
-                future.set_result(error)
+            self._answer(item_id, error)
+
+    def _answer(self, item_id: bytes, answer: Outcome | SdkError) -> None:
+        future = self._waiting.pop(item_id, None)
+        if future is not None and not future.done():
+            future.set_result(answer)
 
 
 def _batches(entries: Sequence[Entry]) -> list[list[Entry]]:

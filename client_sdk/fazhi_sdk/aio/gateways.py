@@ -151,6 +151,14 @@ class Gateways:
         now = time.monotonic()
         return sorted(self._all, key=lambda one: (one.url != first, now - one.failed_at < REST_S))
 
+    def demote(self, url: str) -> None:
+        """Ask this gateway last for a while: its word did not hold, or it takes too long."""
+        for gateway in self._all:
+            if gateway.url == url:
+                gateway.failed_at = time.monotonic()
+                self._all.sort(key=lambda one: one is gateway)
+                return
+
     # -- asking -------------------------------------------------------------------------------------
 
     async def fetch_genesis(self, check: Callable[[Answer], T]) -> T:
@@ -170,6 +178,32 @@ class Gateways:
             NotConnected, TooBusy: nobody answered.
         """
         return await self._each(lambda one: self._request(one, "GET", path), check, self._in_order(first))
+
+    async def read_several(self, path: str, check: Callable[[Answer], T], count: int) -> list[T]:
+        """The answers of ``count`` gateways at once that ``check`` accepts; of fewer where fewer answer, never none.
+
+        Raises:
+            As :meth:`read`.
+        """
+        found: list[T] = []
+        failures: list[SdkError] = []
+        order = self._in_order()
+        while order and len(found) < count:
+            asked, order = order[: count - len(found)], order[count - len(found) :]
+            answers = await asyncio.gather(
+                *(self._each(lambda one: self._request(one, "GET", path), check, [gateway]) for gateway in asked),
+                return_exceptions=True,
+            )
+            for answer in answers:
+                if isinstance(answer, SdkError):
+                    failures.append(answer)
+                elif isinstance(answer, BaseException):
+                    raise answer
+                else:
+                    found.append(answer)
+        if not found:
+            raise _worst(failures)
+        return found
 
     async def post(
         self, path: str, body: bytes, content_type: str, check: Callable[[Answer], T], *, timeout_s: float,
