@@ -6,6 +6,7 @@ Errors carry codes and parameters through the house; sentences are made here, at
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -203,14 +204,19 @@ def printable(text: str) -> str:
 
 
 def sentence(code: str, parameters: tuple[Parameter, ...], language: Language) -> str:
-    """The sentence of a code; a code without one is shown as it is, with its parameters."""
-    pair = TEXTS.get(code) or _further(code)
+    """The sentence of a code; a code without one is shown as it is, with its parameters.
+
+    Two floors may use one code for two things: the first table whose sentence takes the parameters that are there has
+    it.
+    """
     values = {name: printable(str(value)) for name, value in parameters}
-    if pair is not None:
-        try:
-            return pair[0 if language == "zh" else 1].format(**values)
-        except (KeyError, IndexError, ValueError):
-            pass
+    for table in _tables():
+        pair = table.get(code)
+        if pair is not None:
+            try:
+                return pair[0 if language == "zh" else 1].format(**values)
+            except (KeyError, IndexError, ValueError):
+                continue
     details = ", ".join(f"{name}={value}" for name, value in values.items())
     return f"{code} ({details})" if details else code
 
@@ -220,7 +226,14 @@ def sentence_of(error: FazhiError, language: Language) -> str:
     return sentence(error.code, error.parameters, language)
 
 
-def _further(code: str) -> tuple[str, str] | None:
-    from .gateway.texts import TEXTS as GATEWAY
+@functools.cache
+def _tables() -> tuple[Mapping[str, tuple[str, str]], ...]:
+    """The tables of this floor and those below it; imported when the first sentence is made."""
+    from fazhi_contracts.messages import FINDINGS, GENESIS, INVALIDITIES, REFUSALS
+    from fazhi_ledger.messages import MESSAGES as LEDGER
 
-    return GATEWAY.get(code)
+    from .gateway.texts import TEXTS as GATEWAY
+    from .machine_texts import TEXTS as MACHINE
+    from .storage.messages import MESSAGES as STORAGE
+
+    return TEXTS, GATEWAY, MACHINE, STORAGE, INVALIDITIES, REFUSALS, FINDINGS, GENESIS, LEDGER

@@ -83,9 +83,4 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
             "Report it; sending the same bytes again enters nothing twice."
         ),
     ),
-    # reasons of readiness
-    "no-quorum": (
-        "连接的成员不足法定人数 ({connected}/{quorum})。请检查其他成员的节点与网络。",
-        "Too few members are connected for a quorum ({connected} of {quorum}). Check their nodes and the network.",
-    ),
 }

@@ -10,7 +10,7 @@ from fazhi_node.addresses import GatewayUrl, is_loopback, join_address, split_ad
 from fazhi_node.config import SETTINGS, load
 from fazhi_node.config_file import config_text
 from fazhi_node.exits import Misuse
-from fazhi_node.texts import TEXTS, printable, sentence_of
+from fazhi_node.texts import TEXTS, printable, sentence, sentence_of
 
 
 @pytest.fixture(autouse=True)
@@ -126,12 +126,19 @@ def test_every_sentence_exists_in_both_languages() -> None:
     import string
 
     from fazhi_node.gateway.texts import TEXTS as GATEWAY
+    from fazhi_node.machine_texts import TEXTS as MACHINE
 
-    for table in (TEXTS, GATEWAY):
+    for table in (TEXTS, GATEWAY, MACHINE):
         for code, (zh, en) in table.items():
             fields = [{field for _, field, _, _ in string.Formatter().parse(text) if field} for text in (zh, en)]
             assert fields[0] == fields[1], code
             assert all((zh, en)), code
+
+
+def test_a_code_that_two_floors_use_gets_the_sentence_that_fits_its_parameters() -> None:
+    assert "built-in" in sentence("unknown-procedure", (("name", "x"), ("known", "y")), "en")
+    assert "rule set" in sentence("unknown-procedure", (("procedure", "x"),), "en")
+    assert sentence("no-such-code", (("a", "b\n"),), "en") == "no-such-code (a=b\\n)"
 
 
 def test_no_text_from_outside_can_forge_a_line_or_turn_the_writing() -> None:
