@@ -2,14 +2,14 @@
 
 ``record [record_count, records_root]`` carries its records beside the signed body. A batch is atomic: if one record is
 refused, so is all of it, and the refusal names the record. A record whose step is an initial one of its procedure
-opens a case and claims the case's key.
+opens a case and claims its id, which no other member can claim (:func:`fazhi_ledger.record.case_id`).
 """
 
 from __future__ import annotations
 
 from fazhi_ledger import merkle
 from fazhi_ledger.merkle import Frontier
-from fazhi_ledger.record import Record
+from fazhi_ledger.record import Record, case_id, member_of
 from fazhi_ledger.result import RecordResult
 
 from .calendar import year_of
@@ -44,7 +44,8 @@ def record(call: Call) -> Effect:
 
 
 def _record_one(call: Call, index: int, entry: Record, encoded: list[bytes]) -> RecordResult:
-    key = case_state_key(entry.case_key)
+    identity = case_id(call.context.suite, call.body.org, entry.case_key)
+    key = case_state_key(identity)
     head = call.state.load(key, CaseHead.decode)
     if head is None:
         head, rules = _open(call, entry)
@@ -54,7 +55,7 @@ def _record_one(call: Call, index: int, entry: Record, encoded: list[bytes]) -> 
     _check_writers(call, head.org)
     number = head.count + 1
     verdict = judge(rules, head.marks, entry, call.admitted.signers, call.context.time_ms, number, call.settings)
-    result = RecordResult(entry.case_key, number, verdict.findings)
+    result = RecordResult(identity, number, verdict.findings)
     data = result.encode()
     encoded.append(data)
     suite = call.context.suite
@@ -121,12 +122,12 @@ def _check_continues(head: CaseHead, rules: RuleSet, entry: Record) -> None:
 
 
 def _check_writers(call: Call, org: str) -> None:
-    """Every signer belongs to the case's organisation or a unit of it.
+    """Every signer belongs to the case's organisation, to a unit of it, or to the member above it.
 
     What other organisations have to say is no event of this contract.
     """
     for signer in call.admitted.signers:
-        if not is_within(signer.org, org):
+        if not is_within(signer.org, org) and signer.org != member_of(org):
             raise Refused("wrong-org", org=signer.org, case_org=org)
 
 

@@ -44,9 +44,9 @@ def lane_count_key(public_key: bytes) -> bytes:
     return state_key("lanes", public_key)
 
 
-def case_state_key(case_key: bytes) -> bytes:
-    """``["case", case key]`` → :class:`~fazhi_contracts.head.CaseHead`."""
-    return state_key("case", case_key)
+def case_state_key(case_id: bytes) -> bytes:
+    """``["case", case id]`` → :class:`~fazhi_contracts.head.CaseHead`; the id is :func:`fazhi_ledger.record.case_id`."""
+    return state_key("case", case_id)
 
 
 @lru_cache(maxsize=1024)

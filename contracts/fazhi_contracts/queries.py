@@ -102,9 +102,9 @@ def rules_hash(view: StateView, suite: Suite) -> bytes:
     return suite.tagged_hash("rules", encode((protocol_version(view), parameters(view).to_value(), tuple(hashes))))
 
 
-def case_head(view: StateView, case_key: bytes) -> CaseHead | None:
+def case_head(view: StateView, case_id: bytes) -> CaseHead | None:
     """The head of a case."""
-    return load_entry(view, case_state_key(case_key), CaseHead.decode)
+    return load_entry(view, case_state_key(case_id), CaseHead.decode)
 
 
 def case_rule_set(view: StateView, head: CaseHead) -> RuleSet:

@@ -288,7 +288,7 @@ class _Check:
         leaf = merkle.leaf_hash(self.suite, self.receipt.record_result)
         proof, root = self.receipt.record_result_proof, self.result.record_results_root
         merkle.verify_inclusion(self.suite, leaf, self.receipt.record_index, self.records[0], proof, root)
-        if self.record_result.case_key != self.record.case_key:
+        if self.record_result.case_id != record_format.case_id(self.suite, self.item.body.org, self.record.case_key):
             raise InvalidReceipt("record-result-of-another-case")
         return ""
 

@@ -34,12 +34,26 @@ SALT_BYTES: Final = 32
 
 
 def case_key(suite: Suite, org: str, procedure: str, docket_number: str) -> bytes:
-    """The key that a case claims on the chain. A docket number is no personal data and may be guessed; absence can be
-    asked by it.
+    """The key of a case as its records carry it. A docket number is no personal data and may be guessed; absence can be
+    asked by it. What a case claims on the chain is its :func:`case_id`.
 
     ``docket_number`` must be normalised already (SDK and CLI do it); its UTF-8 bytes are hashed as they are.
     """
     return suite.tagged_hash("case", encode((org, procedure, docket_number)))
+
+
+def member_of(org: str) -> str:
+    """The member that an organisation belongs to: itself, or the one above a unit."""
+    return org.partition(".")[0]
+
+
+def case_id(suite: Suite, org: str, key: bytes) -> bytes:
+    """By what the chain knows the case ``key`` of ``org``: ``H("fazhi/case-id" 0x00 canonical[member, case key])``.
+
+    The chain cannot see from a case key whose docket number it was made of. Each member's keys therefore stand in a
+    space of their own, so that nobody can guess another's next number and claim it first.
+    """
+    return suite.tagged_hash("case-id", encode((member_of(org), key)))
 
 
 @dataclass(frozen=True, slots=True)

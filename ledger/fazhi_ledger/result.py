@@ -144,20 +144,20 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """What a record came to: ``[case_key, number in case, findings]``. Numbers count from 1."""
+    """What a record came to: ``[case_id, number in case, findings]``. Numbers count from 1."""
 
-    case_key: bytes
+    case_id: bytes
     number: int
     findings: tuple[Finding, ...] = ()
 
     def to_value(self) -> Value:
-        return (self.case_key, self.number, tuple(finding.to_value() for finding in self.findings))
+        return (self.case_id, self.number, tuple(finding.to_value() for finding in self.findings))
 
     @classmethod
     def from_value(cls, value: Value) -> RecordResult:
         key, number, findings = as_tuple(value, "record result", length=3)
         return cls(
-            as_digest(key, "case key"),
+            as_digest(key, "case id"),
             as_int(number, "number in case", low=1),
             tuple(Finding.from_value(f) for f in as_tuple(findings, "findings", max_length=MAX_FINDINGS)),
         )

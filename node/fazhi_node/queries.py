@@ -280,16 +280,16 @@ class ChainReader:
 
     # State
 
-    def case(self, case_key: bytes, first: int = 1, limit: int = EVENTS_PAGE) -> CaseAnswer:
+    def case(self, case_id: bytes, first: int = 1, limit: int = EVENTS_PAGE) -> CaseAnswer:
         """A case as of the tip with a proof, or a proof that there is none; events from number ``first`` on.
 
         Raises:
             NotFound: ``no-checkpoint``.
         """
         checkpoint = self.checkpoint()
-        head = case_head(self._store, case_key)
-        proof = statetree.prove(self._suite, self._store, key_hash_of(self._suite, case_state_key(case_key)))
-        places = self._store.case_events(case_key, first, min(limit, EVENTS_PAGE)) if head is not None else ()
+        head = case_head(self._store, case_id)
+        proof = statetree.prove(self._suite, self._store, key_hash_of(self._suite, case_state_key(case_id)))
+        places = self._store.case_events(case_id, first, min(limit, EVENTS_PAGE)) if head is not None else ()
         events = tuple(self._case_event(place) for place in places)
         return CaseAnswer(checkpoint, None if head is None else head.encode(), encode(proof.to_value()), events)
 

@@ -38,7 +38,7 @@ from fazhi_ledger.genesis import (
 )
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.parameters import Parameters
-from fazhi_ledger.record import Record, case_key, records_root
+from fazhi_ledger.record import Record, case_id, case_key, records_root
 from fazhi_ledger.result import Finding
 from fazhi_ledger.submission import Item, SubmissionBody, sign_item
 from fazhi_ledger.suites import ED25519_SHA256, Suite
@@ -123,6 +123,11 @@ class Docket:
     @property
     def key(self) -> bytes:
         return case_key(SUITE, self.org, self.procedure, self.number)
+
+    @property
+    def id(self) -> bytes:
+        """By what the chain knows it."""
+        return case_id(SUITE, self.org, self.key)
 
 
 NO_COMMITMENTS = merkle.root_of(SUITE, [])
@@ -276,7 +281,7 @@ class World:
         return executed
 
     def head(self, case: Docket) -> CaseHead:
-        head = case_head(self.state.view, case.key)
+        head = case_head(self.state.view, case.id)
         assert head is not None
         return head
 

@@ -50,7 +50,7 @@ def test_the_heads_root_is_over_all_events() -> None:
     for item in (first, world.by("head").record(case, "FILED")):
         outcome = world.block(item).outcomes[0]
         for index, result in enumerate(outcome.record_results):
-            if result.case_key == case.key:
+            if result.case_id == case.id:
                 data = event_bytes(item.id(SUITE), index, result.encode())
                 leaves.append(merkle.leaf_hash(SUITE, data))
     assert world.head(case).root(SUITE) == merkle.root_of(SUITE, leaves)
@@ -88,7 +88,7 @@ def test_second_case_within_a_block_and_within_a_batch() -> None:
     twice = make_record(world.case("2"), "LEAD", world.now_ms)
     code, parameters = world.refused(world.by("officer-1").records(twice, twice))
     assert (code, parameters["record"]) == ("case-exists", 1)
-    assert case_head(world.state.view, twice.case_key) is None
+    assert case_head(world.state.view, world.case("2").id) is None
 
 
 def test_unknown_case_step_and_procedure() -> None:
@@ -117,8 +117,10 @@ def test_wrong_org() -> None:
     world = World()
     case = world.case()
     world.do(world.by("officer-1").record(case, "LEAD"))
-    code, parameters = world.refused(world.by("sfj-head").record(case, "FILED"))
+    code, parameters = world.refused(world.by("head", "sfj-head").record(case, "FILED"))
     assert (code, parameters["case_org"]) == ("wrong-org", "zfj")
+    # To another member it is no case at all: each member's cases stand in a space of their own.
+    assert world.refused(world.by("sfj-head").record(case, "FILED"))[0] == "unknown-case"
     assert world.refused(world.by("head", "sfj-head").record(case, "FILED"))[0] == "wrong-org"
     # Nor does a stranger cosign an opening.
     assert world.refused(world.by("officer-1", "notary").record(world.case("2"), "LEAD"))[0] == "wrong-org"
@@ -138,6 +140,18 @@ def test_units_write_into_their_members_cases_but_not_into_each_others() -> None
     units_case = world.case("a", "zfj.a")
     world.do(world.by("ann").record(units_case, "LEAD"))
     assert world.refused(world.by("bob").record(units_case, "INVEST"))[0] == "wrong-org"
+    world.do(world.by("head").record(units_case, "FILED"))  # the head of the member above
+
+
+def test_a_docket_number_cannot_be_claimed_by_another_member() -> None:
+    """A case key hides its docket number, so the chain cannot see a squatter's: it may only squat in its own space."""
+    world = World()
+    case = world.case()
+    world.do(world.by("sfj-officer").record(case, "LEAD"))  # guessed and claimed by another member
+    world.do(world.by("officer-1").record(case, "LEAD"))
+    head = case_head(world.state.view, case.id)
+    assert head is not None
+    assert (head.org, head.count) == ("zfj", 1)
 
 
 def test_batches_are_atomic() -> None:
@@ -221,10 +235,10 @@ def test_a_head_is_proven_and_so_is_its_absence() -> None:
     world = World()
     world.do(world.by("officer-1").record(world.case(), "LEAD"))
     for case in (world.case(), world.case("none")):
-        key = case_state_key(case.key)
+        key = case_state_key(case.id)
         proof = statetree.prove(SUITE, world.state.pages, statetree.key_hash_of(SUITE, key))
         root = statetree.root_of_tree(SUITE, world.state.pages)
-        head = case_head(world.state.view, case.key)
+        head = case_head(world.state.view, case.id)
         if head is None:
             statetree.verify_absence(SUITE, root, key, proof)
         else:

@@ -425,7 +425,7 @@ def test_random_stories(events: list[tuple[str, list[list[str]], int, dict[str, 
         reread = Marks.from_value(decode(encode(marks.to_value())))
         assert judge(rules, reread, record, who, START_MS, number, SETTINGS) == verdict
         assert len(verdict.findings) <= MAX_FINDINGS
-        result = RecordResult(case.key, number, verdict.findings)
+        result = RecordResult(case.id, number, verdict.findings)
         assert RecordResult.decode(result.encode()) == result
         assert rules.by_code[step].terminal or not any(rules.by_code[m.step].terminal for m in marks.marks)
         marks = verdict.marks

@@ -18,6 +18,7 @@ from fazhi_ledger.record import (
     FileValue,
     Opening,
     Record,
+    case_id,
     case_key,
     commitment,
     commitments_root,
@@ -128,8 +129,8 @@ class World:
         args = (len(self.records), records_root(suite, self.records))
         signers = (self.first, self.second)
         self.items: tuple[Item, ...] = tuple(sign_item(self.body(seq, args), signers, self.records) for seq in range(3))
-        key = self.record.case_key
-        self.record_results = tuple(RecordResult(key, number).encode() for number in (4, 5))
+        identity = case_id(suite, "zfj", self.record.case_key)
+        self.record_results = tuple(RecordResult(identity, number).encode() for number in (4, 5))
         known = tuple(ResultSigner(s.public_key, "zfj", ("officer",)) for s in signers)
         root = record_results_root(suite, self.record_results)
         self.results = tuple(Result(item.id(suite), self.result_code, (), known, root).encode() for item in self.items)

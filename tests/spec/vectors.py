@@ -14,6 +14,7 @@ from fazhi_ledger import dsse, merkle, statetree
 from fazhi_ledger.canonical import Value, encode
 from fazhi_ledger.messages import MESSAGES
 from fazhi_ledger.receipt import RecordReceipt
+from fazhi_ledger.record import case_id
 from fazhi_ledger.suites import ED25519_SHA256 as SUITE
 
 from tests.ledger.builders import PHOTO, World
@@ -154,6 +155,7 @@ def submission_vectors(world: World) -> Any:
         "item": item.encode().hex(),
         "docket": {"org": "zfj", "procedure": "penalty", "number": "桐综执罚2026-0412"},
         "case_key": world.record.case_key.hex(),
+        "case_id": case_id(SUITE, "zfj", world.record.case_key).hex(),
         "record_index": 1,
         "openings": [opening.encode().hex() for opening in world.openings],
         "commitments": [value.hex() for value in world.commitments],

@@ -77,6 +77,6 @@ def findings_json(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
 def records_json(results: tuple[RecordResult, ...]) -> list[dict[str, Any]]:
     """What the records of a submission came to."""
     return [
-        {"case_key": result.case_key.hex(), "number": result.number, "findings": findings_json(result.findings)}
+        {"case_id": result.case_id.hex(), "number": result.number, "findings": findings_json(result.findings)}
         for result in results
     ]

@@ -217,17 +217,17 @@ def submission_routes(context: Context) -> APIRouter:
             }
         )
 
-    @router.get("/v1/cases/{case_key}", response_model=schemas.CaseBody)
+    @router.get("/v1/cases/{case_id}", response_model=schemas.CaseBody)
     async def case(
-        case_key: DigestPath,
+        case_id: DigestPath,
         first: Annotated[int, Query(ge=1, le=MAX_HEIGHT)] = 1,
         limit: Annotated[int, Query(ge=0, le=EVENTS_PAGE)] = EVENTS_PAGE,
     ) -> Response:
         """A case as of the newest block, proven; that there is none is proven likewise (404)."""
-        found = reader.case(bytes.fromhex(case_key), first, limit)
+        found = reader.case(bytes.fromhex(case_id), first, limit)
         proven = {**certified(context, found.checkpoint), "proof": b64(found.proof)}
         if found.head is None:
-            raise Problem(404, "not-found", {"what": f"case {case_key}"}, extra={"head": None, **proven, "events": []})
+            raise Problem(404, "not-found", {"what": f"case {case_id}"}, extra={"head": None, **proven, "events": []})
         events = [
             {
                 "number": event.place.number,

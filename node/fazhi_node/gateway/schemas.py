@@ -116,7 +116,7 @@ class FindingBody(Model):
 class RecordOutcome(Model):
     """What a record came to."""
 
-    case_key: Digest
+    case_id: Digest
     number: int
     findings: list[FindingBody]
 

@@ -12,7 +12,7 @@ key   rest                         value
 ``r`` height                       [[result leaf, packed record results]…]
 ``x`` block hash                   height
 ``i`` submission id                height, index
-``e`` case key, number             height, index, record, count: a run of events, see below
+``e`` case id, number             height, index, record, count: a run of events, see below
 ``s`` state key                    state value
 ``p`` path                         page of the state tree
 ``n`` level, index                 complete subtree of the history log
@@ -183,9 +183,9 @@ def node_key(level: int, index: int) -> bytes:
     return NODE + _NODE.pack(level, index)
 
 
-def event_key(case_key: bytes, number: int) -> bytes:
+def event_key(case_id: bytes, number: int) -> bytes:
     """The key of a run of events that begins with ``number``."""
-    return EVENT + case_key + _NUMBER.pack(number)
+    return EVENT + case_id + _NUMBER.pack(number)
 
 
 def write_number(number: int) -> bytes:

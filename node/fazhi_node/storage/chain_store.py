@@ -173,22 +173,22 @@ class ChainStore:
         data = self._read(layout.ITEM + submission_id)
         return None if data is None else layout.read_place(data)
 
-    def case_event(self, case_key: bytes, number: int) -> EventPlace | None:
+    def case_event(self, case_id: bytes, number: int) -> EventPlace | None:
         """Where event ``number`` of a case (from 1) stands."""
         if not 1 <= number < layout.MAX_NUMBER:
             return None
-        for run in self._runs(layout.event_key(case_key, 0), layout.event_key(case_key, number + 1), reverse=True):
+        for run in self._runs(layout.event_key(case_id, 0), layout.event_key(case_id, number + 1), reverse=True):
             return run.place(number)
         return None
 
-    def case_events(self, case_key: bytes, first: int, limit: int) -> tuple[EventPlace, ...]:
+    def case_events(self, case_id: bytes, first: int, limit: int) -> tuple[EventPlace, ...]:
         """The places of a case's events from number ``first`` on, at most ``limit``."""
         found: list[EventPlace] = []
         start = first
-        for run in self._runs(layout.event_key(case_key, 0), layout.event_key(case_key, first), reverse=True):
+        for run in self._runs(layout.event_key(case_id, 0), layout.event_key(case_id, first), reverse=True):
             start = run.number  # the run that began before may reach as far
             break
-        for run in self._runs(layout.event_key(case_key, start), layout.event_key(case_key, layout.MAX_NUMBER)):
+        for run in self._runs(layout.event_key(case_id, start), layout.event_key(case_id, layout.MAX_NUMBER)):
             for number in range(max(first, run.number), run.number + run.count):
                 place = run.place(number)
                 if len(found) == limit or place is None:
@@ -394,10 +394,10 @@ def _event_entries(executed: ExecutedBlock) -> Iterator[tuple[bytes, bytes]]:
             first = results[begin]
             if end < len(results):
                 following = results[end]
-                if following.case_key == first.case_key and following.number == first.number + end - begin:
+                if following.case_id == first.case_id and following.number == first.number + end - begin:
                     continue
             run = layout.write_run(height, index, begin, end - begin)
-            yield layout.frame(layout.event_key(first.case_key, first.number), run)
+            yield layout.frame(layout.event_key(first.case_id, first.number), run)
             begin = end
 
 

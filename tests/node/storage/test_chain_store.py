@@ -137,7 +137,7 @@ def compare(world: World, chain: ChainStore, blocks: list[ExecutedBlock]) -> Non
             assert chain.locate(item.id(SUITE)) == layout.Place(height, index)
             assert results.record_results(index) == outcome.record_results
             for record, result in enumerate(outcome.record_results):
-                assert chain.case_event(result.case_key, result.number) == layout.EventPlace(
+                assert chain.case_event(result.case_id, result.number) == layout.EventPlace(
                     result.number, height, index, record
                 )
     for height in (-1, state.height + 1, 10**6):
@@ -206,10 +206,10 @@ def test_a_case_from_beginning_to_end(world_and_store: tuple[World, Opened]) -> 
         executed = world.block(world.by(*USUAL_SIGNERS[step]).record(case, step))
         chain.commit(executed, certificate_for(executed, chain.genesis_hash))
         world.pass_days(1)
-    head = case_head(chain, case.key)
+    head = case_head(chain, case.id)
     assert head == world.head(case)
     assert head is not None
-    places = chain.case_events(case.key, 1, 1000)
+    places = chain.case_events(case.id, 1, 1000)
     assert [place.number for place in places] == list(range(1, head.count + 1))
     for place, step in zip(places, SPINE, strict=True):
         block = chain.block(place.height)
@@ -242,14 +242,14 @@ def test_events_of_a_batch_make_one_entry(world_and_store: tuple[World, Opened])
     assert commit(second) == 2
     expected = [(1, 1, 0), *((n, 1, n) for n in range(2, 7)), *((n, 1, n + 1) for n in range(7, 10))]
     expected += [(10 + n, 2, n) for n in range(40)]
-    places = chain.case_events(one.key, 1, 1000)
+    places = chain.case_events(one.id, 1, 1000)
     assert [(place.number, place.height, place.record) for place in places] == expected
     for number in range(1, 50):
-        assert chain.case_event(one.key, number) == places[number - 1]
-        assert chain.case_events(one.key, number, 7) == places[number - 1 : number + 6]
+        assert chain.case_event(one.id, number) == places[number - 1]
+        assert chain.case_events(one.id, number, 7) == places[number - 1 : number + 6]
     for number in (-1, 0, 50, 2**64 - 1, 2**70):
-        assert chain.case_event(one.key, number) is None
-    assert chain.case_events(one.key, 50, 7) == ()
+        assert chain.case_event(one.id, number) is None
+    assert chain.case_events(one.id, 50, 7) == ()
     assert [place.number for place in chain.case_events(other.key, 1, 1000)] == [1, 2, 3]
 
 
@@ -345,7 +345,7 @@ def readings(chain: ChainStore, world: World, blocks: list[ExecutedBlock]) -> li
         reads.append(partial(chain.height_of, executed.block_hash))
         for item, outcome in zip(executed.block.items, executed.outcomes, strict=True):
             reads.append(partial(chain.locate, item.id(SUITE)))
-            reads += [partial(chain.case_event, result.case_key, result.number) for result in outcome.record_results]
+            reads += [partial(chain.case_event, result.case_id, result.number) for result in outcome.record_results]
     reads += [partial(chain.get, key) for key in world.chain._entries.entries]
     reads += [partial(chain.get_page, path) for path in world.chain._pages.pages]
     sizes = [chain.history.size >> level for level in range(5)]
