@@ -16,7 +16,7 @@ from fazhi_ledger.canonical import decode
 from fazhi_ledger.errors import FazhiError, InvalidProof
 from fazhi_ledger.header import Header
 from fazhi_ledger.merkle import Frontier
-from fazhi_ledger.record import Record
+from fazhi_ledger.record import Record, case_id
 from fazhi_ledger.result import Finding, RecordResult, ResultSigner
 from fazhi_ledger.shape import as_digest, as_int, as_tuple
 from fazhi_ledger.stateproof import StateProof, verify_absence, verify_presence
@@ -46,7 +46,7 @@ class CaseView:
     org: str
     procedure: str
     number: str
-    case_key: bytes
+    case_id: bytes
     head: CaseHead
     as_of_height: int
     as_of_ms: int
@@ -93,7 +93,7 @@ class Trail:
 
 
 def case_view(
-    trust: Trust, fields: Fields, org: str, procedure: str, number: str, case_key: bytes, rules: Sequence[RuleSet]
+    trust: Trust, fields: Fields, org: str, procedure: str, number: str, case_id: bytes, rules: Sequence[RuleSet]
 ) -> CaseView:
     """Check a gateway's answer about a case.
 
@@ -105,7 +105,7 @@ def case_view(
         header = trust.certified(fields.base64("header"), fields.base64("certificate"))
         head_bytes = fields.base64("head")
         proof = StateProof.from_value(decode(fields.base64("proof")))
-        verify_presence(trust.suite, header.state_root, case_state_key(case_key), head_bytes, proof)
+        verify_presence(trust.suite, header.state_root, case_state_key(case_id), head_bytes, proof)
         head = CaseHead.decode(head_bytes)
         if (head.org, head.procedure) != (org, procedure):
             raise InvalidProof("another-case", org=head.org, procedure=head.procedure)
@@ -119,7 +119,7 @@ def case_view(
         org,
         procedure,
         number,
-        case_key,
+        case_id,
         head,
         header.height,
         header.time_ms,
@@ -131,7 +131,7 @@ def case_view(
     )
 
 
-def check_absence(trust: Trust, fields: Fields, number: str, case_key: bytes) -> UnknownCase:
+def check_absence(trust: Trust, fields: Fields, number: str, case_id: bytes) -> UnknownCase:
     """Check a gateway's proof that there is no such case; the error to raise.
 
     Raises:
@@ -141,7 +141,7 @@ def check_absence(trust: Trust, fields: Fields, number: str, case_key: bytes) ->
         trust.follow(fields.handovers())
         header: Header = trust.certified(fields.base64("header"), fields.base64("certificate"))
         proof = StateProof.from_value(decode(fields.base64("proof")))
-        verify_absence(trust.suite, header.state_root, case_state_key(case_key), proof)
+        verify_absence(trust.suite, header.state_root, case_state_key(case_id), proof)
     except BadAnswer:
         raise
     except FazhiError as error:
@@ -172,7 +172,7 @@ def proven_event(trust: Trust, decided: Decided, fields: Fields) -> tuple[Event,
         proof, root = fields.hashes("record_result_proof"), decided.result.record_results_root
         merkle.verify_inclusion(suite, leaf, index, count, proof, root)
         record, result = Record.decode(record_bytes), RecordResult.decode(result_bytes)
-        if result.case_key != record.case_key:
+        if result.case_id != case_id(suite, body.org, record.case_key):
             raise InvalidProof("record-result-of-another-case")
         item_id = submission_id(suite, envelope_parts(envelope)[0])
     except BadAnswer:

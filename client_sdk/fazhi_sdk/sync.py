@@ -204,9 +204,9 @@ class Case:
         return self._inner.number
 
     @property
-    def key(self) -> bytes:
-        """Its key on the chain."""
-        return self._inner.key
+    def id(self) -> bytes:
+        """By what the chain knows it."""
+        return self._inner.id
 
     @property
     def receipt(self) -> Receipt | None:

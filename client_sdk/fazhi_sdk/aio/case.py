@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fazhi_ledger.canonical import Value
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.keys import Signer
-from fazhi_ledger.record import FileValue, Record, case_key
+from fazhi_ledger.record import FileValue, Record, case_id, case_key
 from fazhi_ledger.submission import Item
 
 from ..cases import CaseView, Event, EventPlace, Trail, case_view, check_absence, check_trail, proven_event
@@ -126,7 +126,8 @@ class Case:
         self.procedure = procedure
         self.number = number
         self.signer = signer
-        self.key = case_key(chain.trust.suite, org, procedure, number)
+        suite = chain.trust.suite
+        self.id = case_id(suite, org, case_key(suite, org, procedure, number))
         self.opening: Submitted | None = None
 
     def __repr__(self) -> str:
@@ -236,7 +237,7 @@ class Case:
         deadline = time.monotonic() + CATCH_UP_S
         while True:
             try:
-                found = await self.chain.gateways.read_several(f"/v1/cases/{self.key.hex()}", self._check_view, several)
+                found = await self.chain.gateways.read_several(f"/v1/cases/{self.id.hex()}", self._check_view, several)
             except BadAnswer as error:
                 if error.code != "stale-answer" or time.monotonic() > deadline:
                     raise
@@ -253,12 +254,12 @@ class Case:
         newest = 0 if trust.newest is None else trust.newest.height
         fields = Fields(answer.json(), answer.url)
         if answer.status == 404:
-            absent = check_absence(trust, fields, self.number, self.key)
+            absent = check_absence(trust, fields, self.number, self.id)
             height = int(dict(absent.parameters)["height"])
             self._check_fresh(height, newest, answer.url)
             return height, absent
         rules = [self.chain.rules(self.procedure)]
-        view = case_view(trust, fields, self.org, self.procedure, self.number, self.key, rules)
+        view = case_view(trust, fields, self.org, self.procedure, self.number, self.id, rules)
         self._check_fresh(view.as_of_height, newest, answer.url)
         return view.as_of_height, view
 
