@@ -119,7 +119,7 @@ def _view_json(view: CaseView) -> dict[str, Any]:
         "org": view.org,
         "procedure": view.procedure,
         "number": view.number,
-        "case_id": view.case_id.hex(),
+        "case_key": view.case_key.hex(),
         "step": view.step,
         "count": view.count,
         "year": view.head.year,

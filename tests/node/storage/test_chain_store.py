@@ -250,7 +250,7 @@ def test_events_of_a_batch_make_one_entry(world_and_store: tuple[World, Opened])
     for number in (-1, 0, 50, 2**64 - 1, 2**70):
         assert chain.case_event(one.id, number) is None
     assert chain.case_events(one.id, 50, 7) == ()
-    assert [place.number for place in chain.case_events(other.key, 1, 1000)] == [1, 2, 3]
+    assert [place.number for place in chain.case_events(other.id, 1, 1000)] == [1, 2, 3]
 
 
 def test_late_commits_are_added_and_kept(world_and_store: tuple[World, Opened]) -> None:
