@@ -45,7 +45,7 @@ def lane_count_key(public_key: bytes) -> bytes:
 
 
 def case_state_key(case_id: bytes) -> bytes:
-    """``["case", case id]`` → :class:`~fazhi_contracts.head.CaseHead`; the id is :func:`fazhi_ledger.record.case_id`."""
+    """``["case", case id]`` → :class:`~fazhi_contracts.head.CaseHead` (:func:`~fazhi_ledger.record.case_id`)."""
     return state_key("case", case_id)
 
 
