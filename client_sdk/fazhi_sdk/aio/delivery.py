@@ -27,7 +27,8 @@ MAX_ITEMS: Final = 500
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_POSTS: Final = 4
 MAX_PROOFS: Final = 8
-WAIT_MS: Final = 10_000
+WAIT_MS: Final = 2_000
+"""A request is answered when all of its submissions are, or after so long; then the undecided are sent again."""
 FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 30.0
 PENDING_S: Final = 0.1
