@@ -22,7 +22,7 @@ from fazhi_ledger.submission import Item
 from fazhi_ledger.validators import ValidatorSet
 
 from .limits import CANDIDATES, QUARANTINE_ITEMS, REBUILD_ATTEMPTS
-from .mempool import Entry, LaneKey, Mempool
+from .mempool import Entry, Mempool
 from .notices import Alarm, OwnFault
 from .payload import PayloadCache
 from .storage.chain_store import ChainStore
@@ -95,28 +95,29 @@ class Application:
     def build(self, clock_ms: int, *, allow_empty: bool) -> Proposal | None:
         """A block of what waits, or None where nothing does and an empty one is not wanted."""
         time_ms = proposal_time_ms(clock_ms, self.base.time_ms)
-        barred: set[LaneKey] = set()
-        for _ in range(REBUILD_ATTEMPTS):
-            entries = self._choose(time_ms, barred)
+        barred: set[bytes] = set()
+        entries = self._choose(time_ms, barred)
+        for attempt in range(REBUILD_ATTEMPTS):
             if not entries and not allow_empty:
                 return None
-            executed = self._try(entries, time_ms, barred)
-            if executed is not None:
-                return self._proposal(executed)
-        if not allow_empty:
-            return None
-        return self._proposal(build_block(self.base, self._me, time_ms, ()))
+            result = self._try(entries, time_ms, barred)
+            if isinstance(result, ExecutedBlock):
+                return self._proposal(result)
+            # What stood before the item that failed is sound: the last attempts make do with it.
+            last = attempt >= REBUILD_ATTEMPTS - 2
+            entries = entries[:result] if last else self._choose(time_ms, barred)
+        return None
 
-    def _choose(self, time_ms: int, barred: set[LaneKey]) -> list[Entry]:
+    def _choose(self, time_ms: int, barred: set[bytes]) -> list[Entry]:
         def usable(entry: Entry) -> bool:
             until = entry.item.body.valid_until_ms
-            return entry.lane not in barred and (until is None or time_ms <= until)
+            return entry.submission_id not in barred and (until is None or time_ms <= until)
 
         parameters = self.parameters
         return self._mempool.take(parameters.get("max_block_items"), parameters.get("max_block_bytes"), usable)
 
-    def _try(self, entries: Sequence[Entry], time_ms: int, barred: set[LaneKey]) -> ExecutedBlock | None:
-        """Build with these items; where that fails, sort out which of them are to blame."""
+    def _try(self, entries: Sequence[Entry], time_ms: int, barred: set[bytes]) -> ExecutedBlock | int:
+        """Build with these items. Where that fails, sort out which of them are to blame; answers how many are sound."""
         items = [entry.item for entry in entries]
         try:
             return build_block(self.base, self._me, time_ms, items)
@@ -126,12 +127,12 @@ class Application:
             if not isinstance(index, int):
                 raise
             self._sort_out(entries, index, error.code, tuple(details.items()), barred)
+            return index
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a contract raises must not stop the node from proposing
             self._quarantine_culprit(items, time_ms, error)
-            barred.update(entry.lane for entry in entries if self.is_quarantined(entry.submission_id))
-        return None
+        return 0
 
     def _sort_out(
         self,
@@ -139,11 +140,11 @@ class Application:
         index: int,
         code: str,
         parameters: tuple[Parameter, ...],
-        barred: set[LaneKey],
+        barred: set[bytes],
     ) -> None:
         """Drop what the state no longer allows. What an earlier item of its lane made impossible only waits."""
-        if code == "wrong-seq":  # a lane.void before it has used this seq
-            barred.add(entries[index].lane)
+        if code == "wrong-seq":  # a lane.void before it uses this seq: its lane ends there for this block
+            barred.add(entries[index].submission_id)
             return
         self._drop(entries[index], code, parameters)
         for entry in entries[index + 1 :]:

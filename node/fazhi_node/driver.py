@@ -124,6 +124,7 @@ class Driver:
         self._last_items = 0
         self._sets: dict[int, ValidatorSet] = {}
         self._silenced = False
+        self._said: dict[str, ConsensusMessage] = {}
 
     @property
     def amnesiac(self) -> bool:
@@ -168,6 +169,7 @@ class Driver:
         self._last_items = last_items
         self._wanted = None
         self._cut_at_ms = None
+        self._said.clear()
         self._sets[height] = self._app.validators
         self._sets[height + 1] = self._app.following
         self._sets = {h: kept for h, kept in self._sets.items() if h >= height - KEPT_CERTIFICATES}
@@ -179,6 +181,12 @@ class Driver:
     def decided_by_sync(self, height: int, certificate: CommitCertificate) -> None:
         """State transfer brought the block of that height."""
         self.feed(DecidedBySync(height, certificate))
+
+    def repeat_to(self, org: str) -> None:
+        """A peer just connected may have missed what we last said of the height in flight, of each kind."""
+        if self._peers.get(org).may_be_told(self._clock.monotonic_ms()):
+            for message in self._said.values():
+                self._outbox.send(org, message)
 
     def feed(self, event: Event) -> None:
         """Take one event, and all that follows from it. Within a step it waits for its turn."""
@@ -201,7 +209,9 @@ class Driver:
                 if self._vote_log is not None:
                     self._vote_log.append(record, self._replica.height)
             case Broadcast(message):
-                self._outbox.broadcast(ConsensusMessage(encode_message(message)))
+                encoded = ConsensusMessage(encode_message(message))
+                self._said[type(message).__name__] = encoded
+                self._outbox.broadcast(encoded)
             case Send(to, message):
                 member = self._sets[message.height].validators[to].member
                 self._outbox.send(member, ConsensusMessage(encode_message(message)))

@@ -200,6 +200,7 @@ class Machine:
         def act() -> None:
             self.peers.connected(org, self.now_ms())
             self._outbox.send(org, self._status_message())
+            self._driver.repeat_to(org)
 
         self._turn(act, None)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from fazhi_contracts.admission import content_bytes
 from fazhi_ledger.errors import Parameter, invariant
 from fazhi_ledger.submission import Item
 
@@ -24,7 +25,7 @@ from .notices import BUSY, CONFLICT, PENDING, Status
 LaneKey = tuple[str, bytes, bytes]
 """(org, first signing key, lane): what a sequence of submissions belongs to."""
 
-ITEM_OVERHEAD_BYTES: Final = 5
+LANE_VOID: Final = ("lane", "void")
 HEAP_SLACK: Final = 1024
 
 
@@ -47,10 +48,16 @@ class Entry:
     submission_id: bytes
     since_ms: int
     lane: LaneKey = field(init=False)
+    ends_lane: bool = field(init=False)
+    """Whether nothing of the same lane can follow it in one block: a ``lane.void`` uses the seqs behind its own."""
+    size: int = field(init=False)
+    """Bytes of content, as the chain's bounds count them."""
     gossiped: int = 0
 
     def __post_init__(self) -> None:
         self.lane = lane_key(self.item)
+        self.ends_lane = (self.item.body.contract, self.item.body.action) == LANE_VOID
+        self.size = content_bytes(self.item)
 
     @property
     def seq(self) -> int:
@@ -293,7 +300,7 @@ class Mempool:
         """Executable items for one block, from the organisations in turn, within the bounds. They stay here until they
         are committed.
 
-        ``max_bytes`` counts items with their framing. A lane ends at its first item that is not ``usable`` or does not
+        ``max_bytes`` counts content, without framing. A lane ends at its first item that is not ``usable`` or does not
         fit.
         """
         taken: list[Entry] = []
@@ -309,11 +316,10 @@ class Mempool:
             lanes = queues[member]
             key, seq = lanes.popleft()
             entry = self._lanes[key].entries[seq]
-            size = len(entry.data) + ITEM_OVERHEAD_BYTES
-            if size <= room and usable(entry):
+            if entry.size <= room and usable(entry):
                 taken.append(entry)
-                room -= size
-                if seq + 1 in self._lanes[key].entries:
+                room -= entry.size
+                if not entry.ends_lane and seq + 1 in self._lanes[key].entries:
                     lanes.append((key, seq + 1))
             if lanes:
                 turn.append(member)

@@ -93,7 +93,7 @@ class Peer:
         return self.served <= SYNC_SERVED_PER_S
 
     def may_be_told(self, now_ms: int) -> bool:
-        """Whether another unasked answer about a decided height is due; counts it."""
+        """Whether something large may be sent unasked again; counts it."""
         if now_ms - self.answered_ms < DECIDED_ANSWER_MS:
             return False
         self.answered_ms = now_ms

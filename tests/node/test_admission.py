@@ -1,5 +1,4 @@
-"""What peers and clients can make a node hold, and what they can make it say: bounds, faults, answers at every moment.
-"""
+"""What peers and clients can make a node hold, and what they can make it say."""
 
 from __future__ import annotations
 

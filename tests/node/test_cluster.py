@@ -171,11 +171,27 @@ def test_a_lane_void_takes_the_place_of_lost_items() -> None:
     with started() as cluster:
         void = cluster.item(seq=0, contract="lane", action="void", args=(0, 2, "lost"))
         after = [cluster.item(seq=seq) for seq in (1, 2, 3)]
-        ids = [cluster.submit("a", [item])[0] for item in (*after, void)]
+        ids = cluster.submit("a", [*after, void])
+        cluster.run_for(2)
         cluster.run_until(lambda: cluster.committed_everywhere([ids[3], ids[2]]), 3_000)
         cluster.run_for(500)
         assert cluster.check_exactly_once() == 2
         assert [n.status for n in cluster["a"].answers(ids[0])] == ["conflict"]
+
+
+def test_many_voids_at_once_do_not_keep_a_block_from_being_built() -> None:
+    with started() as cluster:
+        items = [
+            cluster.item(org, seq, lane, contract="lane", action="void", args=(seq, seq + 1, "lost"))
+            for org in "abcd"
+            for lane in range(10)
+            for seq in range(3)
+        ]
+        ids = cluster.submit("a", items)
+        cluster.run_until(lambda: cluster.check_exactly_once() >= 80, 3_000)
+        cluster.run_for(500)
+        assert cluster.check_exactly_once() == 80  # seqs 0 and 2 of every lane; 1 was given up
+        assert sum(cluster.committed("b", i) for i in ids) == 80
 
 
 def test_one_node_killed_and_caught_up() -> None:
