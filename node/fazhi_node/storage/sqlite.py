@@ -91,12 +91,11 @@ class SqliteStore:
         order = "DESC" if reverse else "ASC"
         try:
             connection = self._connect()
-            connection.execute("BEGIN")
             rows = connection.execute(
                 f"SELECT key, value FROM kv WHERE key>=? AND key<? ORDER BY key {order}",  # noqa: S608 - one of two words
                 (start, stop),
             )
-            first = rows.fetchmany(1)  # the read transaction begins with the first step, so it is taken here
+            first = rows.fetchmany(1)  # the moment is that of the first step, and it holds until the last
         except sqlite3.Error as error:
             raise self._translate(error, "scan") from error
         return self._steps(connection, rows, first)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ from fazhi_node.storage.errors import (
     StoreStopped,
     VoteRefused,
 )
+from fazhi_node.storage.files import RealFiles
+from fazhi_node.storage.guard import Guard, GuardState
 from fazhi_node.storage.memory import MemoryDisk, MemoryVoteLog
 from fazhi_node.storage.port import VoteLog
 from fazhi_node.storage.vote_log import LOG_FILE, DiskVoteLog
@@ -339,6 +342,33 @@ def test_a_convicted_log_is_kept_for_inspection(folder: Path) -> None:
     log = open_in(folder)
     assert log.amnesiac
     log.close()
+
+
+def test_the_guard_is_written_in_turn(tmp_path: Path) -> None:
+    """Whichever write is torn, the state before it is still there."""
+    path = tmp_path / "guard"
+    files = RealFiles()
+    state = GuardState(bytes(16), OWNER, 0, 0, 0)
+    Guard.create(files, path, state)
+    guard = Guard(files, path)
+    for number in range(1, 6):
+        before, old = state, path.read_bytes()
+        state = replace(state, epoch=number, sequence=10 * number, floor=number)
+        guard.note(state)
+        new = path.read_bytes()
+        (place,) = {position // 4096 for position in range(8192) if old[position] != new[position]}
+        for torn in (b"", new[place * 4096 : place * 4096 + 70]):
+            slots = [new[:4096], new[4096:]]
+            slots[place] = torn.ljust(4096, b"\0")
+            path.write_bytes(b"".join(slots))
+            found = Guard(files, path)
+            assert found.state == before
+            found.close()
+        path.write_bytes(new)
+        found = Guard(files, path)
+        assert found.state == state
+        found.close()
+    guard.close()
 
 
 def test_a_torn_guard_falls_back_on_its_other_slot(folder: Path) -> None:
