@@ -99,9 +99,12 @@ class _Source:
             self.total = _size(self._path)
 
     def __iter__(self) -> Iterator[bytes]:
+        from fazhi_sdk.errors import Outcome, SdkError
+
         try:
             yield from self._chunks()
-        except FazhiError as error:
+        except SdkError as error:
+            error.outcome = Outcome.READ
             self.broke_off = error
             raise
         except OSError as error:
@@ -153,7 +156,10 @@ def lines(report: AuditReport, language: Language) -> Iterator[str]:
     else:
         at = terminal.number(report.fault.height)
         yield _text("faulty", language, height=at, reason=reason(report.fault, language))
-        yield "  " + _text("until", language, height=height)
+        if report.height:
+            yield "  " + _text("until", language, height=height)
+        yield "  " + _text("genesis", language, hash=report.genesis_hash.hex())
+        return
     yield "  " + _text(
         "counts",
         language,
@@ -167,9 +173,8 @@ def lines(report: AuditReport, language: Language) -> Iterator[str]:
         yield "  " + _text("findings", language, count=terminal.number(report.finding_count), findings=findings)
     else:
         yield "  " + _text("no-findings", language)
-    if report.height:
-        time = labels.moment(report.head_time_ms, 0)
-        yield "  " + _text("head", language, hash=report.head_hash.hex(), root=report.state_root.hex(), time=time)
+    time = labels.moment(report.head_time_ms, 0)
+    yield "  " + _text("head", language, hash=report.head_hash.hex(), root=report.state_root.hex(), time=time)
     yield "  " + _text(
         "effort",
         language,

@@ -41,6 +41,9 @@ def configure(parser: Parser, given: Sequence[str]) -> None:
     submit.option("--receipt", "-o", metavar="FILE", help=parser.text("receipt-out"))
     connection.declare(submit)
     submit.set_defaults(run=case_filing.submit)
+    flush = commands.add("flush", parser.text("case-flush"), parser.text("case-flush-about"))
+    connection.declare(flush)
+    flush.set_defaults(run=case_filing.flush)
     for name, run in (("show", case_view.show), ("trail", case_view.trail)):
         command = commands.add(name, parser.text(f"case-{name}"))
         command.argument("number", metavar="NUMBER", help=parser.text("number"))

@@ -77,6 +77,18 @@ def submit(options: argparse.Namespace, language: Language) -> int:
         return _finish(chain, draft.submit(), target, language)
 
 
+def flush(options: argparse.Namespace, language: Language) -> int:
+    """Deliver what earlier commands left in the outbox."""
+    with connection.connected(options) as chain:
+        done = chain.flush()
+    print(text("flushed", language, committed=done.committed, refused=done.refused, undecided=done.undecided))
+    for pending in done.failed:
+        print(f"  {pending.id.hex()} {pending.status}")
+    if done.refused or done.failed:
+        return Exit.NOT_VALID
+    return Exit.UNDECIDED if done.undecided else Exit.OK
+
+
 def load_signers(options: argparse.Namespace, language: Language) -> list[FileSigner]:
     """The signers of ``--key``, in order."""
     from fazhi_ledger.errors import InvalidKey
@@ -172,5 +184,5 @@ def receipt_lines(receipt: Receipt, language: Language) -> Sequence[str]:
             time=labels.moment(facts.block_time_ms, offset),
         )
     ]
-    lines += [f"  {labels.finding(finding, language)}" for finding in receipt.findings]
+    lines += [f"  {labels.finding(finding, language, rules)}" for finding in receipt.findings]
     return lines

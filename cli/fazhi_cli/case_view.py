@@ -91,7 +91,7 @@ def trail_lines(found: Trail, rules: RuleSet, genesis: Genesis, language: Langua
     findings = found.findings
     yield "  " + text("findings" if findings else "no-findings", language, count=len(findings))
     for number, finding in findings:
-        yield f"    {number}  {labels.finding(finding, language)}"
+        yield f"    {number}  {labels.finding(finding, language, rules)}"
     yield "  " + text("complete", language, count=found.view.count) + _as_of(found.view, offset, language)
 
 
@@ -119,7 +119,7 @@ def _view_json(view: CaseView) -> dict[str, Any]:
         "org": view.org,
         "procedure": view.procedure,
         "number": view.number,
-        "case_key": view.case_key.hex(),
+        "case_id": view.case_id.hex(),
         "step": view.step,
         "count": view.count,
         "year": view.head.year,

@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
+from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
 from fazhi_ledger.messages import printable
+from fazhi_ledger.parameters import KNOWN
 
-from . import case_filing, passphrases, progress
+from . import case_filing, labels, passphrases, progress
 from .case_filing import text
 from .exits import Exit, Misuse
 from .language import Language
 from .parser import Parser
+
+if TYPE_CHECKING:
+    from fazhi_sdk import Draft
+
+DEFAULT_OFFSET_MIN: Final = KNOWN["utc_offset_min"][0]
+"""A draft does not carry its chain's offset; times are shown with the one they are shown in."""
 
 
 def configure(parser: Parser) -> None:
@@ -33,7 +43,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
     from fazhi_sdk import Draft
 
     draft: Draft = Draft.load(options.draft)
-    for line in draft.shown(language).splitlines():
+    for line in shown(draft, language):
         print(printable(line), file=sys.stderr)
     with progress.bar("sealing", language) as counted:
         for path in options.file:
@@ -49,6 +59,32 @@ def run(options: argparse.Namespace, language: Language) -> int:
     code = "cosigned-more" if saved.missing else "cosigned"
     print(text(code, language, path=str(target), missing=len(saved.missing)), file=sys.stderr)
     return Exit.OK
+
+
+def shown(draft: Draft, language: Language) -> Iterator[str]:
+    """What is about to be signed: every record with its files, fields and clear facts, nothing left out."""
+    for record in draft.data.records:
+        rules = load_builtin_rule_set(record.procedure) if record.procedure in BUILTIN_PROCEDURES else None
+        yield text(
+            "draft-case",
+            language,
+            number=record.number,
+            step=labels.step_label(rules, record.step, language),
+            time=labels.moment(record.occurred_at_ms, DEFAULT_OFFSET_MIN),
+            org=record.org,
+        )
+        for opening in record.openings:
+            if opening.is_file:
+                value = opening.file
+                digests = ", ".join(f"{name} {digest.hex()}" for name, digest in value.digests)
+                yield f"  {opening.field}: {value.length:,} B · {value.media_type} · {digests}"
+            else:
+                yield f"  {opening.field} = {opening.value!s}"
+        yield from (f"  {name} = {value}" for name, value in record.clear)
+        yield from (f"  ref {ref.hex()}" for ref in record.refs)
+    signed = {key for key, _ in draft.data.signatures}
+    for key in draft.data.signer_keys:
+        yield "  " + text("has-signed" if key in signed else "to-sign", language, key=labels.key(key))
 
 
 def _confirm(options: argparse.Namespace, language: Language) -> None:

@@ -112,7 +112,11 @@ def node_state(said: dict[str, Any] | None, ready: bool, language: Language) -> 
     """A node's word on itself, in a line."""
     if said is None:
         return _text("silent", language)
-    values = {name: str(said.get(name, "?")) for name in ("height", "round", "peers", "mempool")}
+    values = {name: str(said.get(name, "?")) for name in ("height", "round", "mempool")}
+    peers = said.get("peers")
+    known = peers if isinstance(peers, list) else []
+    connected = sum(isinstance(peer, dict) and peer.get("connected") is True for peer in known)
+    values["peers"] = f"{connected}/{len(known)}"
     state = _text("ready" if ready else "not-ready", language, reason=str(said.get("reason") or "–"))
     return f"{state} · {_text('state', language, **values)}"
 

@@ -7,8 +7,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
 from fazhi_ledger.record import Record
-from fazhi_ledger.result import SEVERITIES, Finding
+from fazhi_ledger.result import SEVERITIES, Finding, RecordResult
 
 from . import audit, labels, terminal
 from .exits import Exit
@@ -35,7 +36,7 @@ def configure(parser: Parser) -> None:
 
 def run(options: argparse.Namespace, language: Language) -> int:
     """Audit, then list; of a chain that does not hold nothing is listed."""
-    found: list[tuple[int, Record, int, Finding]] = []
+    found: list[tuple[int, Record, RecordResult, Finding]] = []
 
     def observe(executed: ExecutedBlock) -> None:
         for item, outcome in zip(executed.block.items, executed.outcomes, strict=True):
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
                     continue
                 record = Record.decode(encoded)
                 found.extend(
-                    (executed.block.header.height, record, result.number, finding)
+                    (executed.block.header.height, record, result, finding)
                     for finding in result.findings
                     if options.severity in (None, finding.severity) and len(found) < options.limit
                 )
@@ -54,29 +55,30 @@ def run(options: argparse.Namespace, language: Language) -> int:
         print("\n".join(audit.lines(report, language)), file=sys.stderr)
         return Exit.NOT_VALID
     if options.json:
-        listed = [_json(height, record, number, finding) for height, record, number, finding in found]
+        listed = [_json(height, record, result, finding) for height, record, result, finding in found]
         print(json.dumps({"format": FORMAT, "height": report.height, "findings": listed}, ensure_ascii=False, indent=1))
         return Exit.OK
+    rules = {name: load_builtin_rule_set(name) for name in BUILTIN_PROCEDURES}
     rows = [
         (
             terminal.number(height),
-            record.case_key.hex()[:12] + "…",
-            f"{number} {record.step}",
-            labels.finding(finding, language),
+            result.case_id.hex()[:12] + "…",
+            f"{result.number} {record.step}",
+            labels.finding(finding, language, rules.get(record.procedure)),
         )
-        for height, record, number, finding in found
+        for height, record, result, finding in found
     ]
     for line in terminal.table(rows, indent=""):
         print(line)
     return Exit.OK
 
 
-def _json(height: int, record: Record, number: int, finding: Finding) -> dict[str, Any]:
+def _json(height: int, record: Record, result: RecordResult, finding: Finding) -> dict[str, Any]:
     return {
         "height": height,
         "procedure": record.procedure,
-        "case_key": record.case_key.hex(),
-        "number_in_case": number,
+        "case_id": result.case_id.hex(),
+        "number_in_case": result.number,
         "step": record.step,
         "code": finding.code,
         "clause": finding.clause,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from fazhi_ledger.errors import FazhiError
+from fazhi_ledger.errors import FazhiError, Parameter
 from fazhi_ledger.genesis import Genesis
 from fazhi_ledger.messages import printable
 from fazhi_ledger.result import Finding
@@ -64,14 +64,25 @@ def joined(parts: Iterable[str], language: Language) -> str:
     return ("、" if language == "zh" else ", ").join(parts)
 
 
-def finding(found: Finding, language: Language) -> str:
-    """``[不规范] sentence (clause)``."""
+def finding(found: Finding, language: Language, rules: RuleSet | None = None) -> str:
+    """``[不规范] sentence (clause)``; steps by their names where the rule set is known."""
     from fazhi_contracts.messages import SEVERITIES, explain
 
-    sentence = explain(found.code, found.parameters, language)
+    sentence = explain(found.code, named_steps(found.parameters, rules, language), language)
     severity = choose(SEVERITIES[found.severity], language)
     clause = f" ({found.clause})" if found.clause else ""
     return f"[{severity}] {printable(sentence)}{printable(clause)}"
+
+
+def named_steps(parameters: Iterable[Parameter], rules: RuleSet | None, language: Language) -> tuple[Parameter, ...]:
+    """Parameters with the names of steps beside their codes (one code, or several separated by commas)."""
+
+    def named(value: str | int) -> str | int:
+        if rules is None or not isinstance(value, str):
+            return value
+        return ", ".join(step_label(rules, code, language) for code in value.split(", "))
+
+    return tuple((name, named(value)) for name, value in parameters)
 
 
 def key(public_key: bytes) -> str:

@@ -10,9 +10,10 @@ from typing import Final
 
 from fazhi_ledger.errors import FazhiError
 
+from .complaints import complaint
 from .exits import Exit, exit_of
 from .language import Language, language_of
-from .messages import HELP, complaint
+from .messages import HELP
 from .parser import Parser, Run
 from .terminal import prepare_streams
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fazhi_ledger import messages as ledger_messages
-from fazhi_ledger.errors import FazhiError
-
-from .language import Language, Pair
+from .language import Pair
 
 HELP: Final[dict[str, Pair]] = {
     # the parser's own words
@@ -92,6 +89,11 @@ HELP: Final[dict[str, Pair]] = {
     "case-submit-about": (
         "提交一份草稿;--key 给出的密钥先行签名。应使用起草时的发件箱,收据所需的盐值在其中。",
         "Submit a draft; keys given with --key sign first. Use the outbox it was drafted with: the salts for its receipt are there.",
+    ),
+    "case-flush": ("送达发件箱中尚未送达的内容", "deliver what is still in the outbox"),
+    "case-flush-about": (
+        "送达早先命令留在发件箱中的内容;同一内容不会重复上链。",
+        "Deliver what earlier commands left in the outbox; nothing is recorded twice.",
     ),
     "case-show": ("案件现状与进行中的期限(附证明)", "state of a case and its running deadlines, proven"),
     "case-trail": ("案件全部记录,证明无一遗漏", "every record of a case, proven to be all"),
@@ -279,6 +281,16 @@ CASE: Final[dict[str, Pair]] = {
         "draft {path} waits for {missing}: fazhi cosign {path} --key …",
     ),
     "draft-saved-complete": ("草稿 {path}", "draft {path}"),
+    "flushed": (
+        "已入链 {committed},被拒绝 {refused},尚无答复 {undecided}",
+        "recorded {committed}, refused {refused}, not answered yet {undecided}",
+    ),
+    "draft-case": (
+        "案件 {number} · {step} · 发生 {time} · 立案单位 {org}",
+        "case {number} · {step} · happened {time} · case of {org}",
+    ),
+    "has-signed": ("已签名 {key}", "signed: {key}"),
+    "to-sign": ("待签名 {key}", "to sign: {key}"),
     "file-matches": ("一致 {path}", "matches: {path}"),
     "sign-this": ("签名吗?[y/N]", "sign this? [y/N]"),
     "cosigned": (
@@ -424,23 +436,15 @@ MESSAGES: Final[dict[str, Pair]] = {
     ),
 }
 
-
-def complaint(error: FazhiError, language: Language) -> str:
-    """One line for stderr: what went wrong, in the user's language."""
-    in_language = getattr(error, "in_language", None)  # an SDK error knows its sentence, and what is recorded
-    if in_language is not None:
-        text = ledger_messages.printable(in_language(language))
-    else:
-        tables = (MESSAGES, _sdk_sentences(), ledger_messages.MESSAGES)
-        text = ledger_messages.sentence(tables, error.code, error.parameters, language)
-    return f"fazhi: {text}"
-
-
-def _sdk_sentences() -> dict[str, Pair]:
-    """What happened, of the SDK's errors that a command has turned into its own."""
-    import sys
-
-    loaded = sys.modules.get("fazhi_sdk.messages")
-    if loaded is None:
-        return {}
-    return {code: happened for code, (happened, _) in loaded.SENTENCES.items()}
+TODO: Final[dict[str, Pair]] = {
+    "not-connected": ("稍后用 fazhi case flush 送达", "deliver it later with fazhi case flush"),
+    "not-decided": ("稍后用 fazhi case flush 查询结果", "ask for the result later with fazhi case flush"),
+    "too-busy": ("稍后用 fazhi case flush 送达", "deliver it later with fazhi case flush"),
+    "not-authorised": ("请用 --token-file 给出令牌", "give a token with --token-file"),
+    "unknown-case": ("请核对案号、程序和立案单位", "check number, procedure and organisation"),
+    "unknown-org": ("请确认该密钥已登记", "have the key registered"),
+    "signature-missing": ("请其持有人运行 fazhi cosign", "have its holder run fazhi cosign"),
+    "draft-frozen": ("起草时用 --cosigner 列明全部签名人", "name all signers with --cosigner when drafting"),
+    "receipt-failed": ("换一个网关后用 fazhi receipt get 重取", "fetch it from another gateway with fazhi receipt get"),
+}
+"""What to do, in the words of the command line, where the SDK speaks to programmers."""

@@ -64,6 +64,7 @@ def _record(facts: Facts) -> dict[str, Any]:
     return {
         "procedure": record.procedure,
         "case_key": record.case_key.hex(),
+        "case_id": facts.record_result.case_id.hex(),
         "docket_number": facts.docket_number,
         "step": record.step,
         "number_in_case": facts.number_in_case,

@@ -7,7 +7,7 @@ that comes out of receipts and file names is shown through :func:`printable`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from fazhi_ledger import messages as ledger_messages
 from fazhi_ledger.messages import printable
@@ -17,6 +17,9 @@ from fazhi_ledger.result import Finding
 from . import labels, terminal
 from .language import Language
 from .messages import VERIFY
+
+if TYPE_CHECKING:
+    from fazhi_contracts.procedures.ruleset import RuleSet
 
 WRAP_COLUMNS: Final = 100
 _ALWAYS_UNPROVEN: Final = ("content-truth", "before-chain", "declared-times", "whole-case", "old-keys")
@@ -124,7 +127,7 @@ def _facts(facts: Facts, language: Language) -> Iterator[str]:
     yield "  " + _text("block-time", language, time=labels.moment(facts.block_time_ms, offset), height=height)
     yield "  " + _members(facts, language)
     yield from _content(facts, language)
-    yield from _findings(facts, language)
+    yield from _findings(facts, rules, language)
 
 
 def _members(facts: Facts, language: Language) -> str:
@@ -159,14 +162,14 @@ def _content(facts: Facts, language: Language) -> Iterator[str]:
             yield "  " + _text("file-not-given", language, field=file.field, bytes=size, kind=kind, digests=digests)
 
 
-def _findings(facts: Facts, language: Language) -> Iterator[str]:
+def _findings(facts: Facts, rules: RuleSet | None, language: Language) -> Iterator[str]:
     findings = facts.record_result.findings
     if not findings:
         yield "  " + _text("no-findings", language)
         return
     yield "  " + _text("findings", language, count=len(findings))
     for finding in findings:
-        yield f"    {labels.finding(finding, language)}"
+        yield f"    {labels.finding(finding, language, rules)}"
 
 
 def _steps(report: Report, language: Language) -> Iterator[str]:

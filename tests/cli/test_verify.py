@@ -199,6 +199,7 @@ def test_json_has_stable_keys_and_prose_goes_to_stderr(here: Path) -> None:
     assert [step["number"] for step in said["steps"]] == list(range(1, 12))
     assert {step["status"] for step in said["steps"]} == {"passed"}
     assert sorted(said["record"]) == [
+        "case_id",
         "case_key",
         "claimed_time_ms",
         "clear",

@@ -1,0 +1,47 @@
+"""What a command says when it fails: one line, in the user's language.
+
+An SDK error says what happened, whether anything is recorded, and what to do; where the SDK tells a programmer what to
+call, the command line names its own command instead.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from fazhi_ledger import messages as ledger_messages
+from fazhi_ledger.errors import FazhiError
+
+from .language import Language, Pair, choose
+from .messages import MESSAGES, TODO
+
+
+def complaint(error: FazhiError, language: Language) -> str:
+    """One line for stderr: what went wrong and what to do, in the user's language."""
+    happened, todo = _sdk_sentences()
+    outcome = getattr(error, "outcome", None)
+    if outcome is None:
+        tables = (MESSAGES, happened, ledger_messages.MESSAGES)
+        return f"fazhi: {ledger_messages.sentence(tables, error.code, error.parameters, language)}"
+    said: Pair | None = getattr(error, "what", None)  # a contract's own words for a refusal
+    parts = [
+        ledger_messages.sentence((happened, ledger_messages.MESSAGES), error.code, error.parameters, language)
+        if said is None
+        else ledger_messages.printable(choose(said, language))
+    ]
+    parts.append(choose(_outcomes()[outcome], language))
+    if error.code in todo:
+        parts.append(ledger_messages.sentence((TODO, todo), error.code, error.parameters, language))
+    return "fazhi: " + choose((";", "; "), language).join(parts)
+
+
+def _sdk_sentences() -> tuple[dict[str, Pair], dict[str, Pair]]:
+    """What happened and what to do, of the SDK's errors; nothing where no command has loaded the SDK."""
+    loaded = sys.modules.get("fazhi_sdk.messages")
+    if loaded is None:
+        return {}, {}
+    happened = {code: pair for code, (pair, _) in loaded.SENTENCES.items()}
+    return happened, {code: pair for code, (_, pair) in loaded.SENTENCES.items()}
+
+
+def _outcomes() -> dict[object, Pair]:
+    return dict(sys.modules["fazhi_sdk.messages"].OUTCOMES)

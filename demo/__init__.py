@@ -1,0 +1,1 @@
+"""The demo: one case goes by on a real network of four agencies while a node is killed; then everything is verified."""
