@@ -118,11 +118,12 @@ def audit(
 ) -> AuditReport:
     """Audit an archive, given as its bytes in pieces of any size, under the genesis hash that you were given.
 
-    ``processes`` verify signatures (one a core, where not given; 0: none, all in this process); ``observe`` is called
-    with every executed block, in order, before its signatures are known to hold. Faults are reported, not raised.
+    ``processes`` verify signatures beside this one, which executes (one a further core, where not given; 0: all in this
+    process); ``observe`` is called with every executed block, in order, before its signatures are known to hold.
+    Faults are reported, not raised.
     """
     run = _Run(digest_of(genesis_hash), progress, observe)
-    with _Signatures(os.cpu_count() or 1 if processes is None else processes) as signatures:
+    with _Signatures(max(1, (os.cpu_count() or 1) - 1) if processes is None else processes) as signatures:
         try:
             run.carry_out(chunks, signatures)
         except FazhiError as error:

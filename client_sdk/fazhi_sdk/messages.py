@@ -218,10 +218,6 @@ SENTENCES: Final[dict[str, tuple[Pair, Pair]]] = {
         ("网址“{url}”不可用:{reason}", "“{url}” cannot be used: {reason}"),
         ("使用 https://主机:端口;http:// 仅限本机回环地址", "use https://host:port; http:// serves loopback only"),
     ),
-    "unknown-gateway": (
-        ("{url} 的证书不属于创世中的任何成员", "the certificate of {url} belongs to no member of the genesis"),
-        ("请核对网址;不要绕过此检查", "check the address; do not go round this check"),
-    ),
     "bad-answer": (
         ("{url} 的回答不可用:{reason}", "the answer of {url} cannot be used: {reason}"),
         ("请换一个网关并报告运维人员", "use another gateway and tell its operator"),
