@@ -23,7 +23,7 @@ from .limits import (
     MAX_CLIENT_CHECKING_ITEMS,
     MAX_SUBMIT_ITEMS,
 )
-from .mempool import Entry, Mempool
+from .mempool import Entry, Mempool, Refusal
 from .notices import BUSY, INVALID, PENDING, Admission
 from .peers import PeerMisbehaved, hostile_input
 from .verification import Verdicts, Verification, item_job
@@ -42,6 +42,10 @@ class AdmissionHost(Protocol):
     @property
     def genesis_hash(self) -> bytes:
         """The chain's genesis hash."""
+
+    @property
+    def height(self) -> int:
+        """Height of the tip."""
 
     def now_ms(self) -> int:
         """Monotonic time."""
@@ -100,6 +104,9 @@ class _Candidate:
     client: str
     peer: str | None
     """The member that sent it; None for a client of this node."""
+    height: int
+    """The tip against which it was examined."""
+    next_seq: int
     waiting: list[tuple[_Call, int]] = field(default_factory=list)
 
 
@@ -136,9 +143,8 @@ class AdmissionDesk:
             if data not in self._checking:
                 self._enter(outcome)
                 fresh.append(outcome)
-            candidate = self._checking[data]
-            candidate.waiting.append((call, position))
-            candidate.peer = None  # ours to spread now, whoever sent it first
+            outcome.waiting.append((call, position))
+            outcome.peer = None  # ours to spread now, whoever sent it first
             call.answers.append(Admission(outcome.submission_id, PENDING))
             call.open += 1
         first_answers = list(call.answers)
@@ -180,9 +186,13 @@ class AdmissionDesk:
         answer = self._known(submission_id)
         if answer is not None:
             return answer
-        if data not in self._checking:
-            answer = self._check_state(item, data, submission_id) or self._check_room(submission_id, data, client)
-        return answer or _Candidate(item, data, submission_id, host.now_ms(), client, peer)
+        if data in self._checking:
+            return self._checking[data]
+        next_seq = host.lane_position(item)
+        answer = self._check_state(item, data, submission_id, next_seq) or self._check_room(submission_id, data, client)
+        if answer is not None:
+            return answer
+        return _Candidate(item, data, submission_id, host.now_ms(), client, peer, host.height, next_seq)
 
     def _known(self, submission_id: bytes) -> Admission | None:
         if self._mempool.find(submission_id) is not None:
@@ -191,16 +201,12 @@ class AdmissionDesk:
             return Admission(submission_id, INVALID, "quarantined")
         return self._host.committed(submission_id)
 
-    def _check_state(self, item: Item, data: bytes, submission_id: bytes) -> Admission | None:
+    def _check_state(self, item: Item, data: bytes, submission_id: bytes, next_seq: int) -> Admission | None:
         """What lane, mempool and state say. A used seq comes first: what has become of its keys since is no matter."""
+        refusal = self._mempool.check(item, len(data), submission_id, next_seq)
+        if refusal is not None:
+            return _refused(submission_id, refusal)
         try:
-            next_seq = self._host.lane_position(item)
-            refusal = self._mempool.check(item, len(data), submission_id, next_seq)
-            if refusal is not None:
-                retry = BUSY_RETRY_MS if refusal.status == BUSY else 0
-                return Admission(
-                    submission_id, refusal.status, refusal.code, refusal.parameters, checked=True, retry_after_ms=retry
-                )
             self._host.check_item(item)
         except InvalidSubmission as error:
             return Admission(submission_id, INVALID, error.code, error.parameters)
@@ -250,22 +256,16 @@ class AdmissionDesk:
 
     def _admit(self, candidate: _Candidate) -> Admission:
         """The signatures hold; the state may have moved on meanwhile."""
-        known = self._known(candidate.submission_id)
-        if known is not None:
-            return known
-        next_seq = self._host.lane_position(candidate.item)
+        next_seq = candidate.next_seq
+        if candidate.height != self._host.height:
+            known = self._known(candidate.submission_id)
+            if known is not None:
+                return known
+            next_seq = self._host.lane_position(candidate.item)
         size = len(candidate.data)
         refusal = self._mempool.check(candidate.item, size, candidate.submission_id, next_seq)
         if refusal is not None:
-            retry = BUSY_RETRY_MS if refusal.status == BUSY else 0
-            return Admission(
-                candidate.submission_id,
-                refusal.status,
-                refusal.code,
-                refusal.parameters,
-                checked=True,
-                retry_after_ms=retry,
-            )
+            return _refused(candidate.submission_id, refusal)
         entry = Entry(candidate.item, candidate.data, candidate.submission_id, candidate.since_ms)
         self._mempool.admit(entry, next_seq)
         self._host.admitted(entry, local=candidate.peer is None)
@@ -274,3 +274,10 @@ class AdmissionDesk:
 
 def _busy(submission_id: bytes, code: str) -> Admission:
     return Admission(submission_id, BUSY, code, retry_after_ms=BUSY_RETRY_MS)
+
+
+def _refused(submission_id: bytes, refusal: Refusal) -> Admission:
+    retry_ms = BUSY_RETRY_MS if refusal.status == BUSY else 0
+    return Admission(
+        submission_id, refusal.status, refusal.code, refusal.parameters, checked=True, retry_after_ms=retry_ms
+    )

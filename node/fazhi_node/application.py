@@ -22,7 +22,7 @@ from fazhi_ledger.submission import Item
 from fazhi_ledger.validators import ValidatorSet
 
 from .limits import CANDIDATES, QUARANTINE_ITEMS, REBUILD_ATTEMPTS
-from .mempool import Entry, Mempool
+from .mempool import Entry, Mempool, lane_key
 from .notices import Alarm, OwnFault
 from .payload import PayloadCache
 from .storage.chain_store import ChainStore
@@ -55,12 +55,25 @@ class Application:
         self._candidates: dict[bytes, ExecutedBlock] = {}
         self._quarantine: dict[bytes, None] = {}
         self.base: ChainState = store.state()
-        self.payloads = PayloadCache(self.base.suite)
+        self.payloads = PayloadCache(self.base.suite, self._waiting_item)
         self._refresh()
 
     def _refresh(self) -> None:
         self.validators, self.following = self.base.validators()
         self.parameters: Parameters = parameters_of(self.base.view)
+
+    def _waiting_item(self, data: bytes) -> Item | None:
+        entry = self._mempool.find_data(data)
+        return None if entry is None else entry.item
+
+    def unverified(self, block: Block) -> list[Item]:
+        """The items of a block whose signatures this node has not verified: those that are not, as they stand there,
+        in its mempool."""
+        return [item for item in block.items if not self._is_waiting(item)]
+
+    def _is_waiting(self, item: Item) -> bool:
+        entry = self._mempool.find_at(lane_key(item), item.body.seq)
+        return entry is not None and (entry.item is item or entry.item == item)
 
     # What admission asks
 

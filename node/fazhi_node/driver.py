@@ -316,7 +316,7 @@ class Driver:
         except FazhiError as error:
             self._validated(effect, error)
             return
-        jobs = [item_job(self._app.base.suite, item) for item in block.items]
+        jobs = [item_job(self._app.base.suite, item) for item in self._app.unverified(block)]
         self._verification.ask(jobs, lambda verdicts: self._execute(effect, block, all(verdicts)))
 
     def _execute(self, effect: ValidateBlock, block: Block, signatures_hold: bool) -> None:

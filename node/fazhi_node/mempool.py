@@ -116,6 +116,8 @@ class Mempool:
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
         self._by_id: dict[bytes, Entry] = {}
+        self._by_data: dict[bytes, Entry] = {}
+        self._common = _Share()
         self._lanes: dict[LaneKey, _Lane] = {}
         self._by_key: dict[tuple[str, bytes], set[bytes]] = {}
         self._shares: dict[str, _Share] = {}
@@ -142,6 +144,15 @@ class Mempool:
     def find(self, submission_id: bytes) -> Entry | None:
         """The waiting item of that id."""
         return self._by_id.get(submission_id)
+
+    def find_at(self, lane: LaneKey, seq: int) -> Entry | None:
+        """The waiting item at that place of a lane."""
+        held = self._lanes.get(lane)
+        return None if held is None else held.entries.get(seq)
+
+    def find_data(self, data: bytes) -> Entry | None:
+        """The waiting item of exactly these bytes, signatures and records included."""
+        return self._by_data.get(data)
 
     def pending_seq(self, lane: LaneKey) -> int | None:
         """One more than the highest consecutive seq that waits in the lane; None where nothing of it is here."""
@@ -188,10 +199,9 @@ class Mempool:
         within_bytes = share.bytes + size <= bounds.reserved_bytes
         if within_items and within_bytes:
             return None
-        # Over its own share the organisation needs common room, which is half of everything.
-        common_items = sum(max(0, s.items - bounds.reserved_items) for s in self._shares.values())
-        common_bytes = sum(max(0, s.bytes - bounds.reserved_bytes) for s in self._shares.values())
-        if common_items < bounds.items // 2 and common_bytes + size <= bounds.bytes // 2:
+        # Over its own share a member needs common room, which is half of everything.
+        common = self._common
+        if common.items < bounds.items // 2 and common.bytes + size <= bounds.bytes // 2:
             return None
         return Refusal(BUSY, "mempool-full", (("items", len(self._by_id)),))
 
@@ -204,10 +214,8 @@ class Mempool:
         lane.entries[entry.seq] = entry
         self._by_id[entry.submission_id] = entry
         self._by_key.setdefault(entry.lane[:2], set()).add(entry.lane[2])
-        share = self._shares.setdefault(entry.member, _Share())
-        share.items += 1
-        share.bytes += len(entry.data)
-        self.bytes += len(entry.data)
+        self._by_data[entry.data] = entry
+        self._count(entry.member, 1, len(entry.data))
         self._key_items[entry.lane[:2]] = self._key_items.get(entry.lane[:2], 0) + 1
         if item.body.valid_until_ms is not None:
             heapq.heappush(self._expiry, (item.body.valid_until_ms, entry.submission_id))
@@ -248,11 +256,9 @@ class Mempool:
             return None
         lane = self._lanes[entry.lane]
         del lane.entries[entry.seq]
+        del self._by_data[entry.data]
         key = entry.lane[:2]
-        share = self._shares[entry.member]
-        share.items -= 1
-        share.bytes -= len(entry.data)
-        self.bytes -= len(entry.data)
+        self._count(entry.member, -1, -len(entry.data))
         self._key_items[key] -= 1
         self._mark(entry.lane, lane)
         if not lane.entries:
@@ -261,9 +267,20 @@ class Mempool:
             lanes.discard(entry.lane[2])
             if not lanes:
                 del self._by_key[key], self._key_items[key]
-            if share.items == 0:
-                del self._shares[entry.member]
         return entry
+
+    def _count(self, member: str, items: int, size: int) -> None:
+        """Keep the sums right: of all, of the member, and of what members use beyond their shares."""
+        share, common, bounds = self._shares.setdefault(member, _Share()), self._common, self.bounds
+        common.items -= max(0, share.items - bounds.reserved_items)
+        common.bytes -= max(0, share.bytes - bounds.reserved_bytes)
+        share.items += items
+        share.bytes += size
+        self.bytes += size
+        common.items += max(0, share.items - bounds.reserved_items)
+        common.bytes += max(0, share.bytes - bounds.reserved_bytes)
+        if share.items == 0:
+            del self._shares[member]
 
     def lanes_of(self, org: str, key: bytes) -> list[LaneKey]:
         """Lanes of that key in which something waits."""

@@ -8,11 +8,16 @@ arguments). Strict decoding leaves no other freedom.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from fazhi_ledger.block import Block
+from fazhi_ledger.canonical import decode
 from fazhi_ledger.errors import InvalidBlock
+from fazhi_ledger.header import Header
+from fazhi_ledger.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
 from fazhi_ledger.record import records_root
+from fazhi_ledger.shape import as_bytes, as_tuple
 from fazhi_ledger.submission import Item
 from fazhi_ledger.suites import Suite
 
@@ -37,32 +42,46 @@ def check_records_bound(suite: Suite, item: Item) -> None:
         raise InvalidBlock("unbound-records", contract=body.contract, action=body.action)
 
 
-def decode_payload(suite: Suite, payload: bytes) -> tuple[Block, bytes]:
+KnownItem = Callable[[bytes], Item | None]
+"""The decoded item of exactly these bytes, where it is known."""
+
+
+def decode_payload(suite: Suite, payload: bytes, known: KnownItem | None = None) -> tuple[Block, bytes]:
     """The block that ``payload`` encodes, and its hash, which binds every byte of it.
+
+    Most items of a proposal wait here already: ``known`` saves decoding them again.
 
     Raises:
         EncodingError: not the canonical encoding of a block.
         InvalidBlock: the items are not those that the header commits to, or an item's records not those of its body.
     """
-    block = Block.decode(payload)
+    header, parts = as_tuple(decode(payload, max_bytes=MAX_BLOCK_BYTES), "block", length=2)
+    items = []
+    for part in as_tuple(parts, "items"):
+        data = as_bytes(part, "item")
+        item = None if known is None else known(data)
+        if item is None:
+            item = Item.decode(data)
+            check_records_bound(suite, item)
+        items.append(item)
+    block = Block(Header.decode(as_bytes(header, "header", max_length=MAX_HEADER_BYTES)), tuple(items))
     block.check_body(suite)
-    for item in block.items:
-        check_records_bound(suite, item)
     return block, block.hash(suite)
 
 
 class PayloadCache:
     """The payloads decoded last: a proposal is looked at when it arrives, is validated and is decided."""
 
-    def __init__(self, suite: Suite) -> None:
+    def __init__(self, suite: Suite, known: KnownItem | None = None) -> None:
         self._suite = suite
+        self._known = known
         self._decoded: dict[bytes, tuple[Block, bytes]] = {}
 
     def decode(self, payload: bytes) -> tuple[Block, bytes]:
         """See :func:`decode_payload`; failures are not remembered."""
         found = self._decoded.get(payload)
         if found is None:
-            found = decode_payload(self._suite, payload)
+            found = decode_payload(self._suite, payload, self._known)
             self.keep(payload, *found)
         return found
 
