@@ -35,7 +35,7 @@ def ask(home: Path, path: str) -> tuple[int, str]:
         if given is not None:
             settings[name] = given
     host, _, port = str(settings.get("http_listen", "0.0.0.0:7443")).rpartition(":")
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - where the node listens
     connection: http.client.HTTPConnection
     if str(settings.get("http_plain", False)).lower() in ("true", "1", "yes", "on", "t", "y"):
         connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)

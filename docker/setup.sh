@@ -7,18 +7,19 @@
 #   secrets/<org>.passphrase   口令,随机生成 / a random pass phrase each; keep it, without it the key is lost
 #   cards/<org>.card           名片 / the cards
 #   officers/<name>.key .card  执法局四名人员的密钥(试用)/ keys of four people of the bureau, to try things with
-#   genesis.fazhi              创世文件 / the genesis file; its hash is printed at the end
+#   officers/read-tokens       四个网关的读取令牌(试用)/ the gateways' tokens for reading, to try things with
+#   genesis.fazhi .hash        创世文件及其哈希 / the genesis file and its hash
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 image=${FAZHI_IMAGE:-fazhi:latest}
 umask 077
 
-#       org   gateway  中文名称          English name                       role
+# org | 名称 | name | role
 agencies=(
-    "sfj|8441|司法局|Bureau of Justice|supervisor"
-    "zfj|8442|综合行政执法局|Bureau of Integrated Enforcement|"
-    "gzc|8443|公证处|Notary Office|notary"
-    "fy|8444|人民法院|Court|"
+    "sfj|司法局|Bureau of Justice|supervisor"
+    "zfj|综合行政执法局|Bureau of Integrated Enforcement|"
+    "gzc|公证处|Notary Office|notary"
+    "fy|人民法院|Court|"
 )
 bureau=zfj
 #       file      role of the key
@@ -75,7 +76,7 @@ make_genesis() { # of all cards
 
 mkdir -p secrets cards officers
 for agency in "${agencies[@]}"; do
-    IFS='|' read -r org _ zh en role <<< "$agency"
+    IFS='|' read -r org zh en role <<< "$agency"
     make_home "$org" "$zh" "$en" "$role"
 done
 new_passphrase secrets/officers.passphrase
@@ -87,6 +88,10 @@ for agency in "${agencies[@]}"; do
     # Refuses with one sentence where key, certificate, genesis or settings do not belong together.
     checked=$(in_home "$org" fazhi-node run --check --passphrase-file /run/secrets/passphrase < /dev/null)
 done
+for agency in "${agencies[@]}"; do
+    org=${agency%%|*}
+    printf 'https://%s:7443 %s\n' "$org" "$(in_home "$org" head -n 1 keys/read-tokens < /dev/null)"
+done > officers/read-tokens
 say "创世哈希 / genesis hash:"
-grep --only-matching --extended-regexp '[0-9a-f]{64}' <<< "$checked"
+grep --only-matching --extended-regexp '[0-9a-f]{64}' <<< "$checked" | tee genesis.hash
 say "下一步 / next: docker compose up --detach; docker compose ps"
