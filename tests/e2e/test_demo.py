@@ -1,0 +1,118 @@
+"""The demo as a newcomer runs it: all of it, interrupted in the middle, and asked for what cannot be."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
+
+from demo.story import evidence_step, path_through
+from tests.cli.commands import fazhi
+from tests.conftest import ROOT
+from tests.e2e.processes import commands_naming, demo, end, wait_for
+
+
+def test_the_demo_shows_everything_and_leaves_nothing_running(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = demo(out, LANG="en_GB.UTF-8")
+    try:
+        printed, complaints = process.communicate(timeout=110)
+    finally:
+        end(process)
+    assert (process.returncode, complaints) == (0, ""), printed + complaints
+    steps = path_through(load_builtin_rule_set(BUILTIN_PROCEDURES[0]))
+    assert [step.code for step in steps][::10] == ["LEAD", "CLOSED"]
+    for zh, en in ((step.zh, step.en) for step in steps):
+        assert f"{zh} {en}" in printed
+    for said in ("kill -9", "caught up", "findings: 1", f"fazhi verify × {len(steps)}", "CLEAN"):
+        assert said in printed, said
+    assert printed.count("INVALID") == 2
+    assert commands_naming(out) == []
+    assert list(out.rglob("*.pid")) == []
+
+    names = sorted(path.name for path in (out / "receipts").iterdir())
+    assert names == [f"{n:02d}-{step.code}.receipt.json" for n, step in enumerate(steps, 1)]
+    hash_text = (out / "genesis-hash.txt").read_text().strip()
+    hints = [line.split()[1:] for line in printed.splitlines() if line.startswith("  ") and " --genesis-hash " in line]
+    assert [hint[0] for hint in hints] == ["verify", "verify", "audit"]
+    assert all(hint[-1] == hash_text for hint in hints)
+    assert [fazhi(*hint, cwd=ROOT).code for hint in hints] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_stops_its_nodes(tmp_path: Path, number: signal.Signals) -> None:
+    out = tmp_path / "out"
+    process = demo(out)
+    try:
+        wait_for("a receipt", lambda: list(out.glob("receipts/*.json")) or process.poll() is not None)
+        process.send_signal(number)
+        printed, complaints = process.communicate(timeout=60)
+    finally:
+        end(process)
+    assert process.returncode == 128 + number, printed + complaints
+    assert "interrupted" in complaints
+    assert commands_naming(out) == []
+    assert list(out.rglob("*.pid")) == []
+
+
+def test_make_stop_ends_what_a_killed_demo_left(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = demo(out)
+    try:
+        wait_for("nodes", lambda: len(list(out.rglob("network/*.pid"))) == 4 or process.poll() is not None)
+        process.kill()
+        process.wait()
+        assert len(commands_naming(out)) == 4
+    finally:
+        end(process)
+        subprocess.run(["bash", str(ROOT / "scripts" / "stop.sh"), str(out)], check=True, capture_output=True)
+    wait_for("the nodes' end", lambda: not commands_naming(out))
+
+
+def test_it_never_empties_a_folder_of_somebody_else(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    process = demo(tmp_path)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "OUT=" in complaints
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"PROCEDURE": "nothing"}, "penalty"),
+        ({"EVIDENCE": "/nowhere"}, "no folder"),
+        ({"EVIDENCE": "{empty}"}, "no file"),
+    ],
+)
+def test_settings_that_cannot_be(tmp_path: Path, environment: dict[str, str], said: str) -> None:
+    (tmp_path / "empty").mkdir()
+    given = {name: value.format(empty=tmp_path / "empty") for name, value in environment.items()}
+    process = demo(tmp_path / "out", **given)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said in complaints
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("procedure", BUILTIN_PROCEDURES)
+def test_every_built_in_procedure_can_be_walked(procedure: str) -> None:
+    rules = load_builtin_rule_set(procedure)
+    steps = path_through(rules)
+    assert steps[0].initial
+    assert steps[-1].terminal
+    assert evidence_step(steps).signing.minimum == max(step.signing.minimum for step in steps)
+
+
+def test_shipped_evidence_is_what_its_names_say() -> None:
+    folder = ROOT / "demo" / "evidence"
+    starts = {path.suffix: path.read_bytes()[:12] for path in folder.iterdir()}
+    assert starts[".jpg"].startswith(b"\xff\xd8\xff")
+    assert starts[".pdf"].startswith(b"%PDF-")
+    assert starts[".wav"][:4] + starts[".wav"][8:12] == b"RIFFWAVE"
+    assert starts[".mp4"][4:8] == b"ftyp"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 100_000
