@@ -61,8 +61,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "unknown-submission": ("链上没有这份提交。", "This submission is not on the chain."),
     "unknown-block": ("还没有高度为 {height} 的区块。", "There is no block of height {height} yet."),
     "unknown-record": (
-        "该提交没有第 {record} 条记录(共 {records} 条,结果 {code})。",
-        "The submission has no record {record} (it has {records}, result {code}).",
+        "该提交没有第 {record} 条记录(共 {records} 条,结果 {result})。",
+        "The submission has no record {record} (it has {records}, result {result}).",
     ),
     "no-checkpoint": ("链上还没有任何区块。", "There is no block on the chain yet."),
     "not-older": ("高度 {older} 不早于 {newer}。", "Height {older} is not older than {newer}."),

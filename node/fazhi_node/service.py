@@ -22,7 +22,7 @@ from .exits import Exit, Stop
 from .gateway.hub import Hub
 from .machine import Machine, MachineConfig
 from .notebook import DirectoryNotebook
-from .notices import Alarm, BlockCommitted, EvidenceFound, Notice, OwnFault, PeerFault
+from .notices import Admission, Alarm, BlockCommitted, EvidenceFound, Notice, OwnFault, PeerFault
 from .ports import Ports
 from .prepare import Prepared
 from .service_stops import stop_of
@@ -272,6 +272,10 @@ class Service:
         except Exception as error:
             self.fail(error)
             raise
+
+    def submission(self, submission_id: bytes) -> Admission | None:
+        """What this node knows of a submission."""
+        return self.machine.submission(submission_id)
 
 
 def _traceback(error: BaseException) -> str:

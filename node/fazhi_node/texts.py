@@ -193,6 +193,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "interrupted": ("已中断。", "Interrupted."),
 }
 
+_PLACE = re.compile(r"\{([a-z_]+)\}")
 _SAFE = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -210,13 +211,12 @@ def sentence(code: str, parameters: tuple[Parameter, ...], language: Language) -
     it.
     """
     values = {name: printable(str(value)) for name, value in parameters}
-    for table in _tables():
-        pair = table.get(code)
-        if pair is not None:
-            try:
-                return pair[0 if language == "zh" else 1].format(**values)
-            except (KeyError, IndexError, ValueError):
-                continue
+    index = 0 if language == "zh" else 1
+    found = [table[code][index] for table in _tables() if code in table]
+    fitting = next((text for text in found if set(_PLACE.findall(text)) <= set(values)), None)
+    text = fitting or next(iter(found), None)
+    if text is not None:
+        return _PLACE.sub(lambda place: values.get(place[1], "?"), text)
     details = ", ".join(f"{name}={value}" for name, value in values.items())
     return f"{code} ({details})" if details else code
 

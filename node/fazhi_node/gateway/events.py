@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query
-from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
-from starlette.responses import Response
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.responses import Response, StreamingResponse
 
 from ..queries import ChainEvent
 from .context import Context, records_json
@@ -32,7 +32,7 @@ def event_routes(context: Context) -> APIRouter:
 
     @router.get(
         "/v1/events",
-        response_class=EventSourceResponse,
+        response_class=StreamingResponse,
         responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     )
     async def events(
@@ -49,7 +49,9 @@ def event_routes(context: Context) -> APIRouter:
             start = (int(height), int(index))
         if context.hub.streams >= context.event_streams:
             raise busy("too-many-streams", 30, limit=context.event_streams)
-        return EventSourceResponse(_stream(context, start), headers={"X-Accel-Buffering": "no"})
+        return StreamingResponse(
+            _stream(context, start), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        )
 
     return router
 

@@ -37,6 +37,9 @@ class Submitter(Protocol):
     ) -> list[Admission]:
         """Answers that can be given at once; ``done`` is called once when all signatures have been looked at."""
 
+    def submission(self, submission_id: bytes) -> Admission | None:
+        """What is known of a submission."""
+
 
 class SubmitRoute:
     """The route, with its bounds."""
@@ -151,6 +154,11 @@ class SubmitRoute:
             checked.cancel()
             raise
         try:
+            for submission_id in waiter.ids:
+                # Decided already, before `done` was called: so it is with a single member.
+                news = self._machine.submission(submission_id)
+                if news is not None and news.final:
+                    waiter.tell(news)
             if wait_ms:
                 await waiter.wait(max(0.0, deadline - loop.time()))
         finally:

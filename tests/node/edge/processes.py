@@ -170,19 +170,28 @@ class NodeProcess:
 
 
 class Network:
-    """A consortium of four, its nodes, and officers who sign."""
+    """A consortium, of four unless said, its nodes, and an officer who signs."""
 
-    def __init__(self, directory: Path, *, plain: bool = False, init: Sequence[str] = (), genesis: Sequence[str] = ()):
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        orgs: Sequence[str] = ORGS,
+        plain: bool = False,
+        init: Sequence[str] = (),
+        genesis: Sequence[str] = (),
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.directory = directory
-        ports = free_ports(2 * len(ORGS))
+        ports = free_ports(2 * len(orgs))
         self.nodes: list[NodeProcess] = []
-        for number, org in enumerate(ORGS):
+        for number, org in enumerate(orgs):
             http_port, p2p_port = ports[2 * number : 2 * number + 2]
             home = directory / org
             url = f"http://127.0.0.1:{http_port}" if plain else f"https://127.0.0.1:{http_port}"
             arguments = ["init", "--org", org, "--name", f"机关{org}", "--home", str(home), "--no-passphrase"]
             assert main([*arguments, "--url", url, "--p2p", f"127.0.0.1:{p2p_port}", *init]) == 0
-            self.nodes.append(NodeProcess(org, home, http_port, p2p_port, plain))
+            self.nodes.append(NodeProcess(org, home, http_port, p2p_port, plain, environment or {}))
         self.officer = SoftwareSigner(SUITE, hashlib.sha256(b"officer").digest())
         card = directory / "officer.card"
         card.write_bytes(officer_card("zfj", self.officer, ["officer"]))
