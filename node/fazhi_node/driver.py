@@ -9,6 +9,7 @@ is never entered from within another.
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import Final, Protocol
 
 from fazhi_consensus.effects import (
@@ -49,8 +50,8 @@ from fazhi_ledger.keys import Signer
 from fazhi_ledger.validators import ValidatorSet
 
 from .application import Application
-from .frames import ConsensusMessage
-from .limits import CUT_DELAY_MS, CUT_LOAD_ITEMS
+from .frames import ConsensusMessage, split_items
+from .limits import CUT_DELAY_MS, CUT_LOAD_ITEMS, MAX_GOSSIP_ITEMS
 from .mempool import Mempool
 from .outbox import Outbox
 from .peers import PeerMisbehaved, PeerTable, hostile_input
@@ -183,10 +184,14 @@ class Driver:
         self.feed(DecidedBySync(height, certificate))
 
     def repeat_to(self, org: str) -> None:
-        """A peer just connected may have missed what we last said of the height in flight, of each kind."""
+        """A peer just connected may have missed what we last said of the height in flight, of each kind, and what waits
+        here."""
         if self._peers.get(org).may_be_told(self._clock.monotonic_ms()):
             for message in self._said.values():
                 self._outbox.send(org, message)
+            oldest = [entry.data for entry in islice(self._mempool.entries(), MAX_GOSSIP_ITEMS)]
+            for items in split_items(oldest):
+                self._outbox.send(org, items)
 
     def feed(self, event: Event) -> None:
         """Take one event, and all that follows from it. Within a step it waits for its turn."""
@@ -260,14 +265,22 @@ class Driver:
             self.feed(WorkWaiting(self._tip + 1))
         self.propose()
 
-    def _set_heartbeat(self) -> None:
+    def _heartbeat_wait_ms(self) -> int:
+        """How long until a heartbeat is our business. The proposer's clock may be behind ours: unless that is us, we
+        give it time before we call it late."""
+        parameters = self._app.parameters
         wait_ms = self._app.heartbeat_wait_ms(self._clock.now_ms())
-        heartbeat_ms = self._app.parameters.get("heartbeat_ms")
+        if self.my_index() == self._app.validators.proposer(self._tip + 1, 0):
+            return wait_ms
+        return wait_ms + min(parameters.get("max_clock_skew_ms"), parameters.get("heartbeat_ms") // 2)
+
+    def _set_heartbeat(self) -> None:
         # A clock that was set back would have us wait for years: look again after at most one period.
-        self._clock.set_timer(HEARTBEAT_TIMER, max(1, min(wait_ms, heartbeat_ms)))
+        wait_ms = min(self._heartbeat_wait_ms(), self._app.parameters.get("heartbeat_ms"))
+        self._clock.set_timer(HEARTBEAT_TIMER, max(1, wait_ms))
 
     def _heartbeat(self) -> None:
-        if self._app.heartbeat_wait_ms(self._clock.now_ms()) > 0:
+        if self._heartbeat_wait_ms() > 0:
             self._set_heartbeat()
             return
         self.feed(WorkWaiting(self._tip + 1))
