@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -32,6 +33,7 @@ STATE_NAME: Final = "devnet.json"
 FORMAT: Final = "fazhi-devnet/1"
 READY_S: Final = 20.0
 STOP_S: Final = 10.0
+POLL_S: Final = 0.02
 LOG_TAIL: Final = 6
 
 MEMBERS: Final = (
@@ -252,7 +254,7 @@ class Devnet:
                 elif time.monotonic() > deadline:
                     raise self._failed(org, f"not ready within {ready_s:.0f} s")
             if waiting:
-                time.sleep(0.02)
+                self._ends_within(waiting[0], POLL_S)
 
     def stop(self, org: str) -> None:
         """End one node in an orderly way; kill it where it does not end in time."""
@@ -294,16 +296,33 @@ class Devnet:
                 return
 
     def _ended(self, org: str, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        while self.is_running(org):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.01)
+        if self.is_running(org) and not self._ends_within(org, seconds):
+            return False
         self._children.pop(org, None)
         if self.nodes[org].pid is not None:
             self.nodes[org] = replace(self.nodes[org], pid=None, started=None)
             self._remember()
         return True
+
+    def _ends_within(self, org: str, seconds: float) -> bool:
+        """Wait until the node's process ends, at most ``seconds``; whether it did."""
+        node, child = self.nodes[org], self._children.get(org)
+        if child is not None:
+            try:
+                child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                return False
+            return True
+        if node.pid is None:
+            return True
+        try:
+            process = os.pidfd_open(node.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            return bool(select.select([process], [], [], seconds)[0])
+        finally:
+            os.close(process)
 
     def _failed(self, org: str, reason: str) -> DevnetError:
         try:

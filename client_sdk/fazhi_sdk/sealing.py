@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -160,7 +161,7 @@ def _opened(path: str) -> Iterator[tuple[int, os.stat_result]]:
         before = os.fstat(fd)
         _refuse_irregular(path, before)
         if 0 <= time.time_ns() - before.st_ctime_ns < CLOCK_GRAIN_NS:
-            time.sleep(CLOCK_GRAIN_NS / 1e9)
+            threading.Event().wait(CLOCK_GRAIN_NS / 1e9)  # nothing tells of a tick: its time must pass
             before = os.fstat(fd)
         yield fd, before
     except FileNotFoundError:

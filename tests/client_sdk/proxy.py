@@ -23,6 +23,7 @@ class Proxy:
         self.meddle: Meddle | None = None
         self.before: Callable[[str, bytes], tuple[int, bytes] | None] | None = None
         self.seen: list[str] = []
+        self.headers: dict[str, str] = {}
         self.url = ""
         self._target = target
         self._token = token
@@ -68,7 +69,7 @@ class Proxy:
                 made = answer.status, await answer.read()
         if self.meddle is not None:
             made = self.meddle(name, *made) or made
-        return web.Response(status=made[0], body=made[1], content_type="application/json")
+        return web.Response(status=made[0], body=made[1], content_type="application/json", headers=self.headers)
 
     def close(self) -> None:
         """End the server."""

@@ -48,15 +48,17 @@ def test_clean(built: tuple[GenesisFile, Blocks]) -> None:
     assert report.head_hash == Block.decode(blocks[-1][0]).hash(file.genesis.suite)
 
 
-def test_many_signatures_in_processes() -> None:
-    file, blocks = build_chain(blocks=5, items_a_block=500)
+def test_many_signatures_in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fazhi_sdk.audit.INLINE_SIGNATURES", 100)
+    monkeypatch.setattr("fazhi_sdk.audit.JOB_SIGNATURES", 50)
+    file, blocks = build_chain(blocks=5, items_a_block=100)
     report = run(file, blocks, processes=2)
     assert report.clean
-    assert (report.signatures, report.processes) == (2500 + 15, 2)
+    assert (report.signatures, report.processes) == (500 + 15, 2)
     broken = Block.decode(blocks[4][0])
-    one = broken.items[499]
+    one = broken.items[99]
     forged = Item(one.body_bytes, (bytes(64),), one.records)
-    blocks[4] = reseal(file, Block(broken.header, (*broken.items[:499], forged)))
+    blocks[4] = reseal(file, Block(broken.header, (*broken.items[:99], forged)))
     fault = run(file, blocks, processes=2).fault
     assert fault is not None
     assert fault.height == 5

@@ -26,7 +26,7 @@ async def stream_archive(
 
     try:
         found = await gateways.fetch_genesis(check)
-        await gateways.pin(genesis_file(found, trusted, "").genesis)
+        gateways.pin(genesis_file(found, trusted, "").genesis)
         async for chunk in gateways.stream("/v1/archive"):
             yield chunk
     finally:

@@ -101,7 +101,7 @@ class Chain:
             raise
         try:
             trust = await learn_chain(box, worker, gateways, trusted, genesis)
-            await gateways.pin(trust.genesis)
+            gateways.pin(trust.genesis)
         except BaseException:
             await gateways.close()
             box.close()

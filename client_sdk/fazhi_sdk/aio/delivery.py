@@ -63,11 +63,13 @@ class Delivery:
         self._trust = trust
         self._worker = worker
         self._waiting: dict[bytes, asyncio.Future[Outcome | SdkError]] = {}
-        self._in_flight: set[bytes] = set()
+        self._sending: set[bytes] = set()
+        self._resting: set[bytes] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
-        self._posts = asyncio.Semaphore(MAX_POSTS)
+        self._posts = 0
+        self._busy: TooBusy | None = None
         self._proofs = asyncio.Semaphore(MAX_PROOFS)
         self._retry_s = FIRST_RETRY_S
 
@@ -96,12 +98,14 @@ class Delivery:
         for entry in await self._worker.run(lambda: [self._outbox.entry(item_id) for item_id in futures]):
             if entry is not None and entry.id is not None and (entry.decided or entry.status in UNUSED):
                 self._answer(entry.id, Outcome(entry))
+        self._resting.difference_update(futures)  # somebody asks: try now
         self.start()
         done: dict[bytes, Outcome | SdkError] = {}
         if futures:
             await asyncio.wait(futures.values(), timeout=timeout_s)
         for item_id, future in futures.items():
-            done[item_id] = future.result() if future.done() else NotDecided("not-decided", seconds=int(timeout_s))
+            late = self._busy or NotDecided("not-decided", seconds=int(timeout_s))
+            done[item_id] = future.result() if future.done() else late
         return done
 
     # -- rounds -------------------------------------------------------------------------------------
@@ -116,34 +120,51 @@ class Delivery:
                 self._fail(list(self._waiting), error)
 
     async def _send_due(self) -> None:
-        entries = await self._worker.run(lambda: self._outbox.due(MAX_ITEMS * MAX_POSTS))
-        fresh = [entry for entry in entries if entry.id is not None and entry.id not in self._in_flight]
-        for batch in _batches(fresh):
-            self._in_flight.update(entry.id for entry in batch if entry.id is not None)
+        """One request for all that is due; while the most requests are under way, what comes up meanwhile waits to be
+        sent together.
+        """
+        if self._posts >= MAX_POSTS:
+            return
+        held = self._sending | self._resting
+        entries = await self._worker.run(lambda: self._outbox.due(MAX_ITEMS + len(held)))
+        batch = _batch([entry for entry in entries if entry.id is not None and entry.id not in held])
+        if batch:
+            self._posts += 1
+            self._sending.update(entry.id for entry in batch if entry.id is not None)
             task = asyncio.get_running_loop().create_task(self._deliver(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            self._wake.set()  # there may be more
 
     async def _deliver(self, batch: Sequence[Entry]) -> None:
         ids = [entry.id for entry in batch if entry.id is not None]
-        pauses: list[float | None] = []
+        rests: list[float | None] = [None] * len(batch)
         try:
-            async with self._posts:
-                words = await self._post(batch)
-            self._retry_s = FIRST_RETRY_S
-            pauses = await asyncio.gather(*(self._take(entry, word) for entry, word in zip(batch, words, strict=True)))
+            words = await self._post(batch)
+            self._retry_s, self._busy = FIRST_RETRY_S, None
+            rests = await asyncio.gather(*(self._take(entry, word) for entry, word in zip(batch, words, strict=True)))
+        except TooBusy as error:  # they are there: those who wait go on waiting
+            self._busy = error
+            rests = [error.retry_after_s] * len(batch)
         except ConnectionFailed as error:
-            pauses.append(error.retry_after_s if isinstance(error, TooBusy) else self._pause())
+            rests = [self._pause()] * len(batch)
             # Nobody is there: those that wait for others in the outbox wait in vain, too.
-            self._fail([*ids, *(item_id for item_id in list(self._waiting) if item_id not in self._in_flight)], error)
+            self._fail([*ids, *(item_id for item_id in list(self._waiting) if item_id not in self._sending)], error)
         except SdkError as error:
-            pauses.append(self._pause())
+            rests = [self._pause()] * len(batch)
             self._fail(ids, error)
         finally:
-            self._in_flight.difference_update(ids)
-        again = [seconds for seconds in pauses if seconds is not None]
-        if again:
-            asyncio.get_running_loop().call_later(min(again), self._wake.set)
+            self._posts -= 1
+            self._sending.difference_update(ids)
+        for item_id, seconds in zip(ids, rests, strict=True):
+            if seconds is not None:
+                self._resting.add(item_id)
+                asyncio.get_running_loop().call_later(seconds, self._rested, item_id)
+        self._wake.set()
+
+    def _rested(self, item_id: bytes) -> None:
+        self._resting.discard(item_id)
+        self._wake.set()
 
     def _pause(self) -> float:
         """The next step of a growing pause."""
@@ -178,6 +199,8 @@ class Delivery:
                 status = EXPIRED if word.code == "expired" else INVALID if word.status == "invalid" else CONFLICT
                 await self._settle(entry, Verdict(entry.id, status, word.code, word.parameters))
                 return None
+        except TooBusy as error:
+            return error.retry_after_s
         except SdkError as error:
             self._gateways.demote(word.url)
             self._fail([entry.id], error)
@@ -256,18 +279,14 @@ class Delivery:
             future.set_result(answer)
 
 
-def _batches(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """The entries in order, cut into requests of bounded count and size."""
-    batches: list[list[Entry]] = []
+def _batch(entries: Sequence[Entry]) -> list[Entry]:
+    """The first of the entries, as many as one request may hold."""
     size = 0
-    for entry in entries:
-        length = len(entry.item or b"")
-        if not batches or len(batches[-1]) >= MAX_ITEMS or size + length > MAX_BYTES:
-            batches.append([])
-            size = 0
-        batches[-1].append(entry)
-        size += length
-    return batches
+    for position, entry in enumerate(entries):
+        size += len(entry.item or b"")
+        if position and (position >= MAX_ITEMS or size > MAX_BYTES):
+            return list(entries[:position])
+    return list(entries)
 
 
 def _words(answer: Answer, ids: Sequence[bytes]) -> list[Word]:

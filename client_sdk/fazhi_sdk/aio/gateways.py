@@ -119,6 +119,7 @@ class Gateways:
         self._all = [Gateway(url, tokens.get(url) if isinstance(token, Mapping) else token) for url in addresses]
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
+        self._known: frozenset[bytes] = frozenset()
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -131,21 +132,17 @@ class Gateways:
             await self._session.close()
             self._session = None
 
-    async def pin(self, genesis: Genesis) -> None:
+    def pin(self, genesis: Genesis) -> None:
         """Pin every gateway to the certificate of its member, found by its address in the genesis.
 
-        An address that the genesis does not name (a translated or internal one) is asked for its certificate now, which
-        must be some member's; it stays unpinned, and unused, while it cannot be reached.
+        An address that the genesis does not name (a translated or internal one) is asked for its certificate when it is
+        first used, and pinned to it if that is some member's.
         """
         members = {parse_url(member.gateway_url): member.tls_fingerprint for member in genesis.members}
-        known = set(members.values())
+        self._known = frozenset(members.values())
         for gateway in self._all:
-            if gateway.pin is None and gateway.url.startswith("https:"):
+            if gateway.url.startswith("https:"):
                 gateway.pin = members.get(gateway.url)
-                if gateway.pin is None:
-                    shown = await _shown_certificate(gateway.url)
-                    gateway.pin = shown if shown in known else None
-        self._known = known
 
     def _in_order(self, first: str | None = None) -> list[Gateway]:
         now = time.monotonic()
@@ -249,6 +246,7 @@ class Gateways:
     ) -> Answer:
         import aiohttp
 
+        security = await self._tls(gateway) if pinned else not gateway.url.startswith("https:")
         headers = {} if content_type is None else {"Content-Type": content_type}
         if pinned and gateway.token is not None:
             headers["Authorization"] = f"Bearer {gateway.token}"
@@ -258,7 +256,7 @@ class Gateways:
                 gateway.url + path,
                 data=body,
                 headers=headers,
-                ssl=_tls(gateway, pinned),
+                ssl=security,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout_s or self._timeout_s, sock_connect=CONNECT_S),
             ) as response:
@@ -280,7 +278,11 @@ class Gateways:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self._timeout_s)
             try:
                 response = await self._client().get(
-                    gateway.url + path, headers=headers, ssl=_tls(gateway, True), timeout=timeout, allow_redirects=False
+                    gateway.url + path,
+                    headers=headers,
+                    ssl=await self._tls(gateway),
+                    timeout=timeout,
+                    allow_redirects=False,
                 )
             except (aiohttp.ClientError, TimeoutError, OSError, ConnectionFailed) as error:
                 failures.append(_unreachable(gateway.url, type(error).__name__))
@@ -298,6 +300,21 @@ class Gateways:
                 return
         raise _worst(failures)
 
+    async def _tls(self, gateway: Gateway) -> Any:
+        """How the connection is secured: by the member's certificate, whoever signed it; members sign their own."""
+        import aiohttp
+
+        if gateway.url.startswith("http:"):
+            return True
+        if gateway.pin is None:
+            shown = await _shown_certificate(gateway.url)
+            if shown is None:
+                raise _unreachable(gateway.url, "no TLS connection")
+            if shown not in self._known:
+                raise _unreachable(gateway.url, "its certificate belongs to no member of the genesis")
+            gateway.pin = shown
+        return aiohttp.Fingerprint(gateway.pin)
+
     def _client(self) -> aiohttp.ClientSession:
         import aiohttp
 
@@ -307,19 +324,6 @@ class Gateways:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )  # fmt: skip
         return self._session
-
-
-def _tls(gateway: Gateway, pinned: bool) -> Any:
-    """How the connection is secured: by the member's certificate, whoever signed it; members sign their own."""
-    import aiohttp
-
-    if gateway.url.startswith("http:"):
-        return True
-    if not pinned:
-        return False
-    if gateway.pin is None:
-        raise _unreachable(gateway.url, "its certificate belongs to no member of the genesis")
-    return aiohttp.Fingerprint(gateway.pin)
 
 
 async def _bounded(response: aiohttp.ClientResponse, url: str) -> bytes:
