@@ -17,7 +17,7 @@ from .context import Context
 from .events import event_routes
 from .problems import MEDIA_TYPE as PROBLEM_TYPE
 from .problems import Problem, response
-from .reads import chain_routes, health_routes, submission_routes
+from .reads import block_routes, checkpoint_routes, health_routes, state_routes, submission_routes
 from .shell import REPORTED
 from .submit import MEDIA_TYPE, SUBMIT_PATH, SubmitRoute
 
@@ -32,10 +32,8 @@ def make_app(context: Context, submit: SubmitRoute, failed: Callable[[BaseExcept
     """The application without the front and the shell (:mod:`.front`, :mod:`.shell`)."""
     app = FastAPI(title="fazhi", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None)
     app.add_route(SUBMIT_PATH, submit.answer, methods=["POST"], include_in_schema=False)
-    app.include_router(health_routes(context))
-    app.include_router(submission_routes(context))
-    app.include_router(chain_routes(context))
-    app.include_router(event_routes(context))
+    for routes in (health_routes, submission_routes, state_routes, block_routes, checkpoint_routes, event_routes):
+        app.include_router(routes(context))
     _add_handlers(app, context, failed)
     _describe(app, submit)
     return app

@@ -74,8 +74,8 @@ def health_routes(context: Context) -> APIRouter:
     return router
 
 
-def chain_routes(context: Context) -> APIRouter:
-    """Blocks, archive, checkpoints."""
+def block_routes(context: Context) -> APIRouter:
+    """Blocks and the archive."""
     router = APIRouter(tags=["chain"])
     reader = context.reader
 
@@ -107,6 +107,14 @@ def chain_routes(context: Context) -> APIRouter:
         """The whole chain as of now in the archive's format, for an audit."""
         # A plain iterator is read on a worker thread: what it reads was decided and never changes.
         return StreamingResponse(reader.archive(), media_type="application/octet-stream")
+
+    return router
+
+
+def checkpoint_routes(context: Context) -> APIRouter:
+    """Certified headers, how they belong together, and who certifies."""
+    router = APIRouter(tags=["chain"])
+    reader = context.reader
 
     @router.get("/v1/checkpoint", response_model=schemas.CertifiedHeader)
     async def checkpoint(height: Annotated[int | None, Query(ge=1, le=MAX_HEIGHT)] = None) -> Response:
@@ -155,7 +163,7 @@ def chain_routes(context: Context) -> APIRouter:
 
 
 def submission_routes(context: Context) -> APIRouter:
-    """Submissions, lanes, keys, cases."""
+    """Submissions and their proofs."""
     router = APIRouter(tags=["records"])
     reader = context.reader
 
@@ -195,6 +203,14 @@ def submission_routes(context: Context) -> APIRouter:
         if context.pending(wanted):
             raise Problem(404, "not-committed", {"what": submission_id})
         return answer(submission_proof(context, wanted, record))
+
+    return router
+
+
+def state_routes(context: Context) -> APIRouter:
+    """Lanes, keys, cases."""
+    router = APIRouter(tags=["records"])
+    reader = context.reader
 
     @router.get("/v1/lanes/{org}/{key}/{lane}", response_model=schemas.LaneAnswer)
     async def lane(org: OrgPath, key: HexPath, lane: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> Response:

@@ -13,7 +13,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 import grpc.aio
-from fazhi_ledger.errors import EncodingError
+from fazhi_ledger.errors import EncodingError, InvariantBroken
 
 from ..exits import Exit, Stop
 from .frames import SendQueue, unpack
@@ -158,7 +158,8 @@ class PeerNetwork:
     async def _serve(self, requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         org = await self._admit(context)
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - for the type checker
+        if task is None:
+            raise InvariantBroken("a handler runs in a task")
         mine = self._incoming.setdefault(org, [])
         mine.append(task)
         if len(mine) > STREAMS_PER_MEMBER:
