@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fazhi_contracts.admission import lane_position, parameters_of
+from fazhi_contracts.admission import lane_position, parameters_of, select_items
 from fazhi_contracts.chain import ChainState, ExecutedBlock, build_block, check_block, context_of
 from fazhi_contracts.execution import check_item, execute_block
 from fazhi_ledger.block import Block
@@ -108,63 +108,51 @@ class Application:
     def build(self, clock_ms: int, *, allow_empty: bool) -> Proposal | None:
         """A block of what waits, or None where nothing does and an empty one is not wanted."""
         time_ms = proposal_time_ms(clock_ms, self.base.time_ms)
-        barred: set[bytes] = set()
-        entries = self._choose(time_ms, barred)
-        for attempt in range(REBUILD_ATTEMPTS):
+        entries = self._choose(time_ms)
+        for _ in range(REBUILD_ATTEMPTS):
             if not entries and not allow_empty:
                 return None
-            result = self._try(entries, time_ms, barred)
-            if isinstance(result, ExecutedBlock):
-                return self._proposal(result)
-            # What stood before the item that failed is sound: the last attempts make do with it.
-            last = attempt >= REBUILD_ATTEMPTS - 2
-            entries = entries[:result] if last else self._choose(time_ms, barred)
+            try:
+                return self._proposal(build_block(self.base, self._me, time_ms, [entry.item for entry in entries]))
+            except InvalidBlock:
+                entries = self._sound(entries, time_ms)
+            except StorageError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a contract raises must not stop us from proposing
+                self._quarantine_culprit([entry.item for entry in entries], time_ms, error)
+                left = [entry for entry in entries if not self.is_quarantined(entry.submission_id)]
+                entries = left if len(left) < len(entries) else []  # nobody to blame: propose without any
         return None
 
-    def _choose(self, time_ms: int, barred: set[bytes]) -> list[Entry]:
-        def usable(entry: Entry) -> bool:
+    def _choose(self, time_ms: int) -> list[Entry]:
+        def timely(entry: Entry) -> bool:
             until = entry.item.body.valid_until_ms
-            return entry.submission_id not in barred and (until is None or time_ms <= until)
+            return until is None or time_ms <= until
 
         parameters = self.parameters
-        return self._mempool.take(parameters.get("max_block_items"), parameters.get("max_block_bytes"), usable)
+        return self._mempool.take(parameters.get("max_block_items"), parameters.get("max_block_bytes"), timely)
 
-    def _try(self, entries: Sequence[Entry], time_ms: int, barred: set[bytes]) -> ExecutedBlock | int:
-        """Build with these items. Where that fails, sort out which of them are to blame; answers how many are sound."""
-        items = [entry.item for entry in entries]
+    def _sound(self, entries: Sequence[Entry], time_ms: int) -> list[Entry]:
+        """Those that can stand together. Of the others, what the state no longer allows is dropped; what only another
+        item of this block keeps out waits."""
         try:
-            return build_block(self.base, self._me, time_ms, items)
-        except InvalidBlock as error:
-            details = dict(error.parameters)
-            index = details.pop("index", None)
-            if not isinstance(index, int):
-                raise
-            self._sort_out(entries, index, error.code, tuple(details.items()), barred)
-            return index
+            selected = select_items(self.base.view, [entry.item for entry in entries], context_of(self.base, time_ms))
         except StorageError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a contract raises must not stop the node from proposing
-            self._quarantine_culprit(items, time_ms, error)
-        return 0
+        except Exception as error:  # noqa: BLE001 - the recheck below finds whose fault it is
+            self._alarm(Alarm("selection-failed", (("error", type(error).__name__), ("detail", str(error)[:200]))))
+            selected = ()
+        chosen = {id(item) for item in selected}
+        for entry in entries:
+            if id(entry.item) not in chosen:
+                self._recheck(entry)
+        return [entry for entry in entries if id(entry.item) in chosen]
 
-    def _sort_out(
-        self,
-        entries: Sequence[Entry],
-        index: int,
-        code: str,
-        parameters: tuple[Parameter, ...],
-        barred: set[bytes],
-    ) -> None:
-        """Drop what the state no longer allows. What an earlier item of its lane made impossible only waits."""
-        if code == "wrong-seq":  # a lane.void before it uses this seq: its lane ends there for this block
-            barred.add(entries[index].submission_id)
-            return
-        self._drop(entries[index], code, parameters)
-        for entry in entries[index + 1 :]:
-            try:
-                self.check_item(entry.item)
-            except InvalidSubmission as error:
-                self._drop(entry, error.code, error.parameters)
+    def _recheck(self, entry: Entry) -> None:
+        try:
+            self.check_item(entry.item)
+        except InvalidSubmission as error:
+            self._drop(entry, error.code, error.parameters)
 
     def _drop(self, entry: Entry, code: str, parameters: tuple[Parameter, ...]) -> None:
         if self._mempool.remove(entry.submission_id) is not None:
@@ -173,10 +161,7 @@ class Application:
     def recheck_mempool(self) -> None:
         """Drop every waiting item that the state at the tip no longer allows (a key was revoked, a limit changed)."""
         for entry in list(self._mempool.entries()):
-            try:
-                self.check_item(entry.item)
-            except InvalidSubmission as error:
-                self._drop(entry, error.code, error.parameters)
+            self._recheck(entry)
 
     def _proposal(self, executed: ExecutedBlock) -> Proposal:
         payload = executed.block.encode()

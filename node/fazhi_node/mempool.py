@@ -16,7 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fazhi_contracts.admission import content_bytes
+from fazhi_contracts.lanes import VOID
 from fazhi_ledger.errors import Parameter, invariant
+from fazhi_ledger.record import member_of
 from fazhi_ledger.submission import Item
 
 from .limits import MEMPOOL_BYTES, MEMPOOL_ITEMS, MEMPOOL_KEY_ITEMS, REGOSSIP_ITEMS, REGOSSIP_MS
@@ -25,18 +27,12 @@ from .notices import BUSY, CONFLICT, PENDING, Status
 LaneKey = tuple[str, bytes, bytes]
 """(org, first signing key, lane): what a sequence of submissions belongs to."""
 
-LANE_VOID: Final = ("lane", "void")
 HEAP_SLACK: Final = 1024
 
 
 def lane_key(item: Item) -> LaneKey:
     """The lane that the item's seq counts in."""
     return (item.body.org, item.body.signer_keys[0], item.body.lane)
-
-
-def member_of(org: str) -> str:
-    """The member that an organisation, or a unit of it ("member.unit"), belongs to."""
-    return org.partition(".")[0]
 
 
 @dataclass(slots=True)
@@ -56,7 +52,7 @@ class Entry:
 
     def __post_init__(self) -> None:
         self.lane = lane_key(self.item)
-        self.ends_lane = (self.item.body.contract, self.item.body.action) == LANE_VOID
+        self.ends_lane = (self.item.body.contract, self.item.body.action) == VOID
         self.size = content_bytes(self.item)
 
     @property

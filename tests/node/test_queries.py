@@ -131,28 +131,28 @@ def test_a_submission_is_found_with_its_result_and_findings(chain: Chain) -> Non
 
 
 def test_a_case_comes_with_its_head_proven_and_all_its_events(chain: Chain) -> None:
-    case_key = chain.world.case().key
-    answer = chain.reader.case(case_key)
+    case_id = chain.world.case().id
+    answer = chain.reader.case(case_id)
     header = chain.trusted(answer.checkpoint)
     assert answer.head is not None
     proof = StateProof.from_value(decode(answer.proof))
-    verify_presence(SUITE, header.state_root, case_state_key(case_key), answer.head, proof)
+    verify_presence(SUITE, header.state_root, case_state_key(case_id), answer.head, proof)
     head = CaseHead.decode(answer.head)
     assert [event.place.number for event in answer.events] == list(range(1, head.count + 1)) == list(range(1, 8))
     leaves = [
         merkle.leaf_hash(SUITE, event_bytes(e.submission_id, e.place.record, e.result.encode())) for e in answer.events
     ]
     assert merkle.root_of(SUITE, leaves) == head.root(SUITE)
-    assert chain.reader.case(case_key, first=3, limit=2).events == answer.events[2:4]
+    assert chain.reader.case(case_id, first=3, limit=2).events == answer.events[2:4]
 
 
 def test_an_absent_case_comes_with_a_proof_of_absence(chain: Chain) -> None:
-    case_key = chain.world.case("nowhere").key
-    answer = chain.reader.case(case_key)
+    case_id = chain.world.case("nowhere").id
+    answer = chain.reader.case(case_id)
     assert (answer.head, answer.events) == (None, ())
     header = chain.trusted(answer.checkpoint)
     proof = StateProof.from_value(decode(answer.proof))
-    verify_absence(SUITE, header.state_root, case_state_key(case_key), proof)
+    verify_absence(SUITE, header.state_root, case_state_key(case_id), proof)
 
 
 @pytest.mark.parametrize(("older", "newer"), [(1, 1), (1, 2), (1, 7), (3, 4), (4, 7), (6, 7), (7, 7)])
