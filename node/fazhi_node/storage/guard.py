@@ -2,8 +2,8 @@
 
 A validator that forgets what it signed can be made to sign twice. The vote log lies with the data, which people back up
 and restore; the key does not travel with it, so neither does the guard. It names the log and counts: the epoch rises at
-every opening and rotation of the log, the sequence is the number of votes ever signed, noted at every decided height. A
-log that is behind either was restored from an older copy.
+every opening and rotation of the log, the sequence is the number of votes ever signed, noted at decided heights, about
+once a second. A log that is behind either was restored from an older copy.
 
 Two slots are written in turn, each on a disk page of its own, so that a torn write leaves the other.
 """

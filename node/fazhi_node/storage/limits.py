@@ -34,6 +34,9 @@ LATE_CERTIFICATES: Final = 64
 SCAN_ROWS: Final = 256
 
 # Vote log
+GUARD_EVERY_MS: Final = 1000
+"""How often, at most, decided heights are noted in the guard: a restored copy of the data that lacks older votes is
+noticed. Each note is one more sync, which on a busy machine costs a turn of the scheduler."""
 PREALLOCATED_BYTES: Final = 4 * 1024 * 1024
 """Zeros written ahead: a vote then changes no length, and its fdatasync writes no journal."""
 ROTATE_BYTES: Final = 3 * 1024 * 1024

@@ -1,4 +1,5 @@
-"""Sentences for the codes of the storage, Chinese and English: what happened, and what to do. Braces name parameters."""
+"""Sentences for the codes of the storage, Chinese and English: what happened, and what to do. Braces name
+parameters."""
 
 from __future__ import annotations
 

@@ -70,8 +70,10 @@ class VoteLog(Protocol):
         the last truncation."""
 
     def truncate_below(self, height: int) -> None:
-        """Forget all below ``height``, whose predecessors are decided and durable elsewhere; the floor rises to it and
-        never falls."""
+        """Forget all below ``height``, whose predecessors are decided and durable elsewhere; the floor rises to it.
+
+        The new floor is durable with the next vote, and after about a second by itself.
+        """
 
     def end_amnesia(self, first_height: int) -> None:
         """Others have shown that no vote this node may have signed can matter from ``first_height`` on: vote again from

@@ -16,6 +16,7 @@ The order at each step, and what a crash after it leaves:
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,11 +34,15 @@ from .errors import (
 )
 from .files import Files, Lock, OpenFile, RealFiles
 from .guard import Guard, GuardState, check_names
-from .limits import MAX_VOTE_BYTES, MAX_VOTE_LOG_BYTES, PREALLOCATED_BYTES, ROTATE_BYTES
+from .limits import GUARD_EVERY_MS, MAX_VOTE_BYTES, MAX_VOTE_LOG_BYTES, PREALLOCATED_BYTES, ROTATE_BYTES
 from .vote_frames import AMNESIAC, ID_BYTES, Head, Replay, encode_frame, frame_bytes, replay
 
 LOG_FILE: Final = "votes.log"
 _NEW_FILE: Final = "votes.log.new"
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 class DiskVoteLog:
@@ -63,11 +68,16 @@ class DiskVoteLog:
         files: Files | None = None,
         preallocated: int = PREALLOCATED_BYTES,
         rotate_after: int = ROTATE_BYTES,
+        guard_every_ms: int = GUARD_EVERY_MS,
+        monotonic_ms: Callable[[], int] = _monotonic_ms,
     ) -> None:
         self._directory = directory
         self._files: Files = files if files is not None else RealFiles()
         self._preallocated = preallocated
         self._rotate_after = rotate_after
+        self._guard_every_ms = guard_every_ms
+        self._monotonic_ms = monotonic_ms
+        self._noted_ms = 0
         self._stopped = False
         self._file: OpenFile | None = None
         self._guard: Guard | None = None
@@ -183,7 +193,7 @@ class DiskVoteLog:
         with self._stopping("truncate"):
             if self._forgotten > self._rotate_after:
                 self._rotate(AMNESIAC if self.amnesiac else self._floor)
-            else:
+            elif self._monotonic_ms() - self._noted_ms >= self._guard_every_ms:
                 self._note_guard()
 
     def end_amnesia(self, first_height: int) -> None:
@@ -195,12 +205,17 @@ class DiskVoteLog:
             self._rotate(self._floor)
 
     def close(self) -> None:
-        self._stopped = True
-        for opened in (self._file, self._guard):
-            if opened is not None:
-                opened.close()
-        self._file = self._guard = None
-        self._lock.release()
+        try:
+            if not self._stopped and self._file is not None:
+                with self._stopping("close"):
+                    self._note_guard()
+        finally:
+            self._stopped = True
+            for opened in (self._file, self._guard):
+                if opened is not None:
+                    opened.close()
+            self._file = self._guard = None
+            self._lock.release()
 
     # Opening
 
@@ -257,6 +272,7 @@ class DiskVoteLog:
         state = replace(guard.state, epoch=self._head.epoch, sequence=self._sequence, floor=self._floor)
         if state != guard.state:
             guard.note(state)
+        self._noted_ms = self._monotonic_ms()
 
     # Failing
 

@@ -244,17 +244,42 @@ def test_a_restored_backup_is_noticed(folder: Path) -> None:
 
 
 def test_a_restored_live_backup_is_noticed(folder: Path) -> None:
-    log = open_in(folder)
+    """Taken while the node ran, without any restart since: by the votes of heights decided more than a second later."""
+    now = [0]
+    log = DiskVoteLog(folder / "votes", folder / "guard", OWNER, monotonic_ms=lambda: now[0])
     log.append(b"height 1", 1)
     log.truncate_below(2)
     backup(folder)
     log.append(b"height 2", 2)
+    now[0] = 1000
     log.truncate_below(3)
+    log._stopped = True  # killed: nothing is noted at the end
     log.close()
     restore(folder)
     for _ in range(2):  # being asked again does not make it right
         with pytest.raises(AmnesiaSuspected, match="vote-log-rolled-back"):
             open_in(folder)
+
+
+def test_the_guard_is_noted_once_a_second(folder: Path) -> None:
+    """Each note is a sync: not one for every height of a busy chain."""
+    now, disk = [0], SimDisk()
+    DiskVoteLog.create(VOTES, GUARD, OWNER, fresh=True, files=disk)
+    log = DiskVoteLog(VOTES, GUARD, OWNER, files=disk, monotonic_ms=lambda: now[0])
+    disk.steps.clear()
+    for height in range(1, 101):
+        log.append(b"vote", height)
+        now[0] += 50
+        log.truncate_below(height + 1)
+    assert len(disk.steps) == 2 * 100 + 2 * 5
+    log.close()
+    assert len(disk.steps) == 2 * 100 + 2 * 5
+    log = DiskVoteLog(VOTES, GUARD, OWNER, files=disk)
+    assert (log.floor, log.records()) == (101, ())
+    log.append(b"vote", 101)
+    disk.steps.clear()
+    log.close()
+    assert disk.steps == ["write", "sync"]  # a clean end leaves nothing to guess
 
 
 def test_an_empty_data_directory_beside_an_old_key_is_noticed(folder: Path) -> None:
