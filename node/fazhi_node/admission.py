@@ -24,7 +24,7 @@ from .limits import (
     MAX_SUBMIT_ITEMS,
 )
 from .mempool import Entry, Mempool, Refusal
-from .notices import BUSY, INVALID, PENDING, Admission
+from .notices import BUSY, COMMITTED, INVALID, PENDING, Admission
 from .peers import PeerMisbehaved, hostile_input
 from .verification import Verdicts, Verification, item_job
 
@@ -250,8 +250,8 @@ class AdmissionDesk:
                     self._host.peer_fault(candidate.peer, error, ban=False)
             for call, position in candidate.waiting:
                 call.answer(position, admission)
-            # Somebody else's bad signature under the same body must not answer for the good one.
-            if admission.status != PENDING and self._mempool.find(candidate.submission_id) is None:
+            # Somebody else's bad signature under the same body must not answer for the good one; and a commit was told.
+            if admission.status not in (PENDING, COMMITTED) and self._mempool.find(candidate.submission_id) is None:
                 self._host.refused(admission)
 
     def _admit(self, candidate: _Candidate) -> Admission:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from fazhi_consensus.messages import BlockRequest, Commit
 from fazhi_consensus.wire import encode_message
@@ -196,3 +198,26 @@ def test_whatever_a_check_raises_is_held_against_the_item(monkeypatch: pytest.Mo
         answer = cluster.submit_raw("a", [cluster.item().encode()])[0]
         assert (answer.status, answer.code) == ("invalid", "unexpected")
         assert cluster["a"].alarms == ["check-failed"]
+
+
+def test_an_item_committed_while_its_signature_was_checked_is_told_once() -> None:
+    with Cluster(1, parameters={"heartbeat_ms": 1000}) as cluster:
+        cluster.start()
+        cluster.run_until(lambda: all(node.height >= 1 for node in cluster.alive))
+        held: list[tuple[int, list[bool]]] = []
+        slow = cluster["d"].verifier
+
+        def hold(token: int, verdicts: Sequence[bool]) -> None:
+            held.append((token, list(verdicts)))
+
+        ids = [cluster.item().id(cluster.genesis_file.genesis.suite)]
+        slow.post = hold
+        answers: list[list[Admission]] = []
+        cluster["d"].running.submit([cluster.item().encode()], "x", answers.append)
+        cluster.run_for(5)
+        slow.post = cluster["d"].running.on_verified
+        cluster.submit("a", [cluster.item()])
+        cluster.run_until(lambda: cluster.committed("d", ids[0]), 10_000)  # the cluster fails on a second telling
+        for token, verdicts in held:
+            cluster["d"].running.on_verified(token, verdicts)
+        assert [(a.status, a.code) for a in answers[0]] == [("committed", "unknown-action")]
