@@ -147,6 +147,8 @@ class DraftData:
     place: tuple[bytes, int] | None = None
     signatures: tuple[tuple[bytes, bytes], ...] = ()
     signers: tuple[Signer, ...] = field(default=(), compare=False, repr=False)
+    members: tuple[bytes, ...] = ()
+    """The drafts that were combined into this one, record by record; none where it stands for itself."""
 
     @property
     def suite(self) -> Suite:
@@ -257,8 +259,8 @@ class DraftData:
     def kept(self) -> tuple[Kept, ...]:
         """What the outbox keeps of it."""
         return tuple(
-            Kept(one.case_key(self.suite), one.org, one.procedure, one.number, one.step, one.openings)
-            for one in self.records
+            Kept(one.case_key(self.suite), one.org, one.procedure, one.number, one.step, one.openings, member)
+            for one, member in zip(self.records, self.members or (self.draft_id,) * len(self.records), strict=True)
         )
 
     # -- files --------------------------------------------------------------------------------------
@@ -409,14 +411,19 @@ def combine(drafts: Sequence[DraftData], draft_id: bytes) -> DraftData:
     The drafts must have the same signers, all at hand, and no place yet; their commitments are made anew under
     ``draft_id``.
     """
-    first = drafts[0]
-    return replace(first, draft_id=draft_id, records=tuple(record for draft in drafts for record in draft.records))
+    return replace(
+        drafts[0],
+        draft_id=draft_id,
+        records=tuple(record for draft in drafts for record in draft.records),
+        members=tuple(draft.draft_id for draft in drafts for _ in draft.records),
+    )
 
 
 def can_combine(one: DraftData, other: DraftData) -> bool:
     """Whether two drafts may stand under one signature."""
     return (
-        one.place is None
+        len(one.records) == len(other.records) == 1
+        and one.place is None
         and other.place is None
         and not one.missing
         and one.signer_keys == other.signer_keys

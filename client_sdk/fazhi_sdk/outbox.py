@@ -258,11 +258,11 @@ class Outbox:
         rows = [
             (
                 draft_id, index, one.case_key, one.org, one.procedure, one.number, one.step,
-                encode(tuple(opening.to_value() for opening in one.openings)),
+                encode(tuple(opening.to_value() for opening in one.openings)), one.member,
             )
             for index, one in enumerate(kept)
         ]  # fmt: skip
-        db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _next_seq(self, db: sqlite3.Connection, org: str, key: bytes) -> tuple[bytes, int]:
         """The next place in the main lane of (org, key); an unused place at the very end of it is used again."""
@@ -409,6 +409,17 @@ class Outbox:
         with self._mutex, self._disk_errors():
             return self._current(self._connection, draft_id)
 
+    def filed_as(self, draft_id: bytes) -> tuple[Entry, int] | None:
+        """Where a draft has been filed already, alone or combined with others: the entry and the record in it. A
+        combined submission that was refused does not count: its drafts are to be filed again, each on its own.
+        """
+        for place in self._read("SELECT draft_id, record_index FROM records WHERE member = ?", draft_id):
+            entry = self.entry_of_draft(place["draft_id"])
+            alone = place["draft_id"] == draft_id
+            if entry is not None and (entry.status in (SIGNED, SENT, COMMITTED) or (alone and entry.status == REFUSED)):
+                return entry, place["record_index"]
+        return None
+
     def entries(self, *statuses: str) -> tuple[Entry, ...]:
         """All entries of these statuses, in the order in which they were filed."""
         rows = self._read(
@@ -420,7 +431,7 @@ class Outbox:
     def kept(self, draft_id: bytes) -> tuple[Kept, ...]:
         """What is kept of each record of a draft, in the order of its records."""
         rows = self._read(
-            "SELECT case_key, org, procedure, docket AS number, step, openings FROM records"
+            "SELECT case_key, org, procedure, docket AS number, step, openings, member FROM records"
             " WHERE draft_id = ? ORDER BY record_index",
             draft_id,
         )

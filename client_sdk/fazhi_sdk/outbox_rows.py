@@ -52,10 +52,12 @@ CREATE INDEX items_by_draft ON items (draft_id);
 CREATE INDEX items_by_lane ON items (lane, seq);
 CREATE TABLE records (
     draft_id BLOB NOT NULL, record_index INTEGER NOT NULL, case_key BLOB NOT NULL,
-    org TEXT NOT NULL, procedure TEXT NOT NULL, docket TEXT NOT NULL, step TEXT NOT NULL, openings BLOB NOT NULL,
+    org TEXT NOT NULL, procedure TEXT NOT NULL, docket TEXT NOT NULL, step TEXT NOT NULL,
+    openings BLOB NOT NULL, member BLOB NOT NULL,
     PRIMARY KEY (draft_id, record_index)
 ) STRICT;
 CREATE INDEX records_by_case ON records (case_key);
+CREATE INDEX records_by_member ON records (member);
 CREATE TABLE orgs (key BLOB PRIMARY KEY, org TEXT NOT NULL) STRICT;
 CREATE VIEW entries AS
     SELECT number, id, draft_id, org, key, lane, seq, contract, action, status, item, code, parameters, height, position
@@ -78,6 +80,8 @@ class Kept:
     number: str
     step: str
     openings: tuple[Opening, ...]
+    member: bytes
+    """The draft that the record was made as; another than its submission's where several were combined."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_ledger.canonical import Value
 from fazhi_ledger.genesis import Genesis
+from fazhi_ledger.header import Header
 from fazhi_ledger.keys import Signer
 from fazhi_ledger.record import FileValue
 
@@ -231,6 +232,7 @@ class Case:
         cosigners: Sequence[Signer | bytes] = (),
         progress: Progress | None = None,
         valid_for_ms: int | None = None,
+        fresh: bool = False,
     ) -> Draft:
         """Seal the files and draft a record of ``step``; see :meth:`fazhi_sdk.aio.Case.draft`."""
         inner = self._portal.run(
@@ -245,6 +247,7 @@ class Case:
                 cosigners=cosigners,
                 progress=progress,
                 valid_for_ms=valid_for_ms,
+                fresh=fresh,
             )
         )
         return Draft(inner, self._portal)
@@ -326,6 +329,10 @@ class Chain:
     def rules(self, procedure: str) -> RuleSet:
         """The rule set of a procedure as the genesis installs it."""
         return self.inner.rules(procedure)
+
+    def checkpoint(self) -> Header:
+        """The newest block that the nearest gateway shows, certified by a quorum."""
+        return self.portal.run(self.inner.checkpoint())
 
     def status(self) -> dict[str, Any]:
         """What the nearest gateway says of itself: a word, not a proof."""

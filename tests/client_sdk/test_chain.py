@@ -252,7 +252,18 @@ def test_async_names_are_the_same(net: Devnet, number: str, photo: Path) -> None
 
     assert asyncio.run(work()) == 23
     missing = {name for name in dir(aio.Chain) if not name.startswith("_")} - set(dir(Chain))
-    inner = {"algorithms", "trust", "gateways", "org_of", "receipt_of", "draft_of", "refile", "prepare", "abandon"}
+    inner = {
+        "algorithms",
+        "trust",
+        "gateways",
+        "org_of",
+        "receipt_of",
+        "draft_of",
+        "refile",
+        "prepare",
+        "abandon",
+        "rule_sets",
+    }
     assert missing <= inner | {"new_draft", "wait_for"}
 
 
@@ -285,3 +296,24 @@ def test_forgotten_salts_open_nothing(chain: TestChain, number: str, photo: Path
     assert again.facts.files == ()
     assert again.facts.fields == ()
     receipt.check_file(photo)  # a receipt that was handed out stays what it was
+
+
+def test_the_same_drafts_again_are_filed_once(chain: TestChain, number: str, photo: Path) -> None:
+    case = filed(chain, number)
+    drafts = [case.draft("INVEST", [photo], fields={"n": n}) for n in range(4)]
+    first = chain.submit_many(drafts[:3])
+    again = chain.submit_many([drafts[1], drafts[3], drafts[0]])
+    receipts = [receipt_of(one) for one in (*first, *again) if not isinstance(one, Exception)]
+    assert [receipt.facts.fields[0].value for receipt in receipts] == [0, 1, 2, 1, 3, 0]
+    assert [receipt.number_in_case for receipt in receipts] == [3, 4, 5, 4, 6, 3]
+    assert receipt_of(drafts[2].submit()) == receipts[2]
+    assert case.show().count == 6
+
+
+def test_a_fresh_draft_names_the_newest_block(chain: TestChain, number: str) -> None:
+    case = filed(chain, number)
+    header = chain.checkpoint()
+    draft = case.draft("INVEST", fresh=True)
+    assert draft.data.not_before is not None
+    assert draft.data.not_before[0] >= header.height
+    assert receipt_of(draft.submit()).height > header.height

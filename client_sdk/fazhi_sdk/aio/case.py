@@ -151,12 +151,15 @@ class Case:
         cosigners: Sequence[Signer | bytes] = (),
         progress: Progress | None = None,
         valid_for_ms: int | None = None,
+        fresh: bool = False,
     ) -> Draft:
         """Seal the files and draft a record of ``step``.
 
         ``occurred_at`` is when it happened, with its zone (now, where not given); ``fields`` are committed under salts
         and may hold personal data; ``clear`` stands on the chain for all to read. ``cosigners`` are further signers, or
         the public keys of some who will sign on other devices. ``progress(done, total)`` counts bytes of all files.
+        ``valid_for_ms`` bounds how late it may still enter a block; ``fresh`` names the newest certified block in what
+        is signed, which shows that it was not signed before that block (and needs a connection).
 
         Raises:
             SealingError, InputError, LooksPersonal: nothing was drafted.
@@ -179,6 +182,7 @@ class Case:
                 self.chain.new_draft(await self.chain.org_of(first), first),
                 records=(record,),
                 valid_until_ms=None if valid_for_ms is None else now + valid_for_ms,
+                not_before=await self._newest() if fresh else None,
             )
             for encoded in data.record_bytes():
                 Record.decode(encoded)
@@ -203,6 +207,10 @@ class Case:
     ) -> Submitted:
         """:meth:`draft` and :meth:`Draft.submit` in one."""
         return await (await self.draft(step, files, **arguments)).submit(timeout_s=timeout_s)
+
+    async def _newest(self) -> tuple[int, bytes]:
+        header = await self.chain.checkpoint()
+        return header.height, header.hash(self.chain.trust.suite)
 
     async def _seal(
         self,
@@ -258,7 +266,7 @@ class Case:
             height = int(dict(absent.parameters)["height"])
             self._check_fresh(height, newest, answer.url)
             return height, absent
-        rules = [self.chain.rules(self.procedure)]
+        rules = self.chain.rule_sets(self.procedure)
         view = case_view(trust, fields, self.org, self.procedure, self.number, self.id, rules)
         self._check_fresh(view.as_of_height, newest, answer.url)
         return view.as_of_height, view

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
@@ -13,7 +13,9 @@ from typing import Any, Final, Self
 
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_ledger.canonical import Value
+from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.genesis import Genesis
+from fazhi_ledger.header import Header
 from fazhi_ledger.keys import Signer
 from fazhi_ledger.submission import submission_id
 
@@ -24,7 +26,7 @@ from ..outbox import Outbox
 from ..outbox_rows import COMMITTED, PREPARED, REFUSED, SENT, SIGNED, UNUSED, Entry, NewItem, new_draft_id
 from ..privacy import check_clear
 from ..receipts import Receipt, build_receipt
-from ..trust import Fields, Trust
+from ..trust import Fields, Trust, proof_failed
 from .case import Case, Draft, Files
 from .delivery import Delivery, Outcome
 from .filing import digest_of, learn_chain, new_item, void_item
@@ -159,6 +161,29 @@ class Chain:
             raise InputError("unknown-procedure", procedure=procedure, known=", ".join(sorted(self._rules)))
         return rules
 
+    def rule_sets(self, procedure: str) -> list[RuleSet]:
+        """The known rule sets of a procedure; none where one was installed by vote since."""
+        return [rules for name, rules in self._rules.items() if name == procedure]
+
+    async def checkpoint(self) -> Header:
+        """The newest block that the nearest gateway shows, certified by a quorum.
+
+        Raises:
+            ProofFailed, NotAuthorised, NotConnected.
+        """
+
+        def check(answer: Answer) -> Header:
+            fields = Fields(answer.json(), answer.url)
+            try:
+                self._trust.follow(fields.handovers())
+                return self._trust.certified(fields.base64("header"), fields.base64("certificate"))
+            except BadAnswer:
+                raise
+            except FazhiError as error:
+                raise proof_failed(answer.url, error) from error
+
+        return await self._gateways.read("/v1/checkpoint", check)
+
     async def status(self) -> dict[str, Any]:
         """What the nearest gateway says of itself: a word, not a proof."""
         status: Any = await self._gateways.read("/v1/status", lambda answer: answer.json())
@@ -255,32 +280,43 @@ class Chain:
         refuse such a batch, which is atomic, its drafts are submitted again, each on its own.
         """
         plain = [draft.data if isinstance(draft, Draft) else draft for draft in drafts]
-        groups = self._grouped(plain)
+        # A draft is filed once, however often it is handed over: what was filed before is only waited for.
+        before = await self._worker.run(lambda: [self._outbox.filed_as(draft.draft_id) for draft in plain])
+        groups = self._grouped({at: draft for at, draft in enumerate(plain) if before[at] is None})
         entries = await self._file([group for group, _ in groups])
-        outcomes = await self._delivery.wait(
-            [entry.id for entry in entries if entry.id], self._timeout_s if timeout_s is None else timeout_s
-        )
-        results: dict[int, Submitted | SdkError] = {}
-        again: list[int] = []
-        limit = asyncio.Semaphore(MAX_RECEIPTS)
+        places: dict[int, tuple[Entry, int, DraftData | None]] = {
+            at: (*found, None) for at, found in enumerate(before) if found is not None
+        }
+        batches = set()
         for (group, members), entry in zip(groups, entries, strict=True):
+            places.update({at: (entry, record, group) for record, at in enumerate(members)})
+            if len(members) > 1:
+                batches.add(entry.id)
+        outcomes = await self._delivery.wait(
+            {entry.id for entry, _, _ in places.values() if entry.id},
+            self._timeout_s if timeout_s is None else timeout_s,
+        )
+        again: list[int] = []
+        made: dict[int, Coroutine[Any, Any, Submitted | SdkError]] = {}
+        limit = asyncio.Semaphore(MAX_RECEIPTS)
+        for at, (entry, record, source) in places.items():
             outcome = outcomes[entry.id or b""]
-            if isinstance(outcome, Outcome) and outcome.entry.status == REFUSED and len(members) > 1:
-                again.extend(members)
-                continue
-            made = [self._result(group, entry, outcome, record, limit) for record in range(len(members))]
-            results.update(zip(members, await asyncio.gather(*made), strict=True))
-        for member in again:
-            (results[member],) = await self.submit_many([plain[member]], timeout_s=timeout_s)
-        return [results[member] for member in range(len(plain))]
+            if entry.id in batches and isinstance(outcome, Outcome) and outcome.entry.status == REFUSED:
+                again.append(at)
+            else:
+                made[at] = self._result(source, entry, outcome, record, limit)
+        results = dict(zip(made, await asyncio.gather(*made.values()), strict=True))
+        for at in again:
+            (results[at],) = await self.submit_many([plain[at]], timeout_s=timeout_s)
+        return [results[at] for at in range(len(plain))]
 
-    def _grouped(self, drafts: Sequence[DraftData]) -> list[tuple[DraftData, list[int]]]:
+    def _grouped(self, drafts: Mapping[int, DraftData]) -> list[tuple[DraftData, list[int]]]:
         """Drafts in order, neighbours that may stand under one signature put together."""
         limit = self.genesis.parameters.get("max_records_per_item")
         size_limit = self.genesis.parameters.get("max_item_bytes") // 2
         runs: list[list[int]] = []
         size = 0
-        for position, draft in enumerate(drafts):
+        for position, draft in drafts.items():
             length = sum(map(len, draft.record_bytes()))
             if (
                 not runs
@@ -323,7 +359,7 @@ class Chain:
             self._outbox.file(voids)
 
     async def _result(
-        self, group: DraftData, entry: Entry, outcome: Outcome | SdkError, record: int, limit: asyncio.Semaphore
+        self, group: DraftData | None, entry: Entry, outcome: Outcome | SdkError, record: int, limit: asyncio.Semaphore
     ) -> Submitted | SdkError:
         if isinstance(outcome, SdkError):
             return Pending(self, entry, record, outcome, group)
