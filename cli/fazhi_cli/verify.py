@@ -15,7 +15,7 @@ from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.limits import MAX_RECEIPT_BYTES
 from fazhi_ledger.receipt_steps import PresentedFile, Report, check_receipt, digest_algorithms
 
-from . import verify_json, verify_text
+from . import progress, verify_json, verify_text
 from .exits import Exit, Misuse, Undecided
 from .inputs import digest, read_file
 from .language import Language
@@ -39,7 +39,8 @@ def run(options: argparse.Namespace, language: Language) -> int:
     """Verify and print; the exit code is the verdict."""
     genesis_hash = digest(options.genesis_hash, "--genesis-hash")
     data = read_file(options.receipt, MAX_RECEIPT_BYTES)
-    files = present(options.file, _algorithms(data))
+    with progress.bar("sealing", language) as counted:
+        files = present(options.file, _algorithms(data), counted)
     report = check_receipt(data, genesis_hash, files)
     _require_suite(report)
     prose = sys.stdout
@@ -61,7 +62,9 @@ def _algorithms(data: bytes) -> tuple[str, ...]:
         return ("sha256",)
 
 
-def present(paths: Sequence[str], algorithms: Sequence[str]) -> tuple[PresentedFile, ...]:
+def present(
+    paths: Sequence[str], algorithms: Sequence[str], counted: progress.Counted | None = None
+) -> tuple[PresentedFile, ...]:
     """The files as the verification compares them.
 
     Raises:
@@ -76,7 +79,7 @@ def present(paths: Sequence[str], algorithms: Sequence[str]) -> tuple[PresentedF
     presented = []
     for path in paths:
         try:
-            value = seal(path, algorithms=algorithms)
+            value = seal(path, algorithms=algorithms, progress=counted)
         except SealingError as error:
             raise Misuse(error.code, **dict(error.parameters)) from None
         except InputError as error:
