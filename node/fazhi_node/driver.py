@@ -238,7 +238,9 @@ class Driver:
     def _report(self, effect: AnswerDecided | RecordEquivocation | OwnVoteUnknown) -> None:
         match effect:
             case AnswerDecided(to, height):
-                self._host.answer_decided(self._sets[height].validators[to].member, height)
+                validators = self._sets.get(height)  # it may be long past: the signature took its time
+                if validators is not None:
+                    self._host.answer_decided(validators.validators[to].member, height)
             case RecordEquivocation(evidence):
                 self._host.record_evidence(evidence, self._sets[evidence.height])
             case OwnVoteUnknown(height, signed):
