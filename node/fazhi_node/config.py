@@ -171,7 +171,7 @@ def load(home: Path, changes: Mapping[str, object] | None = None) -> Config:
     given: dict[str, tuple[object, str]] = {name: (value, str(path)) for name, value in _read_file(path).items()}
     _refuse_unknown(given, "unknown-setting", str(path))
     variables = _read_environment()
-    _refuse_unknown(variables, "unknown-variable", ENV_PREFIX)
+    _refuse_unknown(variables, "unknown-variable", "")
     given.update(variables)
     given.update({name: (value, "--") for name, value in (changes or {}).items()})
     if "org" not in given:
@@ -218,5 +218,7 @@ def _read_environment() -> dict[str, tuple[object, str]]:
 def _refuse_unknown(names: Mapping[str, object], code: str, where: str) -> None:
     for name in names:
         if name not in SETTINGS:
-            nearest = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.0)
-            raise Misuse(code, name=name[:80], nearest=nearest[0], where=where)
+            nearest = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.0)[0]
+            if code == "unknown-variable":
+                raise Misuse(code, name=ENV_PREFIX + name.upper()[:80], nearest=ENV_PREFIX + nearest.upper())
+            raise Misuse(code, name=name[:80], nearest=nearest, where=where)

@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,11 +29,12 @@ MAX_STATUS_BYTES: Final = 1 << 20
 READ_BYTES: Final = 1 << 20
 
 
-def status(home: Path, language: Language, *, as_json: bool) -> int:
+def status(home: Path, explicit: Language | None, *, as_json: bool) -> int:
     """Print one line (or JSON) about the running node; the exit code is 0 when it is ready, 1 when not, 3 when
     nothing answers.
     """
     config = load(home)
+    language: Language = explicit or config.lang
     with _answer(config, home, "/v1/status") as answer:
         data = answer.read(MAX_STATUS_BYTES)
         address = config.http_listen
@@ -41,14 +42,30 @@ def status(home: Path, language: Language, *, as_json: bool) -> int:
             found = json.loads(data)
             if answer.status != 200 or not isinstance(found, dict):
                 raise ValueError(f"HTTP {answer.status}")
-            line = _line(found, language)
+            line = _line(found, _disk_bytes(config.path(home, "data")), language)
         except (ValueError, KeyError, TypeError) as error:
             raise Stop(Exit.UNREACHABLE, "unexpected-answer", address=address, reason=str(error)[:200]) from None
     print(json.dumps(found, ensure_ascii=False) if as_json else printable(line))
     return Exit.OK if found["ready"] else Exit.NOT_READY
 
 
-def _line(found: dict[str, Any], language: Language) -> str:
+def _disk_bytes(directory: Path) -> int:
+    """What the data directory takes."""
+    size = 0
+    for path in directory.rglob("*"):
+        with suppress(OSError):  # files come and go while the node works
+            size += path.stat().st_blocks * 512
+    return size
+
+
+def _amount(size: int) -> str:
+    for unit, limit in (("KiB", 1 << 20), ("MiB", 1 << 30)):
+        if size < limit:
+            return f"{size / (limit >> 10):.1f} {unit}"
+    return f"{size / (1 << 30):.1f} GiB"
+
+
+def _line(found: dict[str, Any], disk_bytes: int, language: Language) -> str:
     height = int(found["height"])
     seconds = max(0, (time.time_ns() // 1_000_000 - int(found["time_ms"])) // 1000)
     age = cli_text("ago", language, seconds=seconds) if height else cli_text("no_block", language)
@@ -66,13 +83,15 @@ def _line(found: dict[str, Any], language: Language) -> str:
         round=found["round"],
         peers=f"{sum(1 for peer in peers if peer['connected'])}/{len(peers)}",
         mempool=found["mempool"],
+        disk=_amount(disk_bytes),
         ready=ready,
     )
 
 
-def export(home: Path, output: Path, language: Language) -> int:
+def export(home: Path, output: Path, explicit: Language | None) -> int:
     """Write the whole chain to ``output``: from the running node, or from its data directory while it is down."""
     config = load(home)
+    language: Language = explicit or config.lang
     if output.exists():
         raise Misuse("file-exists", path=str(output))
     try:

@@ -70,7 +70,10 @@ class _Sentence:
         parameters = tuple(
             (k, v) for k, v in event.items() if isinstance(v, (str, int)) and k not in ("event", "level")
         )
-        text = sentence(code, parameters, self._language)
+        try:
+            text = sentence(code, parameters, self._language)
+        except Exception:  # noqa: BLE001 - a sentence that cannot be made must not take the log, or the node, with it
+            return event
         if not text.startswith(f"{code} (") and text != code:
             event["text"] = text
         return event

@@ -239,29 +239,34 @@ def _genesis(options: argparse.Namespace, language: Language) -> int:
     return Exit.OK
 
 
+def _explicit(options: argparse.Namespace) -> Language | None:
+    """``--lang`` where it was given: else the configuration decides."""
+    found: Language | None = getattr(options, "lang", None)
+    return found
+
+
 def _run(options: argparse.Namespace, language: Language) -> int:
     from .run import check, run
 
     def passphrase() -> bytes:
         return read_passphrase(options, language)
 
-    explicit: Language | None = getattr(options, "lang", None)
     if options.check:
-        print(check(options.home, options.genesis, passphrase, explicit))
+        print(check(options.home, options.genesis, passphrase, _explicit(options)))
         return Exit.OK
-    return run(options.home, options.genesis, passphrase, explicit)
+    return run(options.home, options.genesis, passphrase, _explicit(options))
 
 
-def _status(options: argparse.Namespace, language: Language) -> int:
+def _status(options: argparse.Namespace, _: Language) -> int:
     from .local import status
 
-    return status(options.home, language, as_json=options.json)
+    return status(options.home, _explicit(options), as_json=options.json)
 
 
-def _export(options: argparse.Namespace, language: Language) -> int:
+def _export(options: argparse.Namespace, _: Language) -> int:
     from .local import export
 
-    return export(options.home, options.output, language)
+    return export(options.home, options.output, _explicit(options))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from .gateway.server import HttpServer
+    from .gateway.shell import Shell
 
 
 class Service:
@@ -75,6 +76,7 @@ class Service:
             self._verifier.gate,
             self._transport_notice,
         )
+        self._shell: Shell | None = None
         self._http: HttpServer | None = None
 
     @property
@@ -105,7 +107,7 @@ class Service:
         try:
             await self._start()
             await self._ended.wait()
-        except (StorageError, OwnFault) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the node ends with a code and a sentence
             self.fail(error)
         finally:
             await self._shut_down()
@@ -159,8 +161,8 @@ class Service:
             tls = None
             if not config.http_plain:
                 tls = (config.path(prepared.home, "tls_key"), config.path(prepared.home, "tls_certificate"))
-            app = make_gateway(self, chain)
-            self._http = HttpServer(app, bound, tls, 2 * config.http_concurrency + config.event_streams)
+            self._shell = make_gateway(self, chain)
+            self._http = HttpServer(self._shell, bound, tls, 2 * config.http_concurrency + config.event_streams)
         except BaseException:
             bound.close()
             raise
@@ -205,6 +207,8 @@ class Service:
         return DiskVoteLog(prepared.votes_directory, prepared.guard, owner)
 
     async def _shut_down(self) -> None:
+        if self._shell is not None:
+            self._shell.stopping = True
         self.hub.stop()
         if self._http is not None:
             await self._http.stop()

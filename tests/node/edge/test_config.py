@@ -67,7 +67,7 @@ def test_a_misspelt_variable_is_refused_with_the_nearest_name(tmp_path: Path, mo
     monkeypatch.setenv("FAZHI_NODE_OPENREADS", "true")
     error = refused(home(tmp_path, 'org = "a"\n'))
     assert error.code == "unknown-variable"
-    assert dict(error.parameters)["nearest"] == "open_reads"
+    assert dict(error.parameters)["nearest"] == "FAZHI_NODE_OPEN_READS"
 
 
 @pytest.mark.parametrize(
