@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from fazhi_ledger.errors import Parameter
+from fazhi_ledger.messages import sentence
 
 Sentences = Mapping[str, tuple[str, str]]
 
@@ -114,8 +115,8 @@ INVALIDITIES: Final[Sentences] = {
         "The submission has expired: certified time {time_ms} is past {valid_until_ms}.",
     ),
     "validity-too-long": (
-        "有效期 {validity_ms} 毫秒超过上限 {limit_ms}。",
-        "The validity of {validity_ms} ms exceeds the limit of {limit_ms} ms.",
+        "有效期 {validity_ms}，超过上限 {limit_ms}。",
+        "The validity of {validity_ms} exceeds the limit of {limit_ms}.",
     ),
     "not-before-ahead": (
         "提交引用的区块高度 {not_before} 尚不存在（下一高度为 {next_height}）。",
@@ -218,12 +219,12 @@ FINDINGS: Final[Sentences] = {
         "It is said to have happened before the previous event {previous}.",
     ),
     "occurred-in-future": (
-        "所称发生时间晚于上链时间 {ahead_ms} 毫秒。",
-        "It is said to happen {ahead_ms} ms after the time of its recording.",
+        "所称发生时间晚于上链时间 {ahead_ms}。",
+        "It is said to happen {ahead_ms} after the time of its recording.",
     ),
     "recorded-late": (
-        "发生后 {late_ms} 毫秒才上链，超过 {limit_ms} 毫秒。",
-        "It was recorded {late_ms} ms after it happened, later than {limit_ms} ms.",
+        "发生后 {late_ms}才上链，超过 {limit_ms}。",
+        "It was recorded {late_ms} after it happened, later than {limit_ms}.",
     ),
     "lane-voided": (
         "通道序号 {first} 至 {last} 被放弃，原因：{reason}。",
@@ -242,28 +243,8 @@ SEVERITIES: Final[Sentences] = {
 }
 
 
-class _Parameters(dict[str, str | int]):
-    """Parameters of a sentence; one that is not given prints as its name."""
-
-    def __missing__(self, name: str) -> str:
-        return f"<{name}>"
-
-
-def sentence(table: Sentences, code: str, parameters: Iterable[Parameter], language: str) -> str:
-    """The sentence of a code in ``zh`` or ``en``; an unknown code is printed as it is, with its parameters.
-
-    Values come from the chain: whoever prints the sentence escapes it for where it goes.
-    """
-    pairs = tuple(parameters)
-    texts = table.get(code)
-    if texts is None:
-        return " ".join((code, *(f"{name}={value}" for name, value in pairs)))
-    index = 0 if language == "zh" else 1
-    text = texts[index].format_map(_Parameters(pairs))
-    return text + TO_CONFIRM[index] if ("to_confirm", 1) in pairs else text
-
-
 def explain(code: str, parameters: Iterable[Parameter], language: str) -> str:
     """The sentence of a result, a refusal, an invalidity or a finding, whichever the code belongs to."""
-    table = next((table for table in (REFUSALS, INVALIDITIES, FINDINGS, GENESIS) if code in table), {})
-    return sentence(table, code, parameters, language)
+    pairs = tuple(parameters)
+    text = sentence((REFUSALS, INVALIDITIES, FINDINGS, GENESIS), code, pairs, language)
+    return text + TO_CONFIRM[0 if language == "zh" else 1] if ("to_confirm", 1) in pairs else text

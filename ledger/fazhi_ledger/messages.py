@@ -6,7 +6,7 @@ Verification steps, in order, are under ``step-<name>``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from .errors import Parameter
@@ -162,22 +162,6 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 
 
-def sentence(
-    tables: Iterable[Mapping[str, tuple[str, str]]], code: str, parameters: Iterable[Parameter], lang: str
-) -> str:
-    """The sentence of ``code`` in ``lang`` ("zh" or "en") out of the first table that has it; the bare code where none does.
-
-    Parameters that the sentence does not name are not shown; text is shown with control characters replaced.
-    """
-    values = {name: printable(str(value)) for name, value in parameters}
-    for table in tables:
-        pair = table.get(code)
-        if pair is not None:
-            return _PLACE.sub(lambda match: values.get(match[1], match[0]), pair[0 if lang == "zh" else 1])
-    details = " ".join(f"{name}={value}" for name, value in values.items())
-    return f"{code} {details}".rstrip()
-
-
 def printable(text: str) -> str:
     """``text`` without what could steer a terminal or a log: controls, bidirectional overrides and line breaks become ``·``."""
     return "".join("·" if _steers(char) else char for char in text)
@@ -191,3 +175,48 @@ def _steers(char: str) -> bool:
         or code in (0x200E, 0x200F, 0x2028, 0x2029, 0xFEFF)
         or (0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069)
     )
+
+
+def sentence(
+    tables: Iterable[Mapping[str, tuple[str, str]]], code: str, parameters: Iterable[Parameter], lang: str
+) -> str:
+    """The sentence of ``code`` in ``lang`` ("zh" or "en") out of the first table that has it; the bare code where none does.
+
+    Parameters that the sentence does not name are not shown; text is shown with control characters replaced, a span of
+    time (``…_ms``, but ``…time_ms`` and ``…until_ms``) as :func:`duration`.
+    """
+    values = {name: shown(name, value, lang) for name, value in parameters}
+    for table in tables:
+        pair = table.get(code)
+        if pair is not None:
+            return _PLACE.sub(lambda match: values.get(match[1], match[0]), pair[0 if lang == "zh" else 1])
+    details = " ".join(f"{name}={value}" for name, value in values.items())
+    return f"{code} {details}".rstrip()
+
+
+def shown(name: str, value: str | int, lang: str, escape: Callable[[str], str] = printable) -> str:
+    """A parameter as sentences show it."""
+    if isinstance(value, int) and name.endswith("_ms") and not name.endswith(("time_ms", "until_ms")):
+        return duration(value, lang)
+    return escape(str(value))
+
+
+_UNITS: Final = (
+    (86_400_000, " 天", " d"),
+    (3_600_000, " 小时", " h"),
+    (60_000, " 分钟", " min"),
+    (1000, " 秒", " s"),
+    (1, " 毫秒", " ms"),
+)
+
+
+def duration(span_ms: int, lang: str) -> str:
+    """A span of time in its two leading units, rounded down: ``2 天 3 小时``, ``2 d 3 h``."""
+    rest = abs(span_ms)
+    first = next((place for place, (unit, _, _) in enumerate(_UNITS) if rest >= unit), len(_UNITS) - 1)
+    parts: list[str] = []
+    for unit, zh, en in _UNITS[first : first + 2]:
+        count, rest = divmod(rest, unit)
+        if count or not parts:  # "2 d", not "2 d 0 h"
+            parts.append(f"{count}{zh if lang == 'zh' else en}")
+    return ("-" if span_ms < 0 else "") + " ".join(parts)

@@ -182,7 +182,7 @@ class Item:
             try:
                 suite.verify(key, message, signature)
             except InvalidSignature as error:
-                raise InvalidSignature("bad-submission-signature", position=position, reason=error.code) from None
+                raise InvalidSignature("bad-submission-signature", position=position + 1, reason=error.code) from None
 
 
 def sign_item(body: SubmissionBody, signers: Sequence[Signer], records: Sequence[bytes] = ()) -> Item:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from fazhi_ledger.errors import FazhiError, Parameter
+from fazhi_ledger.messages import shown
 
 Language = Literal["zh", "en"]
 
@@ -30,8 +31,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "{where} has an unknown key {name}; did you mean {nearest}? Correct or remove it.",
     ),
     "unknown-variable": (
-        "环境变量 {where}{name}(不区分大小写)不对应任何配置键,是否想写 {nearest}?请更正或取消。",
-        "The variable {where}{name} (in any case) names no setting; did you mean {nearest}? Correct or unset it.",
+        "环境变量 {name} 不对应任何配置键,是否想写 {nearest}?请更正或取消。",
+        "The variable {name} names no setting; did you mean {nearest}? Correct or unset it.",
     ),
     "missing-setting": (
         "{where} 缺少必填的键 {name},请补上。",
@@ -210,7 +211,7 @@ def sentence(code: str, parameters: tuple[Parameter, ...], language: Language) -
     Two floors may use one code for two things: the first table whose sentence takes the parameters that are there has
     it.
     """
-    values = {name: printable(str(value)) for name, value in parameters}
+    values = {name: shown(name, value, language, printable) for name, value in parameters}
     index = 0 if language == "zh" else 1
     found = [table[code][index] for table in _tables() if code in table]
     fitting = next((text for text in found if set(_PLACE.findall(text)) <= set(values)), None)

@@ -26,7 +26,7 @@ from fazhi_ledger.errors import (
 from fazhi_ledger.genesis import Genesis, GenesisFile, Officer, prove_possession
 from fazhi_ledger.header import Header, header_of_hash
 from fazhi_ledger.limits import MAX_SIGNER_KEYS, MAX_VALIDATORS
-from fazhi_ledger.messages import MESSAGES, printable, sentence
+from fazhi_ledger.messages import MESSAGES, duration, printable, sentence
 from fazhi_ledger.parameters import KNOWN, Parameters
 from fazhi_ledger.record import Opening, Record, case_key, commitment
 from fazhi_ledger.result import Finding, RecordResult, Result
@@ -419,6 +419,24 @@ class TestMessages:
         parameters = (("file", "{bytes}\x1b[2J\n\u202egpj.exe"), ("bytes", 3))
         text = sentence([MESSAGES], "file-does-not-match", parameters, "en")
         assert "{bytes}·[2J··gpj.exe (3 bytes)" in text
+
+    @pytest.mark.parametrize(
+        ("span_ms", "zh", "en"),
+        [
+            (0, "0 毫秒", "0 ms"),
+            (999, "999 毫秒", "999 ms"),
+            (1000, "1 秒", "1 s"),
+            (86_399_999, "23 小时 59 分钟", "23 h 59 min"),
+            (86_400_000, "1 天", "1 d"),
+            (172_800_036, "2 天", "2 d"),
+            (90 * 86_400_000 + 3_600_000, "90 天 1 小时", "90 d 1 h"),
+            (-60_000, "-1 分钟", "-1 min"),
+        ],
+    )
+    def test_spans_of_time_are_shown_in_units(self, span_ms: int, zh: str, en: str) -> None:
+        assert (duration(span_ms, "zh"), duration(span_ms, "en")) == (zh, en)
+        table = {"late": ("{late_ms}/{time_ms}", "{late_ms}/{time_ms}")}
+        assert sentence([table], "late", (("late_ms", span_ms), ("time_ms", span_ms)), "en") == f"{en}/{span_ms}"
 
     def test_unknown_code_is_shown_as_it_is(self) -> None:
         assert sentence([MESSAGES], "no-such-code", (("a", 1),), "zh") == "no-such-code a=1"
