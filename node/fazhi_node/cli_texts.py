@@ -106,7 +106,7 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "reads_open": ("开放", "open to everybody"),
     "reads_token": ("需要令牌", "with a token"),
     "status_line": (
-        "{org} {kind} · 高度 {height}({age}) · 轮次 {round} · 对等节点 {peers} · 内存池 {mempool} · 磁盘 {disk} · {ready}",
+        "{org} {kind} · 高度 {height}({age}) · 轮次 {round} · 成员 {peers} · 等待 {mempool} · {disk} · {ready}",
         "{org} {kind} · height {height} ({age}) · round {round} · peers {peers} · mempool {mempool} · {disk} · {ready}",
     ),
     "validator": ("验证者", "validator"),
