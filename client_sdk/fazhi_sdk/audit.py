@@ -8,12 +8,11 @@ grows with the chain is its state. The first fault ends the audit and is reporte
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,10 +25,10 @@ from fazhi_ledger.block import Block
 from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.errors import FazhiError, InvalidCertificate, Parameter
 from fazhi_ledger.genesis import GenesisFile
-from fazhi_ledger.suites import suite_named
 
 from .aio.filing import digest_of
 from .errors import InputError
+from .verifiers import Bad, Check, VerifierPool, verify_all
 
 CHUNK_BYTES: Final = 1 << 20
 JOB_SIGNATURES: Final = 512
@@ -38,9 +37,6 @@ JOBS_AHEAD: Final = 4
 INLINE_SIGNATURES: Final = 2000
 """Up to so many are verified without starting processes."""
 PROGRESS_S: Final = 0.1
-
-Check = tuple[bytes, bytes, bytes]
-"""Public key, message, signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +275,7 @@ class _Job:
 
     checks: list[Check]
     ends: list[tuple[int, int]]
-    result: Future[tuple[int, str] | None]
+    result: Future[Bad]
 
 
 class _Signatures:
@@ -292,7 +288,7 @@ class _Signatures:
         self.verified_height = 0
         self.fault: Fault | None = None
         self._wanted = processes
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: VerifierPool | None = None
         self._checks: list[Check] = []
         self._ends: list[tuple[int, int]] = []
         self._jobs: deque[_Job] = deque()
@@ -305,7 +301,7 @@ class _Signatures:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.close()
 
     def add(self, height: int, checks: list[Check]) -> None:
         """Take the signatures of the next height."""
@@ -326,15 +322,13 @@ class _Signatures:
         self._checks, self._ends = [], []
         self._seen += len(checks)
         if self._pool is None and self._wanted > 0 and self._seen > INLINE_SIGNATURES:
-            # spawn: a fork would copy locks that other threads of the caller hold
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._wanted, mp_context=context)
+            self._pool = VerifierPool(self._wanted)
             self.processes = self._wanted
         if self._pool is None:
-            result: Future[tuple[int, str] | None] = Future()
-            result.set_result(_verify_all(self.suite_name, checks))
+            result: Future[Bad] = Future()
+            result.set_result(verify_all(self.suite_name, checks))
         else:
-            result = self._pool.submit(_verify_all, self.suite_name, checks)
+            result = self._pool.submit(self.suite_name, checks)
         self._jobs.append(_Job(checks, ends, result))
         while self._jobs and self.fault is None and (self._jobs[0].result.done() or len(self._jobs) > self._most()):
             self._collect()
@@ -354,14 +348,3 @@ class _Signatures:
         height = next(height for end, height in job.ends if position < end)
         self.verified_height = height - 1
         self.fault = Fault(height, "bad-signature", (("key", job.checks[position][0].hex()), ("reason", reason)))
-
-
-def _verify_all(suite_name: str, checks: list[Check]) -> tuple[int, str] | None:
-    """Position and reason of the first signature that does not verify."""
-    suite = suite_named(suite_name)
-    for position, (key, message, signature) in enumerate(checks):
-        try:
-            suite.verify(key, message, signature)
-        except FazhiError as error:
-            return position, error.code
-    return None
