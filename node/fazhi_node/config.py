@@ -89,6 +89,16 @@ def _read_path(value: object) -> str:
     return value
 
 
+def _read_addresses(value: object) -> tuple[tuple[str, str], ...]:
+    """A TOML table ``org = "host:port"``, or a variable's ``org=host:port,org=host:port``."""
+    if isinstance(value, str):
+        pairs = [part.partition("=")[::2] for part in value.split(",") if part.strip()]
+        value = {org.strip(): address.strip() for org, address in pairs}
+    if not isinstance(value, dict):
+        raise ValueError('{ org = "host:port" }')
+    return tuple(sorted((_read_org(org), _read_address(address)) for org, address in value.items()))
+
+
 def _setting(default: T, read: Reader) -> T:
     made: T = field(default=default, metadata={"read": read})
     return made
@@ -123,6 +133,8 @@ class Config:
 
     p2p_listen: str = _setting("0.0.0.0:7444", _read_address)
     """Where the other members' nodes connect to."""
+    peer_addresses: tuple[tuple[str, str], ...] = _setting((), _read_addresses)
+    """Where members are reached instead of where the genesis says: ``peer_addresses = { org = "host:port" }``."""
     peer_queue_bytes: int = _integer(64 << 20, 1 << 20, 1 << 30)
     """Most bytes that wait for one peer; beyond it the oldest gossip is dropped, then the oldest of all."""
     peer_queue_frames: int = _integer(20_000, 100, 1_000_000)

@@ -41,6 +41,8 @@ open_reads = {open_reads}
 # verify_threads = 0               # 0: 每核一个 / one a core
 # mempool_items = 20000
 # mempool_bytes = 134217728
+# 成员地址与创世不同时 / where a member is reached, if not where the genesis says
+# peer_addresses = {{}}              # {{ sfj = "10.0.0.7:7444" }}
 # peer_queue_frames = 20000
 # peer_queue_bytes = 67108864
 # http_body_bytes = 16777216

@@ -55,9 +55,10 @@ class Prepared:
         return self.config.path(self.home, "guard")
 
     def peers(self) -> tuple[Peer, ...]:
-        """All members, as the transport sees them."""
+        """All members, as the transport sees them; an address of the configuration stands over that of the genesis."""
+        addresses = dict(self.config.peer_addresses)
         return tuple(
-            Peer(member.org, member.p2p_address, certificate)
+            Peer(member.org, addresses.get(member.org, member.p2p_address), certificate)
             for member, certificate in zip(self.genesis.members, self.genesis_file.certificates, strict=True)
         )
 
@@ -81,6 +82,9 @@ def prepare(
     member = genesis.member(config.org)
     if member is None:
         raise Stop(Exit.FOREIGN_DATA, "not-a-member", org=config.org, genesis=genesis_hash.hex())
+    for org, _ in config.peer_addresses:
+        if genesis.member(org) is None:
+            raise Misuse("unknown-peer", org=org, known=", ".join(each.org for each in genesis.members))
     key_path = config.path(home, "key")
     _refuse_exposed(key_path)
     signer = load_signer(key_path, genesis, passphrase)

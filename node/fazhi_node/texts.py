@@ -143,6 +143,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "创世 {genesis} 中没有成员 {org}。请检查 org 与创世文件是否属于同一个联盟。",
         "The genesis {genesis} has no member {org}. Check that org and genesis file belong to one consortium.",
     ),
+    "unknown-peer": (
+        "peer_addresses 中的 {org} 不是成员。成员有:{known}。",
+        "{org} in peer_addresses is no member. The members are {known}.",
+    ),
     "other-key": (
         "密钥 {path} 不是创世中 {org} 的密钥。请放回 init 时生成的密钥。",
         "The key {path} is not the one that the genesis holds for {org}. Put back the key that init made.",

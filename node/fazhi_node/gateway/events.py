@@ -7,6 +7,7 @@ or vanished client costs one suspended task, and a client that comes back with i
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -16,12 +17,13 @@ from fastapi import APIRouter, Header, Query
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import Response, StreamingResponse
 
+from ..limits import EVENTS_PAGE
 from ..queries import ChainEvent
 from .context import Context, records_json
 from .problems import Problem, busy
 
 PING_SECONDS: Final = 15.0
-PAGE: Final = 100
+PAGE: Final = EVENTS_PAGE
 CURSOR: Final = r"^\d{1,18}\.\d{1,9}$"
 _LAST_INDEX: Final = 10**9
 
@@ -64,11 +66,12 @@ async def _stream(context: Context, cursor: tuple[int, int]) -> AsyncIterator[by
     try:
         yield b": ok\n\n"
         while not hub.stopping:
-            found = context.reader.events_after(*cursor, limit=PAGE)
+            news = hub.news()  # taken before the chain is read: a block that comes meanwhile is not overlooked
+            found = await asyncio.to_thread(context.reader.events_after, *cursor, PAGE)
             for event in found:
                 cursor = (event.height, event.index)
                 yield _format(event)
-            if not found and not await hub.next_block(PING_SECONDS):
+            if not found and not await hub.next_block(news, PING_SECONDS):
                 yield KEEPALIVE_COMMENT
     finally:
         hub.streams -= 1

@@ -77,12 +77,16 @@ class Hub:
                 if not waiting:
                     del self._waiters[submission_id]
 
-    async def next_block(self, seconds: float) -> bool:
-        """Wait for a block to be committed; False where none was within ``seconds``."""
-        event = self._block
+    def news(self) -> asyncio.Event:
+        """Set when the next block is committed, and at the stop."""
+        return self._block
+
+    @staticmethod
+    async def next_block(news: asyncio.Event, seconds: float) -> bool:
+        """Wait for it; False where there was none within ``seconds``."""
         try:
             async with asyncio.timeout(seconds):
-                await event.wait()
+                await news.wait()
         except TimeoutError:
             return False
         return True

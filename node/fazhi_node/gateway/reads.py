@@ -4,6 +4,7 @@ asks, checks.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
@@ -12,7 +13,7 @@ from fazhi_ledger.result import Result
 from starlette.responses import Response, StreamingResponse
 
 from ..limits import EVENTS_PAGE
-from ..queries import BlockAnswer, Checkpoint, NotFound
+from ..queries import BlockAnswer, ChainReader, Checkpoint, NotFound
 from . import health, schemas
 from .context import Context, answer, b64, findings_json, handovers_json, hexes, records_json
 from .problems import Problem
@@ -45,6 +46,20 @@ def block_json(block: BlockAnswer) -> dict[str, Any]:
         "items": [b64(item) for item in block.items],
         "certificate": b64(block.certificate),
     }
+
+
+def _page(reader: ChainReader, first: int, limit: int) -> list[dict[str, Any]]:
+    """Blocks from a height on, until there are enough of them or of their bytes. (On a thread: decided blocks never
+    change.)
+    """
+    found: list[dict[str, Any]] = []
+    size = 0
+    for each in reader.blocks(first, limit):
+        found.append(block_json(each))
+        size += sum(len(item) for item in each.items)
+        if size > BLOCKS_BYTES:
+            break
+    return found
 
 
 def health_routes(context: Context) -> APIRouter:
@@ -82,7 +97,7 @@ def block_routes(context: Context) -> APIRouter:
     @router.get("/v1/blocks/{height}", response_model=schemas.BlockBody)
     async def block(height: HeightPath) -> Response:
         """One block with its certificate."""
-        return answer(block_json(reader.block(height)))
+        return answer(block_json(await asyncio.to_thread(reader.block, height)))
 
     @router.get("/v1/blocks", response_model=schemas.BlocksBody)
     async def blocks(
@@ -90,13 +105,7 @@ def block_routes(context: Context) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MAX_BLOCKS)] = 20,
     ) -> Response:
         """Blocks from a height on; fewer than asked for where they are large or the tip is near."""
-        found: list[dict[str, Any]] = []
-        size = 0
-        for each in reader.blocks(first, limit):
-            found.append(block_json(each))
-            size += sum(len(item) for item in each.items)
-            if size > BLOCKS_BYTES:
-                break
+        found = await asyncio.to_thread(_page, reader, first, limit)
         following = first + len(found)
         return answer({"blocks": found, "next": following if following <= reader.height else None})
 
@@ -202,7 +211,7 @@ def submission_routes(context: Context) -> APIRouter:
         wanted = bytes.fromhex(submission_id)
         if context.pending(wanted):
             raise Problem(404, "not-committed", {"what": submission_id})
-        return answer(submission_proof(context, wanted, record))
+        return answer(await asyncio.to_thread(submission_proof, context, wanted, record))
 
     return router
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import ssl
 import stat
 from pathlib import Path
 from typing import Any
@@ -180,6 +182,33 @@ def test_certificates_that_could_not_be_pinned_are_refused() -> None:
             check_certificate(good[:cut], "fazhi-a")
 
 
+def test_a_certificate_serves_as_its_own_root_also_under_strict_rules(tmp_path: Path) -> None:
+    """Clients pin it as the only root; Python 3.13 checks RFC 5280 strictly by default."""
+    key, certificate = make_certificate("fazhi-a", ["localhost", "127.0.0.1", "node.example"])
+    (tmp_path / "key").write_bytes(key)
+    (tmp_path / "crt").write_text(ssl.DER_cert_to_PEM_cert(certificate))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    client = ssl.create_default_context(cafile=str(tmp_path / "crt"))
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
+    for name in ("fazhi-a", "localhost", "127.0.0.1", "node.example"):
+        shake_hands(server, client, name)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(server, client, "other.example")
+
+
+def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> None:
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    here = client.wrap_bio(to_client, to_server, server_hostname=name)
+    there = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(10):
+        for side in (here, there):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    assert here.version() == "TLSv1.3"
+    assert here.getpeercert() is not None
+
+
 def ready(tmp_path: Path, cards: list[Path]) -> Path:
     assert genesis(cards, tmp_path / "g") == 0
     home = tmp_path / "alpha"
@@ -187,11 +216,21 @@ def ready(tmp_path: Path, cards: list[Path]) -> Path:
     return home
 
 
-def test_a_home_is_prepared_and_everything_foreign_is_refused(tmp_path: Path, cards: list[Path]) -> None:
+def test_a_home_is_prepared_and_everything_foreign_is_refused(
+    tmp_path: Path, cards: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = ready(tmp_path, cards)
     prepared = prepare(home, None, lambda: b"", None)
     assert prepared.member.org == "alpha"
     assert [peer.org for peer in prepared.peers()] == ["alpha", "bravo", "charlie", "delta"]
+    monkeypatch.setenv("FAZHI_NODE_PEER_ADDRESSES", "bravo=10.0.0.7:7444, charlie=[::1]:9")
+    addresses = {peer.org: peer.address for peer in prepare(home, None, lambda: b"", None).peers()}
+    assert (addresses["bravo"], addresses["charlie"]) == ("10.0.0.7:7444", "[::1]:9")
+    assert addresses["delta"] == prepared.genesis.member("delta").p2p_address  # type: ignore[union-attr]
+    monkeypatch.setenv("FAZHI_NODE_PEER_ADDRESSES", "nobody=10.0.0.7:7444")
+    with pytest.raises(Misuse, match="unknown-peer"):
+        prepare(home, None, lambda: b"", None)
+    monkeypatch.delenv("FAZHI_NODE_PEER_ADDRESSES")
 
     def refusal() -> Stop:
         with pytest.raises(Stop) as stopped:
