@@ -273,6 +273,7 @@ class Machine:
             started=self._started,
             stopped=self._stopped,
             amnesiac=self._driver.amnesiac,
+            signs=self._driver.my_index() is not None,
             me=self._config.org,
             validators=self._app.validators,
             height=self.height,

@@ -82,6 +82,8 @@ class Situation:
     started: bool
     stopped: bool
     amnesiac: bool
+    signs: bool
+    """Whether this node signs at the height in flight."""
     me: str
     validators: ValidatorSet
     height: int
@@ -108,7 +110,7 @@ def readiness(situation: Situation, peers: PeerTable) -> Readiness:
     missing = missing_validators(situation, peers)
     seats = situation.validators
     me_seated = seats.index_of_member(situation.me) is not None
-    present = len(seats) - len(missing) - (1 if me_seated and situation.amnesiac else 0)
+    present = len(seats) - len(missing) - (1 if me_seated and not situation.signs else 0)
     if present < seats.quorum:
         return Readiness(False, NO_QUORUM, missing)
     if situation.amnesiac:
