@@ -195,14 +195,14 @@ def test_sealing_is_as_fast_as_hashing_and_needs_no_memory(tmp_path: Path) -> No
         for _ in range(768):
             file.write(block)
     seconds: dict[str, float] = {"bare": 1e9, "sealed": 1e9}
-    for _ in range(3):  # the best of three: others use this machine, too
-        began = time.perf_counter()
+    for _ in range(3):  # the best of three, in the processor's time: others use this machine, too
+        began = time.process_time()
         with path.open("rb", buffering=0) as file:
             hashlib.file_digest(file, "sha256")
-        seconds["bare"] = min(seconds["bare"], time.perf_counter() - began)
-        began = time.perf_counter()
+        seconds["bare"] = min(seconds["bare"], time.process_time() - began)
+        began = time.process_time()
         seal(path)
-        seconds["sealed"] = min(seconds["sealed"], time.perf_counter() - began)
+        seconds["sealed"] = min(seconds["sealed"], time.process_time() - began)
     assert seconds["sealed"] <= seconds["bare"] / 0.9, seconds
     code = (
         "import resource, sys; from fazhi_sdk.sealing import seal; before = resource.getrusage(0).ru_maxrss;"
