@@ -1,0 +1,48 @@
+"""How much is measured: in full, or quickly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Counts and sizes of one run of the bench."""
+
+    quick: bool
+    runs: int
+    """Runs of the figures of which a median is given."""
+    single_seconds: float
+    """About how long one run of the single submissions takes."""
+    single_items_max: int
+    workers: int = 8
+    per_request: int = 100
+    batch_records: int = 1000
+    batches_per_worker: int = 3
+    idle_samples: int = 300
+    half_samples: int = 200
+    catchup_items: int = 10_000
+    seal_mb: int = 4096
+    growth_records: int = 200_000
+    profile_items: int = 8_000
+    profile_batches: int = 16
+    commands: int = 11
+    """Processes started for each figure of a whole command."""
+
+
+FULL = Settings(quick=False, runs=5, single_seconds=10.0, single_items_max=40_000)
+QUICK = Settings(
+    quick=True,
+    runs=2,
+    single_seconds=4.0,
+    single_items_max=6_000,
+    batches_per_worker=1,
+    idle_samples=50,
+    half_samples=40,
+    catchup_items=2_000,
+    seal_mb=256,
+    growth_records=10_000,
+    profile_items=2_400,
+    profile_batches=8,
+    commands=5,
+)
