@@ -411,6 +411,7 @@ class Height:
     def _repeat(self) -> None:
         """Say the latest ROUND-CHANGE, or ask for the missing block, again: messages get lost and peers restart."""
         own = self._signing
+        self._out.ask_again()
         if self.stage is Stage.CLOSING:
             self._close()
         elif own is not None and self.round > 0 and not self.decided:

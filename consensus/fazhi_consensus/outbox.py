@@ -14,7 +14,7 @@ from .timers import Timer, TimerPolicy
 class Outbox:
     """The effects of one height. ``seat`` is our index in the validator set, None where we only follow."""
 
-    __slots__ = ("_effects", "_height", "_policy", "_repeats", "_round_timer_set", "seat")
+    __slots__ = ("_asked_for", "_effects", "_height", "_policy", "_repeats", "_round_timer_set", "seat")
 
     def __init__(self, height: int, seat: int | None, policy: TimerPolicy) -> None:
         self.seat = seat
@@ -23,6 +23,7 @@ class Outbox:
         self._effects: list[Effect] = []
         self._round_timer_set = False
         self._repeats = 0
+        self._asked_for: set[bytes] = set()
 
     def emit(self, effect: Effect) -> None:
         """Add an effect."""
@@ -38,6 +39,7 @@ class Outbox:
         """The timers of the round before mean nothing any more."""
         self._round_timer_set = False
         self._repeats = 0
+        self._asked_for.clear()
 
     def round_timer(self, round_: int) -> None:
         """Start the timer of the round, or start it again."""
@@ -58,9 +60,17 @@ class Outbox:
             self.emit(SetTimer(Timer.RESEND, self._height, round_, delay_ms))
 
     def ask_for_block(self, block_hash: bytes, holders: Iterable[int]) -> None:
-        """Ask those who must have a block for it. Who has no seat is brought up by state transfer instead."""
-        if self.seat is None:
+        """Ask those who must have a block for it, once until :meth:`ask_again`: whatever peers send, we send no flood.
+
+        Who has no seat is brought up by state transfer instead.
+        """
+        if self.seat is None or block_hash in self._asked_for:
             return
+        self._asked_for.add(block_hash)
         for holder in holders:
             if holder != self.seat:
                 self.emit(Send(holder, BlockRequest(self.seat, self._height, block_hash)))
+
+    def ask_again(self) -> None:
+        """The timer of repeats is due: blocks that are still missing may be asked for once more."""
+        self._asked_for.clear()

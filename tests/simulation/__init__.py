@@ -1,1 +1,3 @@
-"""The deterministic simulator of consensus: whole clusters in one thread, simulated time, one seed a run (``python -m tests.simulation``)."""
+"""The deterministic simulator of consensus: whole clusters in one thread, simulated time, one seed a run (``python -m
+tests.simulation``).
+"""

@@ -1,7 +1,9 @@
-"""Up to f traitors with one mind: they see every frame that reaches one of them, know the keys of their own seats and nothing else, and lie.
+"""Up to f traitors with one mind: they see every frame that reaches one of them, know the keys of their own seats and
+nothing else, and lie.
 
-Whatever they send is well signed with their own keys; other validators' bodies they can only quote. They propose different blocks to
-different nodes, vote for everything, help a single node to decide alone, deny what they have prepared, withhold blocks, replay, send garbage.
+Whatever they send is well signed with their own keys; other validators' bodies they can only quote. They propose
+different blocks to different nodes, vote for everything, help a single node to decide alone, deny what they have
+prepared, withhold blocks, replay, send garbage.
 """
 
 from __future__ import annotations
@@ -67,6 +69,8 @@ class Adversary:
             self._learn(message)
             if isinstance(message, BlockRequest):
                 self._reply(me, sender, message)
+        if isinstance(message, RoundChange) and self.rng.random() < 0.6:
+            self._seize(message.new_round)
         if self.rng.random() < 0.25:
             self.act()
 
@@ -106,7 +110,7 @@ class Adversary:
     def act(self) -> None:
         """One lie, of one of them."""
         traitor = self.rng.choice(sorted(self.signers))
-        seat = self.world.validators_at(self.height).index_of_key(self.signers[traitor].public_key)
+        seat = self._seat(traitor)
         if seat is None or self.world.parent_of(self.height) is None:
             return
         self.world.count("lie")
@@ -122,33 +126,49 @@ class Adversary:
         else:
             self._send(traitor, self._some_nodes(), self._garbage())
 
-    def _propose(self, traitor: int, seat: int) -> None:
-        """Two proposals for one round, each to its own half, with votes for each to go with it."""
-        validators = self.world.validators_at(self.height)
-        rounds = [r for r in range(self.round, self.round + 2) if validators.proposer(self.height, r) == seat]
-        if not rounds:
+    def _seize(self, round_: int) -> None:
+        """A round of which one of them is the proposer may be theirs now."""
+        if round_ > self.round or self.world.parent_of(self.height) is None:
             return
-        round_ = rounds[0]
-        for targets in self._halves():
+        for traitor in sorted(self.signers):
+            seat = self._seat(traitor)
+            if seat is not None and self.world.validators_at(self.height).proposer(self.height, round_) == seat:
+                self.world.count("lie")
+                self._propose_in(traitor, seat, round_)
+
+    def _propose(self, traitor: int, seat: int) -> None:
+        """Propose in the current round or the next, whichever is theirs."""
+        validators = self.world.validators_at(self.height)
+        for round_ in range(self.round, self.round + 2):
+            if validators.proposer(self.height, round_) == seat:
+                self._propose_in(traitor, seat, round_)
+                return
+
+    def _propose_in(self, traitor: int, seat: int, round_: int) -> None:
+        """One proposal for all or two for one round, each to its own half, with votes to go with them."""
+        # Where somebody has decided already, another decision is a fork: then they are of one mind.
+        fork = self.world.agreement.hash_at(self.height) is not None and self.rng.random() < 0.8
+        everybody = list(range(self.world.count_of_nodes))
+        for targets in [everybody] if fork or self.rng.random() < 0.4 else self._halves():
             justification = self._justification(round_)
             if justification is None:
                 return
             chosen = choice(justification)
-            if chosen is not None and self.rng.random() < 0.6:
+            if chosen is not None and not fork and self.rng.random() < 0.6:
                 payload = self.blocks.get(chosen[1])
                 if payload is None:
                     return
             else:
                 parent = self.world.parent_of(self.height)
                 assert parent is not None
-                valid = self.rng.random() < 0.9
+                valid = fork or self.rng.random() < 0.9
                 payload = build_block(self.height, parent, seat, self.rng.getrandbits(40), valid)
             block_hash = block_hash_of(payload)
             self._learn_block(round_, block_hash, payload)
             claim = self._sign_vote(Claim, traitor, seat, round_, block_hash)
             assert isinstance(claim, Claim)
             self._send(traitor, targets, encode_message(PrePrepare(claim, payload, justification)))
-            if self.rng.random() < 0.7:
+            if fork or self.rng.random() < 0.7:
                 self._vote_for(round_, block_hash, targets)
 
     def _justification(self, round_: int) -> tuple[RoundChange, ...] | None:
@@ -157,11 +177,13 @@ class Adversary:
             return ()
         known = dict(self.changes.get(round_, {}))
         for traitor in sorted(self.signers):
-            seat = self.world.validators_at(self.height).index_of_key(self.signers[traitor].public_key)
+            seat = self._seat(traitor)
             if seat is not None:
                 known[seat] = self._sign_change(traitor, seat, round_, None, ())
         quorum = self.world.validators_at(self.height).quorum
-        order = sorted(known.values(), key=lambda rc: (-1 if rc.prepared_round is None else rc.prepared_round, rc.sender))
+        order = sorted(
+            known.values(), key=lambda rc: (-1 if rc.prepared_round is None else rc.prepared_round, rc.sender)
+        )
         if len(order) < quorum:
             return None
         return tuple(sorted(order[:quorum], key=lambda rc: rc.sender))
@@ -177,7 +199,7 @@ class Adversary:
 
     def _vote_for(self, round_: int, block_hash: bytes, targets: Sequence[int]) -> None:
         for traitor in sorted(self.signers):
-            seat = self.world.validators_at(self.height).index_of_key(self.signers[traitor].public_key)
+            seat = self._seat(traitor)
             if seat is None:
                 continue
             for kind in (Prepare, Commit):
@@ -189,7 +211,7 @@ class Adversary:
 
     def _lie_about_rounds(self, traitor: int, seat: int) -> None:
         """ROUND-CHANGEs to any round, that deny or claim what was prepared, with or without its block."""
-        new_round = max(1, self.round + self.rng.choice((0, 1, 1, 2, 1000)))
+        new_round = max(1, self.round + self.rng.choice((0, 0, 0, 0, 0, 1, 1, 1, 2, 1000)))
         quorum = self.world.validators_at(self.height).quorum
         proven = [key for key, votes in sorted(self.prepares.items()) if len(votes) >= quorum and key[0] < new_round]
         if proven and self.rng.random() < 0.5:
@@ -201,7 +223,7 @@ class Adversary:
         self._send(traitor, self._some_nodes(), encode_message(change))
 
     def _reply(self, me: int, sender: int, request: BlockRequest) -> None:
-        seat = self.world.validators_at(self.height).index_of_key(self.signers[me].public_key)
+        seat = self._seat(me)
         payload = self.blocks.get(request.block_hash)
         if seat is not None and payload is not None and self.rng.random() < 0.5:
             reply = BlockReply(seat, self.height, request.block_hash, payload)
@@ -216,6 +238,9 @@ class Adversary:
         return bytes(data[: self.rng.randint(1, len(data))] if self.rng.random() < 0.2 else data)
 
     # --- tools ---
+
+    def _seat(self, traitor: int) -> int | None:
+        return self.world.validators_at(self.height).index_of_key(self.signers[traitor].public_key)
 
     def _sign_vote(self, kind: type[Vote], traitor: int, seat: int, round_: int, block_hash: bytes) -> Vote:
         body = vote_body(self.world.genesis_hash, self.height, round_, block_hash)

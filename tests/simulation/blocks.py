@@ -21,7 +21,9 @@ def block_hash_of(payload: bytes) -> bytes:
 
 
 def check_block(payload: bytes, height: int, parent: bytes, proposer: int | None) -> None:
-    """Raise :class:`InvalidBlock` unless the block may follow ``parent``; ``proposer`` is who must have built it, if that matters."""
+    """Raise :class:`InvalidBlock` unless the block may follow ``parent``; ``proposer`` is who must have built it, if
+    that matters.
+    """
     at, before, builder, _, valid = as_tuple(decode(payload), "block", length=5)
     if as_int(at, "height") != height or as_digest(before, "parent") != parent or not as_bool(valid, "valid"):
         raise InvalidBlock("bad-block", height=height)

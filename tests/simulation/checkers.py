@@ -1,6 +1,7 @@
 """What must never happen, each rule a class of its own that sees everything and shares no code with the core it judges.
 
-The quorum, the contradictions and the byte identity of repeats are computed anew here: a checker that asks the core would share its mistakes.
+The quorum, the contradictions and the byte identity of repeats are computed anew here: a checker that asks the core
+would share its mistakes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class Violation(AssertionError):
 
 
 class Agreement:
-    """No two nodes, and no node before and after a crash, hold different blocks of one height; blocks form one chain and are valid."""
+    """No two nodes, and no node before and after a crash, hold different blocks of one height; blocks form one chain
+    and are valid.
+    """
 
     def __init__(self, genesis_hash: bytes) -> None:
         self._chain: list[bytes] = [genesis_hash]
@@ -79,7 +82,9 @@ class Certificates:
 
 
 class Votes:
-    """An honest validator never signs two bodies for one (height, round, phase), never signs one body twice, never forgets a lock."""
+    """An honest validator never signs two bodies for one (height, round, phase), never signs one body twice, never
+    forgets a lock.
+    """
 
     def __init__(self) -> None:
         self._said: dict[tuple[bytes, int, str, int], Signed] = {}
@@ -115,7 +120,9 @@ class Votes:
 class Guilt:
     """Evidence convicts traitors only, and holds for anyone who checks it."""
 
-    def __init__(self, suite: Suite, genesis_hash: bytes, validators_at: ValidatorsAt, traitors: frozenset[bytes]) -> None:
+    def __init__(
+        self, suite: Suite, genesis_hash: bytes, validators_at: ValidatorsAt, traitors: frozenset[bytes]
+    ) -> None:
         self._suite = suite
         self._genesis_hash = genesis_hash
         self._validators_at = validators_at

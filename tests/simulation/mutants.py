@@ -1,7 +1,7 @@
 """Known mistakes, put back into the core one at a time: a simulator that does not catch them proves nothing.
 
-Each is a rule of safety.md §2 broken, most of them as some implementation really broke it. A mutant patches production code for the time of a
-``with`` block and nothing else.
+Each is a rule of safety.md §2 broken, most of them as some implementation really broke it. A mutant patches production
+code for the time of a ``with`` block and nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from fazhi_consensus import verify as verify_module
 from fazhi_consensus.height import Height
 from fazhi_consensus.messages import Commit, Phase, Prepare, RoundChange
 from fazhi_consensus.own_votes import OwnVotes
-from fazhi_consensus.replica import Replica
 from fazhi_consensus.stages import OPEN, Stage
 from fazhi_consensus.testimony import Testimony
 from fazhi_ledger.validators import ValidatorSet, faulty_of
@@ -50,7 +49,7 @@ def lock_forgotten_at_restart() -> Iterator[None]:
 @contextmanager
 def persist_omitted() -> Iterator[None]:
     """The vote is written but never synced."""
-    with patch.object(SimulatedVoteLog, "sync", lambda self: None):
+    with patch.object(SimulatedVoteLog, "sync", lambda _: None):
         yield
 
 
@@ -73,7 +72,7 @@ def commits_of_mixed_rounds() -> Iterator[None]:
 @contextmanager
 def choice_not_recomputed() -> Iterator[None]:
     """Receivers trust the new proposer's choice."""
-    with patch.object(verify_module, "choice", lambda changes: None):
+    with patch.object(verify_module, "choice", lambda _: None):
         yield
 
 
@@ -89,32 +88,6 @@ def lowest_prepared_chosen() -> Iterator[None]:
 
 
 @contextmanager
-def commit_after_one_prepare_less() -> Iterator[None]:
-    """COMMIT with q - 1 PREPAREs, proven with as many."""
-    original = Height._check_prepared
-
-    def early(self: Height) -> None:
-        full = self.validators
-        short = _ShortQuorum(full.epoch, full.first_height, full.validators)
-        self.validators = short
-        try:
-            original(self)
-        finally:
-            self.validators = full
-
-    with patch.object(Height, "_check_prepared", early), patch.object(
-        verify_module, "_screen_round_change", lambda validators, change: None
-    ), patch.object(OwnVotes, "_with_proof", OwnVotes._with_proof):
-        yield
-
-
-class _ShortQuorum(ValidatorSet):
-    @property
-    def quorum(self) -> int:
-        return -(-2 * len(self.validators) // 3) - 1
-
-
-@contextmanager
 def round_change_unlocked() -> Iterator[None]:
     """ROUND-CHANGE never says what was prepared."""
     original = OwnVotes.round_change
@@ -127,22 +100,6 @@ def round_change_unlocked() -> Iterator[None]:
             self.lock = lock
 
     with patch.object(OwnVotes, "round_change", denying):
-        yield
-
-
-@contextmanager
-def signing_after_the_decision() -> Iterator[None]:
-    """A decided node still answers the timer of its round (besu#1734): it forgets that the height is decided."""
-    original = Replica.step
-
-    def step(self: Replica, event: Any) -> Any:
-        effects = original(self, event)
-        work = self._current
-        if work is not None and work.stage is Stage.CLOSING:
-            work.stage = Stage.COMMITTING
-        return effects
-
-    with patch.object(Replica, "step", step):
         yield
 
 

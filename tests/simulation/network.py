@@ -1,4 +1,4 @@
-"""The simulated network: directed links that lose, delay, reorder, duplicate and go dark, all from one seeded source."""
+"""The simulated network: directed links that lose, delay, reorder, duplicate and go dark, from one seeded source."""
 
 from __future__ import annotations
 

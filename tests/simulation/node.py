@@ -1,4 +1,6 @@
-"""A simulated node: the production replica and verifier on a simulated disk, with a small runtime that may die between any two effects."""
+"""A simulated node: the production replica and verifier on a simulated disk, with a small runtime that may die between
+any two effects.
+"""
 
 from __future__ import annotations
 
@@ -206,10 +208,8 @@ class Node:
 
     def _validate(self, request: ValidateBlock) -> None:
         try:
-            check_block(
-                request.payload, request.height, self._parent(), request.proposer if request.fresh else None
-            )
-            ok = not (request.fresh and self.world.rng.randrange(100) < self.world.plan.clock_refusal_percent)
+            check_block(request.payload, request.height, self._parent(), request.proposer if request.fresh else None)
+            ok = not (request.fresh and self.world.clock_refuses())
         except FazhiError:
             ok = False
         verdict = BlockValidated(request.height, request.round, request.block_hash, request.fresh, ok)

@@ -1,7 +1,7 @@
 """One simulated run: nodes, traitors, network and faults in one thread, in simulated time, from one seed.
 
-A run has two phases. In the first everything goes wrong and only safety is asked for. Then the network heals, everybody restarts, at most f
-traitors go on, and the chain must grow within a bounded simulated time.
+A run has two phases. In the first everything goes wrong and only safety is asked for. Then the network heals, everybody
+restarts, at most f traitors go on, and the chain must grow within a bounded simulated time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .node import Node
 
 SIZES = (4, 6, 7)
 PROGRESS_BLOCKS = 3
-PROGRESS_MS = 120_000
+PROGRESS_MS = 30_000
 """Simulated time after healing within which every honest node must have decided that many more blocks."""
 MAX_EVENTS = 400_000
 WHOLE_SET, ROTATING, COMING_AND_GOING = range(3)
@@ -70,7 +70,7 @@ class Plan:
             loss_percent=rng.choice((0, 0, 0, 3, 10, 25)),
             duplicate_percent=rng.choice((0, 5, 20)),
             slow_ms=rng.choice((15, 15, 60, 250)),
-            calm_ms=rng.choice((200, 500, 1_500, 3_000)),
+            calm_ms=rng.choice((200, 200, 400, 1_500, 3_000)),
             strike_permille=rng.choice((0, 0, 1, 3, 10, 30)),
             clock_refusal_percent=rng.choice((0, 0, 5, 20)),
             membership=rng.choice((WHOLE_SET, WHOLE_SET, ROTATING, COMING_AND_GOING)),
@@ -92,6 +92,7 @@ class World:
         self.now_ms = 0
         self.healed = False
         self.faults: Counter[str] = Counter()
+        self._frames = hashlib.blake2b()
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._sequence = 0
         self._decoded: dict[bytes, Message] = {}
@@ -170,6 +171,10 @@ class World:
         """One more fault of that kind."""
         self.faults[fault] += 1
 
+    def digest(self) -> str:
+        """A fingerprint of every consensus frame that was sent, when and to whom."""
+        return self._frames.hexdigest()
+
     # --- faults ---
 
     def _mischief(self) -> None:
@@ -203,7 +208,9 @@ class World:
             self.adversary.act()
 
     def _set_ambush(self, node: Node) -> None:
-        """Let one node alone see the PREPAREs, or the COMMITs, of a while; then cut it off, so that the others go on without it."""
+        """Let one node alone see the PREPAREs, or the COMMITs, of a while; then cut it off, so that the others go on
+        without it.
+        """
         self.count("ambush")
         self.network.mend()
         self.network.ambush = (self.rng.choice((Kind.PREPARE.value, Kind.COMMIT.value, Kind.COMMIT.value)), node.index)
@@ -230,7 +237,13 @@ class World:
 
     def strikes(self, node: Node) -> bool:
         """Whether this node dies here, between two effects."""
-        return not self.healed and self.plan.strike_permille > 0 and self.rng.randrange(1000) < self.plan.strike_permille
+        return (
+            not self.healed and self.plan.strike_permille > 0 and self.rng.randrange(1000) < self.plan.strike_permille
+        )
+
+    def clock_refuses(self) -> bool:
+        """Whether a validator's clock is so far off that a fresh proposal seems not to be of now."""
+        return not self.healed and self.rng.randrange(100) < self.plan.clock_refusal_percent
 
     def skewed(self, node: Node, delay_ms: int) -> int:
         """No two clocks run alike: 10 % either way."""
@@ -239,7 +252,9 @@ class World:
     # --- membership ---
 
     def validators_at(self, height: int) -> ValidatorSet:
-        """The validator set of a height: everybody in one order, in turning order, or with one seat that comes and goes."""
+        """The validator set of a height: everybody in one order, in turning order, or with one seat that comes and
+        goes.
+        """
         found = self._sets.get(height)
         if found is None:
             order = list(range(self.plan.size))
@@ -308,6 +323,8 @@ class World:
 
     def send(self, sender: int, receiver: int, data: bytes) -> None:
         """One consensus frame over one link."""
+        self._frames.update(b"%d %d %d %d " % (self.now_ms, sender, receiver, len(data)))
+        self._frames.update(data)
         kind = data[1] if len(data) > 1 and self.is_honest(sender) else 0  # after the header of the array
         for delay_ms in self.network.delays(sender, receiver, kind):
             self.later(delay_ms, lambda: self._deliver(sender, receiver, data))
@@ -364,5 +381,3 @@ def run_seed(seed: int, size: int | None = None, real_suite: bool = False, outco
             f"replay: python -m tests.simulation {seed} {plan.size}{suite}\n{plan}"
         ) from error
     return world
-
-
