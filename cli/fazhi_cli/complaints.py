@@ -6,6 +6,7 @@ call, the command line names its own command instead.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from fazhi_ledger import messages as ledger_messages
@@ -32,6 +33,18 @@ def complaint(error: FazhiError, language: Language) -> str:
     if error.code in todo:
         parts.append(ledger_messages.sentence((TODO, todo), error.code, error.parameters, language))
     return "fazhi: " + choose((";", "; "), language).join(parts)
+
+
+def own_fault(error: Exception, language: Language) -> str:
+    """What to say of a fault of this program: nothing was decided; where it happened, for those who mend it."""
+    import traceback
+
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    parameters = (
+        ("what", f"{type(error).__name__}: {error}"[:300]),
+        ("where", f"{os.path.basename(at.filename)}:{at.lineno}"),
+    )
+    return f"fazhi: {ledger_messages.sentence((MESSAGES,), 'own-fault', parameters, language)}"
 
 
 def _sdk_sentences() -> tuple[dict[str, Pair], dict[str, Pair]]:

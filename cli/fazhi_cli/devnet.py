@@ -62,7 +62,7 @@ def run_up(options: argparse.Namespace, language: Language) -> int:
         print(line)
     print(_text("genesis", language, hash=network.genesis_hash))
     key = folder / "officers" / "officer.key"
-    org = next(iter(network.nodes))
+    org = json.loads(key.with_suffix(".card").read_text("utf-8"))["org"]
     for command in (
         f"export {connection.DEVNET}={options.folder}",
         f"fazhi case open 2026-1 --key {key}",

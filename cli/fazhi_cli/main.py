@@ -10,7 +10,7 @@ from typing import Final
 
 from fazhi_ledger.errors import FazhiError
 
-from .complaints import complaint
+from .complaints import complaint, own_fault
 from .exits import Exit, exit_of
 from .language import Language, language_of
 from .messages import HELP
@@ -43,11 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FazhiError as error:
         print(complaint(error, language), file=sys.stderr)
         return int(exit_of(error))
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:  # the reader of our output left; say nothing more, also not at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception as error:  # noqa: BLE001 - a fault of ours decides nothing; Python's own exit code would say "not valid"
+        print(own_fault(error, language), file=sys.stderr)
+        return Exit.UNDECIDED
+    except KeyboardInterrupt:
+        return 130
 
 
 def build(given: Sequence[str], language: Language) -> Parser:

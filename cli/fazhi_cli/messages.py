@@ -179,8 +179,8 @@ HELP: Final[dict[str, Pair]] = {
     # devnet
     "devnet": ("在本机启动四个单位的试验网络", "a network of four agencies on this machine, to try things"),
     "devnet-about": (
-        "试验网络:司法局 sfj、综合行政执法局 zfj、公证处 gzc、法院 fy 各一个节点,仅限本机回环地址。",
-        "A network to try things: one node each for sfj, zfj, gzc and fy, on loopback only.",
+        "试验网络:四个单位各一个节点,仅限本机回环地址;密钥不加密,请勿用于真实证据。",
+        "A network to try things: a node for each of four agencies, on loopback only; keys are in the clear, so not for evidence.",
     ),
     "devnet-up": ("启动(首次生成密钥和创世)", "start it (the first time with new keys and a genesis)"),
     "devnet-down": ("停止全部节点", "stop all nodes"),
@@ -370,6 +370,10 @@ PROGRESS: Final[dict[str, Pair]] = {
 }
 
 MESSAGES: Final[dict[str, Pair]] = {
+    "own-fault": (
+        "程序自身出错({what},{where}),未得出任何结论;请报告此信息",
+        "this program failed ({what}, {where}) and decided nothing; please report this",
+    ),
     "command-line": ("{what}。用法见 {command} --help", "{what}. See {command} --help"),
     "bad-hash": ("{option} 应为 64 位十六进制数,不是“{value}”", "{option} takes 64 hex digits, not “{value}”"),
     "input-missing": ("找不到文件“{path}”", "there is no file “{path}”"),

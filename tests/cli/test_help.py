@@ -8,7 +8,7 @@ import string
 import pytest
 from fazhi_cli import messages
 from fazhi_cli.language import language_of
-from fazhi_cli.main import COMMANDS, build
+from fazhi_cli.main import COMMANDS, build, main
 from fazhi_cli.terminal import width, wrap
 
 from tests.cli.commands import fazhi
@@ -97,3 +97,14 @@ def test_lines_are_as_long_as_they_look() -> None:
         assert all(width(line) <= columns + 2 for line in lines)
         assert "".join(lines).replace(" ", "") == text.replace(" ", "")
         assert not any(line[0] in "、。,)" for line in lines)
+
+
+def test_a_fault_of_its_own_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*_: object) -> bytes:
+        raise ZeroDivisionError("\x1b[31m")
+
+    monkeypatch.setattr("fazhi_cli.verify.read_file", fail)
+    assert main(["verify", "r.json", "--genesis-hash", "00" * 32, "--lang", "en"]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("fazhi: this program failed (ZeroDivisionError: ·[31m, test_help.py:")
