@@ -1,7 +1,9 @@
 """What a node can tell of its chain: plain values of verbatim bytes, for the gateway to put into JSON.
 
-A proof of the state is against the tip's header, so an answer is only whole as of one moment: call these methods on the
-machine's thread, between its events, never while a commit runs. Nothing here changes anything.
+A proof of the state is against the tip's header, so such an answer is only whole as of one moment: ask for cases, keys,
+lanes, validators and parameters on the machine's thread, between its events, never while a commit runs. Blocks, record
+proofs, history proofs, events and the archive never change once they are there and may be read from any thread. Nothing
+here changes anything.
 """
 
 from __future__ import annotations
