@@ -21,7 +21,6 @@ from .effects import (
     OwnVoteUnknown,
     RecordEquivocation,
     RequestProposal,
-    Send,
     ValidateBlock,
 )
 from .events import BlockValidated, ProposalReady, StartHeight, TimerFired
@@ -203,8 +202,8 @@ class Height:
                 self._on_round_change(message)
             case BlockRequest(sender, _, block_hash):
                 payload = self._blocks.get(block_hash)
-                if payload is not None and self._out.seat is not None:
-                    self._out.emit(Send(sender, BlockReply(self._out.seat, self.height, block_hash, payload)))
+                if payload is not None:
+                    self._out.serve_block(sender, block_hash, payload)
             case BlockReply(_, _, block_hash, payload):
                 self._on_block(block_hash, payload)
 

@@ -32,6 +32,8 @@ validator's older ones.
 """
 KEPT_OWN_ROUNDS: Final = 64
 """Rounds of this height for which we remember what we signed, to recognise a vote of ours that we did not sign."""
+MAX_BLOCKS_SERVED: Final = 8
+"""Blocks that one validator is sent on request within one of our rounds: a request is small, its answer is not."""
 KEPT_CERTIFICATES: Final = 4
 """Decided heights whose certificates still take late commits."""
 

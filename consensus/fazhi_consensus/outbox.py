@@ -7,14 +7,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .effects import Effect, Send, SetTimer
-from .messages import BlockRequest
+from .limits import MAX_BLOCKS_SERVED
+from .messages import BlockReply, BlockRequest
 from .timers import Timer, TimerPolicy
 
 
 class Outbox:
     """The effects of one height. ``seat`` is our index in the validator set, None where we only follow."""
 
-    __slots__ = ("_asked_for", "_effects", "_height", "_policy", "_repeats", "_round_timer_set", "seat")
+    __slots__ = ("_asked_for", "_effects", "_height", "_policy", "_repeats", "_round_timer_set", "_served", "seat")
 
     def __init__(self, height: int, seat: int | None, policy: TimerPolicy) -> None:
         self.seat = seat
@@ -24,6 +25,7 @@ class Outbox:
         self._round_timer_set = False
         self._repeats = 0
         self._asked_for: set[bytes] = set()
+        self._served: dict[int, int] = {}
 
     def emit(self, effect: Effect) -> None:
         """Add an effect."""
@@ -40,6 +42,7 @@ class Outbox:
         self._round_timer_set = False
         self._repeats = 0
         self._asked_for.clear()
+        self._served.clear()
 
     def round_timer(self, round_: int) -> None:
         """Start the timer of the round, or start it again."""
@@ -70,6 +73,13 @@ class Outbox:
         for holder in holders:
             if holder != self.seat:
                 self.emit(Send(holder, BlockRequest(self.seat, self._height, block_hash)))
+
+    def serve_block(self, to: int, block_hash: bytes, payload: bytes) -> None:
+        """Answer a request for a block, but not without end."""
+        served = self._served.get(to, 0)
+        if self.seat is not None and served < MAX_BLOCKS_SERVED:
+            self._served[to] = served + 1
+            self.emit(Send(to, BlockReply(self.seat, self._height, block_hash, payload)))
 
     def ask_again(self) -> None:
         """The timer of repeats is due: blocks that are still missing may be asked for once more."""

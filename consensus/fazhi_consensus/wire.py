@@ -1,8 +1,19 @@
-"""Messages as canonical bytes, strictly bounded (``spec/consensus.md``).
+"""Messages as canonical bytes, strictly bounded.
 
-``[kind, sender, height, …]``. What is implied is not repeated: the ROUND-CHANGEs inside a PRE-PREPARE have its height
-and round, the PREPAREs of a ROUND-CHANGE its prepared round and block. Decoding raises
-:class:`~fazhi_ledger.errors.EncodingError` and knows the number of validators: no list is longer, no index higher.
+``vote`` stands for ``sender, height, round, block_hash, signature``; first comes the kind::
+
+    PRE-PREPARE    [1, vote, block, [change…]]    change: [sender, prepared_round | nil, prepared_hash | nil,
+                                                           signature, [[sender, signature]…]]
+    PREPARE        [2, vote]
+    COMMIT         [3, vote]
+    ROUND-CHANGE   [4, sender, height, new_round, prepared_round | nil, prepared_hash | nil, signature,
+                       [[sender, signature]…], block | nil]
+    block request  [5, sender, height, block_hash]
+    block reply    [6, sender, height, block_hash, block]
+
+What is implied is not repeated: the ROUND-CHANGEs inside a PRE-PREPARE have its height and round, the PREPAREs of a
+ROUND-CHANGE its prepared round and block. Decoding raises :class:`~fazhi_ledger.errors.EncodingError` and knows the
+number of validators: no list is longer, no index higher.
 """
 
 from __future__ import annotations

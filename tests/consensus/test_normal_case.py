@@ -14,7 +14,7 @@ from fazhi_consensus.effects import (
     ValidateBlock,
 )
 from fazhi_consensus.events import BlockValidated, StartHeight
-from fazhi_consensus.limits import KEPT_CERTIFICATES, KEPT_VOTE_ROUNDS
+from fazhi_consensus.limits import KEPT_CERTIFICATES, KEPT_VOTE_ROUNDS, MAX_BLOCKS_SERVED
 from fazhi_consensus.messages import BlockReply, BlockRequest, Commit, Phase, Prepare, PrePrepare
 from fazhi_consensus.replica import Triage
 from fazhi_consensus.stages import LEGAL, OPEN, Stage
@@ -223,6 +223,15 @@ def test_a_block_is_served_to_who_asks() -> None:
     bench.hear(assembly.pre_prepare(0, BLOCK_A))
     assert of(bench.hear(BlockRequest(3, 1, A)), Send) == [Send(3, BlockReply(0, 1, A, BLOCK_A))]
     assert bench.hear(BlockRequest(3, 1, B)) == ()
+
+
+def test_requests_for_a_block_are_answered_within_bounds() -> None:
+    assembly = Assembly()
+    bench = Bench(assembly, 0)
+    bench.hear(assembly.pre_prepare(0, BLOCK_A))
+    answers = [len(of(bench.hear(BlockRequest(3, 1, A)), Send)) for _ in range(MAX_BLOCKS_SERVED + 5)]
+    assert answers == [1] * MAX_BLOCKS_SERVED + [0] * 5
+    assert len(of(bench.hear(BlockRequest(2, 1, A)), Send)) == 1  # others are served all the same
 
 
 def test_nothing_is_signed_for_a_decided_height() -> None:
