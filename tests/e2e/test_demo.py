@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 from tests.e2e.processes import commands_naming, demo, end, wait_for
 
 
+@pytest.mark.slow
 def test_the_demo_shows_everything_and_leaves_nothing_running(tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = demo(out, LANG="en_GB.UTF-8")
@@ -42,6 +43,7 @@ def test_the_demo_shows_everything_and_leaves_nothing_running(tmp_path: Path) ->
     assert [fazhi(*hint, cwd=ROOT).code for hint in hints] == [0, 1, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_stops_its_nodes(tmp_path: Path, number: signal.Signals) -> None:
     out = tmp_path / "out"
@@ -58,6 +60,7 @@ def test_an_interrupted_demo_stops_its_nodes(tmp_path: Path, number: signal.Sign
     assert list(out.rglob("*.pid")) == []
 
 
+@pytest.mark.slow
 def test_make_stop_ends_what_a_killed_demo_left(tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = demo(out)

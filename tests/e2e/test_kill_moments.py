@@ -23,6 +23,8 @@ from demo import network
 from demo.story import Story
 from tests.e2e.processes import wait_for
 
+pytestmark = pytest.mark.slow
+
 PER_CASE = 3
 MOMENTS = int(os.environ.get("FAZHI_KILL_MOMENTS", "6"))
 SEED = int(os.environ.get("FAZHI_KILL_SEED", "1"))
