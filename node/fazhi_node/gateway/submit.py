@@ -154,7 +154,7 @@ class SubmitRoute:
             checked.cancel()
             raise
         try:
-            for submission_id in waiter.ids:
+            for submission_id in waiter.ids - set(waiter.answers):
                 # Decided already, before `done` was called: so it is with a single member.
                 news = self._machine.submission(submission_id)
                 if news is not None and news.final:
