@@ -1,5 +1,5 @@
 """Records and commitments: what is said of one event of a case, without a word of what must stay private
-(spec/record.md).
+(spec/submission.md).
 
 A record holds no personal data: the procedure, the case's key, the step, the time at which the event is said to have
 happened, and the root over salted commitments to its files and fields. A commitment binds chain, first signing key,

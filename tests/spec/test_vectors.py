@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,16 @@ def test_the_roots_are_those_of_certificate_transparency() -> None:
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:
-    import re
 
     for page in SPEC.glob("*.md"):
         for target in re.findall(r"\]\(([\w./-]+)\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_pages_that_the_code_names_exist() -> None:
+
+    root = SPEC.parent
+    for folder in ("ledger", "consensus", "contracts", "client_sdk", "node", "cli"):
+        for file in (root / folder).rglob("*.py"):
+            for page in re.findall(r"spec/[a-z_-]+\.(?:md|json)", file.read_text("utf-8")):
+                assert (root / page).exists(), (file.name, page)
