@@ -23,11 +23,11 @@ from fazhi_contracts.chain import ExecutedBlock, MemoryChain, check_block
 from fazhi_ledger.archive import decode_pair, read_archive
 from fazhi_ledger.block import Block
 from fazhi_ledger.certificate import CommitCertificate
-from fazhi_ledger.errors import FazhiError, InvalidCertificate, Parameter
+from fazhi_ledger.errors import FazhiError, InvalidCertificate, InvalidGenesis, Parameter
 from fazhi_ledger.genesis import GenesisFile
 
 from .aio.filing import digest_of
-from .errors import InputError
+from .errors import SdkError
 from .verifiers import Bad, Check, VerifierPool, verify_all
 
 CHUNK_BYTES: Final = 1 << 20
@@ -116,12 +116,14 @@ def audit(
 
     ``processes`` verify signatures beside this one, which executes (one a further core, where not given; 0: all in this
     process); ``observe`` is called with every executed block, in order, before its signatures are known to hold.
-    Faults are reported, not raised.
+    Faults of the chain are reported, not raised; what ``chunks`` raises on the way (``NotConnected``) is raised.
     """
     run = _Run(digest_of(genesis_hash), progress, observe)
     with _Signatures(max(1, (os.cpu_count() or 1) - 1) if processes is None else processes) as signatures:
         try:
             run.carry_out(chunks, signatures)
+        except SdkError:
+            raise  # the way to the archive failed, not the chain
         except FazhiError as error:
             run.stopped = Fault(run.trying, error.code, error.parameters)
         signatures.finish()
@@ -161,7 +163,7 @@ class _Run:
 
     def _begin(self, file: GenesisFile, signatures: _Signatures) -> None:
         if file.hash() != self.trusted:
-            raise InputError("wrong-genesis", url="archive", found=file.hash().hex(), expected=self.trusted.hex())
+            raise InvalidGenesis("wrong-genesis", url="archive", found=file.hash().hex(), expected=self.trusted.hex())
         self.chain = MemoryChain(file)
         signatures.suite_name = file.genesis.suite_name
 

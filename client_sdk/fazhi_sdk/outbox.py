@@ -43,6 +43,7 @@ from .outbox_rows import (
     FORMAT,
     INVALID,
     MAX_POOL_LANES,
+    MAX_SCAN,
     PREPARED,
     REFUSED,
     SCHEMA,
@@ -301,28 +302,35 @@ class Outbox:
 
         Lanes are executed each in its own order but not against each other, so an entry waits where an earlier one of
         another lane is about the same case (it may be the one that opens it), and so does all that follows it in its
-        lane.
+        lane. What follows a gap in its lane waits until the gap is voided.
         """
-        rows = self._read("SELECT * FROM entries WHERE status IN ('signed', 'sent') ORDER BY number")
-        cases = self._cases_of_undecided()
+        rows = self._read(
+            "SELECT number, draft_id, lane FROM items WHERE status IN ('signed', 'sent') ORDER BY number LIMIT ?",
+            MAX_SCAN,
+        )
+        cases = self._cases_up_to(rows[-1]["number"] if rows else 0)
         lanes: dict[bytes, set[bytes]] = {}  # of the earlier undecided entries of each case
-        waiting = {lane for lane, _ in self._read("SELECT lane, seq FROM gaps")}
-        due: list[Entry] = []
-        for entry in map(entry_of, rows):
-            keys = cases.get(entry.draft_id, ())
-            if entry.lane in waiting or any(lanes.get(key, set()) - {entry.lane} for key in keys):
-                waiting.add(entry.lane)
+        waiting = {gap["lane"] for gap in self._read("SELECT lane FROM gaps")}
+        due: list[int] = []
+        for row in rows:
+            lane, keys = row["lane"], cases.get(row["draft_id"], ())
+            if lane in waiting or any(lanes.get(key, set()) - {lane} for key in keys):
+                waiting.add(lane)
             elif len(due) < limit:
-                due.append(entry)
+                due.append(row["number"])
             for key in keys:
-                lanes.setdefault(key, set()).add(entry.lane)
-        return tuple(due)
+                lanes.setdefault(key, set()).add(lane)
+        chosen = self._read(
+            "SELECT * FROM entries WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number", json.dumps(due)
+        )
+        return tuple(map(entry_of, chosen))
 
-    def _cases_of_undecided(self) -> dict[bytes, tuple[bytes, ...]]:
+    def _cases_up_to(self, number: int) -> dict[bytes, tuple[bytes, ...]]:
         cases: dict[bytes, tuple[bytes, ...]] = {}
         for draft_id, key in self._read(
             "SELECT DISTINCT r.draft_id, r.case_key FROM records r JOIN items i ON i.draft_id = r.draft_id"
-            " WHERE i.status IN ('signed', 'sent')"
+            " WHERE i.status IN ('signed', 'sent') AND i.number <= ?",
+            number,
         ):
             cases[draft_id] = (*cases.get(draft_id, ()), key)
         return cases

@@ -19,6 +19,8 @@ from .errors import OutboxError
 FORMAT: Final = 1
 MAX_POOL_LANES: Final = 32
 """Most drafts of one key that wait for a cosignature at a time; the chain bounds the lanes of a key."""
+MAX_SCAN: Final = 20_000
+"""Most undecided entries that are looked at for the next request."""
 
 PREPARED: Final = "prepared"
 SIGNED: Final = "signed"

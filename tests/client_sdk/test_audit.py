@@ -14,7 +14,7 @@ from fazhi_ledger.genesis import GenesisFile
 from fazhi_ledger.submission import Item
 from fazhi_sdk.audit import AuditProgress, AuditReport, audit, file_chunks
 from fazhi_sdk.devnet import Devnet
-from fazhi_sdk.errors import NotAuthorised, WrongGenesis
+from fazhi_sdk.errors import NotAuthorised, NotConnected, WrongGenesis
 from fazhi_sdk.sync import archive_chunks
 from fazhi_sdk.testing import TestChain
 
@@ -185,3 +185,15 @@ def test_a_real_chain_from_its_node_and_from_a_file(
         list(archive_chunks(url, net.genesis_hash))
     with pytest.raises(WrongGenesis):
         list(archive_chunks(url, bytes(32)))
+
+
+def test_a_broken_way_is_no_fault_of_the_chain(built: tuple[GenesisFile, Blocks]) -> None:
+    file, blocks = built
+    archive = b"".join(write_archive(file.encode(), blocks))
+
+    def chunks() -> Iterator[bytes]:
+        yield archive[: len(archive) // 2]
+        raise NotConnected("not-connected", count=1, reason="the node went away")
+
+    with pytest.raises(NotConnected):
+        audit(chunks(), file.hash(), processes=0)

@@ -191,3 +191,9 @@ def test_threads_share_a_client(chain: TestChain, net: Devnet, number: str) -> N
     for thread in threads:
         thread.join(60)
     assert sorted(numbers) == list(range(3, 23))
+
+
+def test_no_gateway_at_all(net: Devnet, tmp_path: Path) -> None:
+    with pytest.raises(NotConnected) as caught:
+        Chain.connect("http://127.0.0.1:1", net.genesis_hash, tmp_path / "outbox.db")
+    assert "nothing was to be recorded" in str(caught.value)

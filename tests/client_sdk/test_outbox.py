@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -201,3 +202,19 @@ def test_orgs_are_remembered(path: Path) -> None:
         box.remember_org(b"key", "zhzf")
     with open_box(path) as box:
         assert box.org_of(b"key") == "zhzf"
+
+
+def test_durable_when_it_returns(path: Path) -> None:
+    """A commit is on disk (synchronous=FULL) and nobody else writes the file (exclusive locking)."""
+    with open_box(path) as box:
+        found = [box._read(f"PRAGMA {name}")[0][0] for name in ("synchronous", "journal_mode", "locking_mode")]
+    assert found == [2, "wal", "exclusive"]
+
+
+def test_a_long_backlog_is_looked_through_quickly(path: Path) -> None:
+    with open_box(path) as box:
+        box.file([new_item(draft(number=f"n{n % 50}")) for n in range(2000)])
+        began = time.process_time()
+        due = box.due(500)
+        assert time.process_time() - began < 0.5
+    assert [entry.seq for entry in due] == list(range(500))

@@ -21,6 +21,7 @@ from ..errors import (
     InputError,
     NotAuthorised,
     NotConnected,
+    Outcome,
     ProofFailed,
     SdkError,
     TooBusy,
@@ -162,9 +163,13 @@ class Gateways:
         """Ask for the genesis, before any certificate can be pinned: the answer proves itself by its hash, and no
         token is shown.
         """
-        return await self._each(
-            lambda one: self._request(one, "GET", "/v1/genesis", pinned=False), check, self._in_order()
-        )
+        try:
+            return await self._each(
+                lambda one: self._request(one, "GET", "/v1/genesis", pinned=False), check, self._in_order()
+            )
+        except ConnectionFailed as error:
+            error.outcome = Outcome.READ
+            raise
 
     async def read(self, path: str, check: Callable[[Answer], T], *, first: str | None = None) -> T:
         """Ask one gateway after another until ``check`` accepts an answer.
@@ -174,7 +179,11 @@ class Gateways:
             NotAuthorised: a token is wanted.
             NotConnected, TooBusy: nobody answered.
         """
-        return await self._each(lambda one: self._request(one, "GET", path), check, self._in_order(first))
+        try:
+            return await self._each(lambda one: self._request(one, "GET", path), check, self._in_order(first))
+        except ConnectionFailed as error:
+            error.outcome = Outcome.READ  # nothing was on its way
+            raise
 
     async def read_several(self, path: str, check: Callable[[Answer], T], count: int) -> list[T]:
         """The answers of ``count`` gateways at once that ``check`` accepts; of fewer where fewer answer, never none.
@@ -199,7 +208,9 @@ class Gateways:
                 else:
                     found.append(answer)
         if not found:
-            raise _worst(failures)
+            error = _worst(failures)
+            error.outcome = Outcome.READ
+            raise error
         return found
 
     async def post(
