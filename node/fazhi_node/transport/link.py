@@ -39,7 +39,7 @@ _CLIENT_OPTIONS: Final[tuple[tuple[str, int | str], ...]] = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 500),  # ours, below, is the one that grows
 )
 
 Notice = Callable[..., None]
@@ -77,6 +77,7 @@ class Link:
             certificate_chain=pem_of(own_certificate),
         )
         self._wake = asyncio.Event()
+        self._poked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -96,14 +97,25 @@ class Link:
             self.queue.put(frame, gossip=gossip)
             self._wake.set()
 
+    def poke(self) -> None:
+        """The peer has just called us, so it is there: try again now."""
+        self._poked.set()
+
+    async def _pause(self, failures: int) -> None:
+        pause = min(BACKOFF_FIRST_S * 2 ** min(failures - 1, 10), BACKOFF_MAX_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause * random.uniform(0.7, 1.0)):  # noqa: S311 - jitter, no secret
+                await self._poked.wait()
+
     async def _run(self) -> None:
         failures = 0
+        called = False
         options = (*_CLIENT_OPTIONS, ("grpc.ssl_target_name_override", self.peer.server_name))
         async with grpc.aio.secure_channel(self.peer.address, self._credentials, options=options) as channel:
             open_stream = channel.stream_stream(METHOD, None, None)
             while True:
                 try:
-                    await self._stream(open_stream)
+                    await self._stream(open_stream, called)
                     self.reason = "closed"
                 except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError, TimeoutError) as error:
                     self.reason = _reason(error)
@@ -116,11 +128,15 @@ class Link:
                 failures += 1
                 if failures == COMPLAIN_AFTER:
                     self._notice("peer-unreachable", peer=self.peer.org, address=self.peer.address, reason=self.reason)
-                pause = min(BACKOFF_FIRST_S * 2 ** min(failures - 1, 10), BACKOFF_MAX_S)
-                await asyncio.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - jitter, no secret
+                await self._pause(failures)
+                called = self._poked.is_set()
+                self._poked.clear()
+                failures = 0 if called else failures
 
-    async def _stream(self, open_stream: Any) -> None:
-        call = open_stream(metadata=((GENESIS_KEY, self._genesis), (VERSION_KEY, VERSION)))
+    async def _stream(self, open_stream: Any, called: bool) -> None:
+        metadata = ((GENESIS_KEY, self._genesis), (VERSION_KEY, VERSION))
+        # A peer that has just called is there: wait through gRPC's own pause instead of failing in it.
+        call = open_stream(metadata=metadata, wait_for_ready=called)
         watch: asyncio.Task[Any] | None = None
         try:
             async with asyncio.timeout(CONNECT_S):

@@ -162,6 +162,9 @@ class PeerNetwork:
             raise InvariantBroken("a handler runs in a task")
         mine = self._incoming.setdefault(org, [])
         mine.append(task)
+        link = self._links.get(org)
+        if link is not None and not link.connected:
+            link.poke()
         if len(mine) > STREAMS_PER_MEMBER:
             self._dismiss(mine.pop(0))
         try:

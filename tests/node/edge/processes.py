@@ -164,6 +164,11 @@ class NodeProcess:
         status = self.status()
         return status is not None and bool(status["ready"])
 
+    def connected(self) -> set[str]:
+        """The members that this node can speak to."""
+        status = self.status()
+        return set() if status is None else {peer["org"] for peer in status["peers"] if peer["connected"]}
+
     def height(self) -> int:
         status = self.status()
         return -1 if status is None else int(status["height"])
@@ -226,9 +231,12 @@ class Network:
         self.until_ready()
 
     def until_ready(self) -> None:
-        for node in self.nodes:
-            if node.process is not None:
-                until(node.ready, f"{node.org} is ready", START_S)
+        running = [node for node in self.nodes if node.process is not None]
+        for node in running:
+            until(node.ready, f"{node.org} is ready", START_S)
+        for node in running:
+            others = {other.org for other in running} - {node.org}
+            until(lambda node=node, others=others: others <= node.connected(), f"{node.org} speaks to all others")  # type: ignore[misc]
 
     def until_height(self, height: int, nodes: Sequence[NodeProcess] | None = None) -> None:
         for node in nodes or self.nodes:

@@ -105,6 +105,7 @@ def test_without_a_quorum_nodes_say_so_and_recover(network: Network) -> None:
 
 
 def test_status_and_export_of_a_running_node(network: Network, tmp_path: Path) -> None:
+    network.until_ready()
     shown = command(network, "status")
     assert shown.returncode == 0, shown.stderr
     assert "validator" in shown.stdout

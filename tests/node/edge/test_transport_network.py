@@ -157,6 +157,27 @@ def test_a_peer_that_restarts_is_found_again() -> None:
     run(test())
 
 
+def test_a_peer_that_comes_late_is_called_at_once_when_it_calls() -> None:
+    async def test() -> None:
+        a, b = Member.new("a"), Member.new("b")
+        one, two = node(a, [a.peer, b.peer]), node(b, [a.peer, b.peer])
+        await one.network.start()
+        link = one.network._links["b"]
+
+        async def pause_for_ever(failures: int) -> None:
+            await link._poked.wait()
+
+        link._pause = pause_for_ever  # type: ignore[method-assign]
+        await until(lambda: bool(link.reason), "the first attempt has failed")
+        await two.network.start()
+        try:
+            await until(lambda: one.connected == ["b"], "no other pause ends but by the peer's own call")
+        finally:
+            await stop(one, two)
+
+    run(test())
+
+
 async def call(target: Member, key: bytes, certificates: bytes, frames: list[bytes], genesis: bytes = GENESIS) -> str:
     """What a hand-made client gets: the name of the status, or OK where the stream was accepted."""
     credentials = grpc.ssl_channel_credentials(pem_of(target.certificate), key, certificates)
