@@ -37,21 +37,21 @@ POLL_S: Final = 0.02
 LOG_TAIL: Final = 6
 
 MEMBERS: Final = (
-    ("zhzf", "综合行政执法局", "Bureau of Integrated Enforcement", ()),
     ("sfj", "司法局", "Bureau of Justice", ("supervisor",)),
+    ("zfj", "综合行政执法局", "Bureau of Integrated Enforcement", ()),
     ("gzc", "公证处", "Notary Office", ("notary",)),
+    ("fy", "法院", "Court", ()),
     ("sjj", "审计局", "Audit Office", ()),
     ("scj", "市场监督管理局", "Bureau of Market Regulation", ()),
     ("hbj", "生态环境局", "Bureau of Ecology", ()),
-    ("fy", "人民法院", "Court", ()),
 )
 """Organisations of a devnet: id, names, roles."""
 
 OFFICERS: Final = (
-    ("officer", "zhzf", ("officer",)),
-    ("officer2", "zhzf", ("officer",)),
-    ("head", "zhzf", ("head",)),
-    ("reviewer", "zhzf", ("reviewer",)),
+    ("officer", "zfj", ("officer",)),
+    ("officer2", "zfj", ("officer",)),
+    ("head", "zfj", ("head",)),
+    ("reviewer", "zfj", ("reviewer",)),
 )
 """Keys of the bureau: name of the file, organisation, roles."""
 

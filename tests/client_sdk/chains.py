@@ -18,7 +18,7 @@ from fazhi_sdk.outbox_rows import new_draft_id
 
 from .parts import NOW_MS, SUITE, file_value, signer
 
-ORGS = ("gzc", "sfj", "sjj", "zhzf")
+ORGS = ("gzc", "sfj", "fy", "zfj")
 MEMBER_KEYS = {org: signer(1000 + number) for number, org in enumerate(ORGS)}
 OFFICER, HEAD = signer(1), signer(2)
 
@@ -42,7 +42,7 @@ def genesis_file() -> GenesisFile:
         for org, certificate in zip(ORGS, certificates, strict=True)
     )
     officers = tuple(
-        Officer("zhzf", key.public_key, (role,), prove_possession(key, None, "zhzf", (role,)))
+        Officer("zfj", key.public_key, (role,), prove_possession(key, None, "zfj", (role,)))
         for key, role in ((OFFICER, "officer"), (HEAD, "head"))
     )
     genesis = Genesis(
@@ -60,10 +60,10 @@ def genesis_file() -> GenesisFile:
 def item(genesis_hash: bytes, first: SoftwareSigner, seq: int, number: str, step: str) -> Item:
     """A signed submission of one record."""
     openings = openings_of([file_value(b"photo")], {})
-    record = RecordDraft("zhzf", "penalty", number, step, NOW_MS, (), (), openings)
+    record = RecordDraft("zfj", "penalty", number, step, NOW_MS, (), (), openings)
     lane = hashlib.sha256(first.public_key).digest()[:16]
     draft = DraftData(
-        SUITE.name, genesis_hash, "zhzf", new_draft_id(), NOW_MS, (record,), (first.public_key,), signers=(first,)
+        SUITE.name, genesis_hash, "zfj", new_draft_id(), NOW_MS, (record,), (first.public_key,), signers=(first,)
     )
     return draft.at(lane, seq).complete()[1]
 

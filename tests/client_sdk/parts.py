@@ -28,7 +28,7 @@ def file_value(content: bytes) -> FileValue:
 def record_draft(number: str = "桐综执罚2026-0412", step: str = "INVEST") -> RecordDraft:
     """A record with one file and one field."""
     openings = openings_of([file_value(b"photo")], {"place": "环城路"})
-    return RecordDraft("zhzf", "penalty", number, step, NOW_MS, (("mode", "on_site"),), (), openings)
+    return RecordDraft("zfj", "penalty", number, step, NOW_MS, (("mode", "on_site"),), (), openings)
 
 
 def draft(first: SoftwareSigner | None = None, number: str = "桐综执罚2026-0412") -> DraftData:
@@ -37,7 +37,7 @@ def draft(first: SoftwareSigner | None = None, number: str = "桐综执罚2026-0
     return DraftData(
         SUITE.name,
         GENESIS_HASH,
-        "zhzf",
+        "zfj",
         new_draft_id(),
         NOW_MS,
         (record_draft(number),),

@@ -50,7 +50,7 @@ def test_three_lines_a_step(chain: TestChain, number: str, photo: Path, tmp_path
     assert seen[-1] == (photo.stat().st_size, photo.stat().st_size)
     assert (receipt.number_in_case, receipt.findings) == (3, ())
     assert receipt.facts.docket_number == number
-    assert [signer.org for signer in receipt.facts.signers] == ["zhzf", "zhzf"]
+    assert [signer.org for signer in receipt.facts.signers] == ["zfj", "zfj"]
     assert [opening.value for opening in receipt.facts.fields] == ["环城路 12 号"]
     receipt.check_file(photo)
 
@@ -144,7 +144,7 @@ def test_findings_are_recorded_not_refused(chain: TestChain, number: str, photo:
 def test_unregistered_key_is_named_and_its_place_used_again(chain: TestChain, number: str, tmp_path: Path) -> None:
     stranger = FileSigner.create(tmp_path / "stranger.key", b"correct horse")
     with pytest.raises(SubmissionInvalid) as caught:
-        chain.open_case("penalty", number=number, signer=stranger, org="zhzf")
+        chain.open_case("penalty", number=number, signer=stranger, org="zfj")
     assert "unknown-key" in str(caught.value)
     (pending,) = chain.pending()
     assert pending.status == "invalid"
@@ -158,12 +158,12 @@ def test_show_and_trail_are_proven(client: Client, number: str, photo: Path) -> 
     case.record("INVEST", [photo])
     receipt = receipt_of(case.record("INVEST", [photo], cosigners=[chain.officer("officer2")]))
     view = case.show()
-    assert (view.step, view.count, view.org) == ("INVEST", 4, "zhzf")
+    assert (view.step, view.count, view.org) == ("INVEST", 4, "zfj")
     assert view.as_of_height >= receipt.height
     assert [clock.step for clock in view.clocks] == ["DECIDED"]
 
     stranger = client()
-    trail = stranger.case("penalty", number, org="zhzf").trail()
+    trail = stranger.case("penalty", number, org="zfj").trail()
     assert [event.record.step for event in trail.events] == ["LEAD", "FILED", "INVEST", "INVEST"]
     assert [event.number for event in trail.events] == [1, 2, 3, 4]
     assert [(number, finding.code) for number, finding in trail.findings] == [(3, "signers-short")]

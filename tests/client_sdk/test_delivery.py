@@ -42,7 +42,7 @@ def through(net: Devnet, proxies: list[Proxy], outbox: str, **options: Any) -> T
 def steps(chain: TestChain, number: str) -> list[str]:
     """The steps of a case as a stranger sees them, proven complete."""
     with connect(chain.network, f"stranger-{time.monotonic_ns()}.db") as stranger:
-        return [event.record.step for event in stranger.case("penalty", number, org="zhzf").trail().events]
+        return [event.record.step for event in stranger.case("penalty", number, org="zfj").trail().events]
 
 
 def test_offline_then_the_next_process(net: Devnet, proxies: list[Proxy], number: str, photo: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_dead_node_is_passed_over(client: Client, net: Devnet, number: str, ph
     try:
         receipts = [receipt_of(case.record("INVEST", [photo])) for _ in range(3)]
         assert [receipt.number_in_case for receipt in receipts] == [3, 4, 5]
-        assert all("zhzf" not in receipt.facts.certified_by for receipt in receipts)
+        assert all("zfj" not in receipt.facts.certified_by for receipt in receipts)
     finally:
         net.start(victim)
         net.wait_ready(ready_s=60)

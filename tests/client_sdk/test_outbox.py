@@ -98,7 +98,7 @@ def test_openings_come_back(path: Path) -> None:
     with open_box(path) as box:
         (kept,) = box.kept(one.draft_id)
     assert kept.openings == one.records[0].openings
-    assert (kept.org, kept.procedure, kept.number) == ("zhzf", "penalty", "桐综执罚2026-0412")
+    assert (kept.org, kept.procedure, kept.number) == ("zfj", "penalty", "桐综执罚2026-0412")
 
 
 def test_decided_rows_do_not_change(path: Path) -> None:
@@ -119,7 +119,7 @@ def test_an_invalid_place_at_the_end_is_used_again(path: Path) -> None:
         entries = [file_one(box, draft(number=f"n{n}")) for n in range(3)]
         for entry in (entries[1], entries[2]):
             box.settle([Verdict(entry.id or b"", rows.INVALID, "unknown-key")])
-        assert box.gaps("zhzf", signer().public_key) == ()
+        assert box.gaps("zfj", signer().public_key) == ()
         assert place(file_one(box, draft(number="again"))) == place(entries[1])
 
 
@@ -128,13 +128,13 @@ def test_a_gap_holds_back_what_follows_until_it_is_voided(path: Path) -> None:
     with open_box(path) as box:
         entries = [file_one(box, draft(number=f"n{n}")) for n in range(3)]
         box.settle([Verdict(entries[0].id or b"", rows.EXPIRED)])
-        assert box.gaps("zhzf", key) == (place(entries[0]),)
+        assert box.gaps("zfj", key) == (place(entries[0]),)
         assert box.due() == ()
         filler = draft(number="void")
         new = new_item(filler)
         filling = rows.NewItem(new.draft_id, new.org, new.key, "lane", "void", (), new.build, place=place(entries[0]))
         box.file([filling])
-        assert box.gaps("zhzf", key) == ()
+        assert box.gaps("zfj", key) == ()
         assert [entry.seq for entry in box.due()] == [1, 2, 0]
 
 
@@ -199,9 +199,9 @@ def test_forgetting_destroys_salts(path: Path) -> None:
 def test_orgs_are_remembered(path: Path) -> None:
     with open_box(path) as box:
         assert box.org_of(b"key") is None
-        box.remember_org(b"key", "zhzf")
+        box.remember_org(b"key", "zfj")
     with open_box(path) as box:
-        assert box.org_of(b"key") == "zhzf"
+        assert box.org_of(b"key") == "zfj"
 
 
 def test_durable_when_it_returns(path: Path) -> None:

@@ -28,7 +28,7 @@ def test_a_case_is_opened_and_receipted_without_our_code(tmp_path: Path) -> None
         pytest.skip(f"not installed: {', '.join(missing)}")
     with network() as chain:
         net = chain.network
-        node = next(iter(net.nodes.values()))
+        node = net.nodes["zfj"]
         certificate = Path(node.home) / "keys" / "tls.crt"
         environment = {
             **os.environ,
