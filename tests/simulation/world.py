@@ -18,7 +18,6 @@ from fazhi_consensus.messages import Message
 from fazhi_consensus.verify import Verified, verify_message
 from fazhi_consensus.wire import Kind, decode_message
 from fazhi_ledger.certificate import CommitCertificate
-from fazhi_ledger.errors import FazhiError, InvariantBroken
 from fazhi_ledger.keys import Signer, SoftwareSigner
 from fazhi_ledger.suites import ED25519_SHA256, Suite
 from fazhi_ledger.validators import Validator, ValidatorSet, faulty_of
@@ -374,10 +373,10 @@ def run_seed(seed: int, size: int | None = None, real_suite: bool = False, outco
     world = World(plan, outcome_only)
     try:
         world.run()
-    except (Violation, InvariantBroken, FazhiError) as error:
+    except Exception as error:
         suite = " --real" if real_suite else ""
         raise Violation(
-            f"seed {seed}, n = {plan.size}, at {world.now_ms} ms: {error}\n"
+            f"seed {seed}, n = {plan.size}, at {world.now_ms} ms: {type(error).__name__}: {error}\n"
             f"replay: python -m tests.simulation {seed} {plan.size}{suite}\n{plan}"
         ) from error
     return world
