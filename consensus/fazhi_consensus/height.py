@@ -187,7 +187,7 @@ class Height:
         if event.timer is Timer.RESEND:
             self._repeat()
         elif self._signing is not None:
-            # Algorithm 3, line 1: the timer expired, r_i := r_i + 1. Never once q COMMITs are known (besu#1734).
+            # Algorithm 3: the timer expired, r_i := r_i + 1. Never once q COMMITs are known (besu#1734).
             self._enter_round(self.round + 1)
             self._settle()
 
@@ -247,7 +247,7 @@ class Height:
         self._accept(message)
 
     def _accept(self, message: PrePrepare) -> None:
-        """Algorithm 2, line 1: a justified PRE-PREPARE sets the timer and, once valid, is answered by PREPARE."""
+        """Algorithm 2: a justified PRE-PREPARE sets the timer and, once valid, is answered by PREPARE."""
         fresh = message.round == 0 or choice(message.justification) is None
         self.proposal = Proposal(message.round, message.block_hash, fresh)
         self._recent = (*self._recent[-1:], message.block_hash)
@@ -281,7 +281,7 @@ class Height:
         self._check_prepared()
 
     def _check_prepared(self) -> None:
-        """Algorithm 2, line 4: COMMIT only with q PREPAREs of this (height, round, block), from distinct validators."""
+        """Algorithm 2: COMMIT only with q PREPAREs of this (height, round, block), from distinct validators."""
         if self.stage is not Stage.PREPARING or self.proposal is None:
             return
         block_hash = self.proposal.block_hash
@@ -311,7 +311,7 @@ class Height:
             self._check_prepared()
 
     def _check_committed(self, round_: int, block_hash: bytes) -> None:
-        """Algorithm 2, line 8: q COMMITs of one and the same round, whichever it is, decide."""
+        """Algorithm 2: q COMMITs of one and the same round, whichever it is, decide."""
         commits = self._heard.commits(round_, block_hash)
         if self._open and len(commits) >= self._quorum:
             self._committed = {vote.sender: vote for vote in commits}
@@ -370,7 +370,7 @@ class Height:
 
     def _settle(self) -> None:
         """Apply the rules that depend on which ROUND-CHANGEs are here."""
-        # Algorithm 3, line 5: f+1 validators are in higher rounds: join the lowest of the f+1 (besu#1822).
+        # Algorithm 3, upon F_rc: f+1 validators are in higher rounds: join the lowest of the f+1 (besu#1822).
         while (target := round_to_join(self._heard.changes.rounds(), self.round, self.validators.faulty)) is not None:
             self._enter_round(target)
         # The timer of a round above 0 starts once q validators are in it or beyond (PBFT, OSDI'99, §4.5.2).
@@ -379,7 +379,7 @@ class Height:
         self._propose_if_due()
 
     def _propose_if_due(self) -> None:
-        """Algorithm 3, line 11: the proposer of a round above 0 proposes what q ROUND-CHANGEs for it prescribe."""
+        """Algorithm 3, upon Q_rc: the proposer of a round above 0 proposes what q ROUND-CHANGEs for it prescribe."""
         own = self._signing
         if own is None or self.round == 0 or not self._my_turn:
             return

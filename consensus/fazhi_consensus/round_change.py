@@ -30,8 +30,7 @@ def round_to_join(rounds: Iterable[int], current: int, faulty: int) -> int | Non
     """The lowest of the f+1 highest rounds above ``current``, or None where fewer than f+1 validators are above it.
 
     ``rounds`` holds one round, the highest, for each validator. At least one of f+1 is honest, so the faulty can drag
-    nobody higher than an honest validator already is (Algorithm 3, line 5: r_min of F_rc; besu#1822 waited for a quorum
-    and stalled).
+    nobody higher than an honest validator already is (Algorithm 3, r_min of F_rc; besu#1822).
     """
     higher = sorted((round_ for round_ in rounds if round_ > current), reverse=True)
     return higher[faulty] if len(higher) > faulty else None

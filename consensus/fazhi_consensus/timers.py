@@ -1,6 +1,6 @@
 """How long a round waits: exponential, so that rounds come to overlap whatever the delays are, and capped.
 
-Source: arXiv 2002.03613 §3.1 (t(r) is exponential in r). Without the cap a recovering network waits for hours: Besu
+Source: arXiv 2002.03613 (t(r) is exponential in r). Without the cap a recovering network waits for hours: Besu
 reached 4,096 s (#7642).
 """
 

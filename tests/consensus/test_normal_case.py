@@ -164,7 +164,7 @@ def test_commits_of_different_rounds_do_not_add_up() -> None:
 
 
 def test_q_commits_of_an_earlier_round_decide_too() -> None:
-    """Algorithm 2, line 8: of any round."""
+    """Algorithm 2: of any round."""
     assembly = Assembly()
     bench = Bench(assembly, 0)
     bench.hear(assembly.pre_prepare(0, BLOCK_A))

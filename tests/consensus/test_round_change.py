@@ -45,7 +45,7 @@ def last_change(bench: Bench) -> RoundChange:
 
 
 def test_the_timer_moves_to_the_next_round_with_a_round_change() -> None:
-    """Algorithm 3, line 1."""
+    """Algorithm 3, upon the timer."""
     bench = Bench(Assembly(), 0)
     effects = bench.fire()
     change = last_change(bench)
@@ -100,7 +100,7 @@ def test_the_lock_is_the_highest_prepared_round() -> None:
 
 @pytest.mark.parametrize(("count", "faulty"), [(4, 1), (7, 2), (10, 3)])
 def test_f_plus_1_higher_rounds_are_joined_at_the_lowest_of_them(count: int, faulty: int) -> None:
-    """Algorithm 3, line 5; besu#1822."""
+    """Algorithm 3, upon F_rc; besu#1822."""
     assembly = Assembly(count)
     bench = Bench(assembly, 0)
     for i in range(faulty):
@@ -178,7 +178,7 @@ def test_the_book_holds_no_blocks() -> None:
 
 
 def test_the_new_proposer_waits_for_q_round_changes() -> None:
-    """Algorithm 3, line 11."""
+    """Algorithm 3, upon Q_rc."""
     assembly = Assembly()
     bench = Bench(assembly, 2)
     bench.hear(assembly.round_change(0, 1), assembly.round_change(3, 1))  # f+1: joined, its own makes q
@@ -328,7 +328,7 @@ def test_prepares_beside_round_changes_count_as_votes() -> None:
 
 
 def test_round_timers_are_exponential_and_capped() -> None:
-    """arXiv 2002.03613 §3.1; besu#7642 reached 4,096 s."""
+    """arXiv 2002.03613; besu#7642 reached 4,096 s."""
     assert [TIMERS.round_delay_ms(round_) for round_ in range(6)] == [1000, 2000, 4000, 8000, 8000, 8000]
     assert TIMERS.round_delay_ms(10**30) == 8000
     assert [TIMERS.resend_delay_ms(count) for count in range(4)] == [200, 400, 800, 800]
