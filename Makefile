@@ -17,10 +17,10 @@ PROCEDURE ?=
 OUT ?= demo-out
 export EVIDENCE PROCEDURE OUT
 
-.PHONY: help setup demo stop test check lint explore bench lock wheelhouse clean
+.PHONY: help setup demo stop test check lint explore bench bench-quick lock wheelhouse clean
 
 help: ## 列出目标 / list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 setup: ## 按锁定的哈希准备 .venv / prepare .venv from the hashed lock
 	@scripts/setup.sh
@@ -46,8 +46,11 @@ lint: setup
 explore: setup ## 用新种子长时间搜索反例 / search long for counter-examples, with fresh seeds (TESTS=)
 	@FAZHI_HYPOTHESIS=explore $(PYTEST) -n 2 --timeout 3600 $(TESTS)
 
-bench: setup ## 测量性能 / measure (ARGS=)
-	@$(PY) -m bench $(ARGS)
+bench: setup ## 测量性能 / measure, in full (JSON= ARGS=)
+	@$(PY) -m bench $(if $(JSON),--json $(JSON)) $(ARGS)
+
+bench-quick: setup ## 三分钟内测量 / measure within three minutes (JSON= ARGS=)
+	@$(PY) -m bench --quick $(if $(JSON),--json $(JSON)) $(ARGS)
 
 lock: ## 重新解析依赖 / resolve requirements.lock anew (UPGRADE=1 takes the newest; needs uv)
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -175,6 +176,7 @@ class Bench:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 where everything asked for was measured."""
     options = _options(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the nodes are taken down then, too
     bench = Bench(QUICK if options.quick else FULL, options.only or NAMES)
     began = time.monotonic()
     bench.run()

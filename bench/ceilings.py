@@ -124,10 +124,10 @@ def _digest(make: Callable[[bytes], Any], data: bytes) -> bytes:
 
 def _encoding(report: Report, seconds: float, runs: int) -> None:
     signer = SoftwareSigner(ED25519_SHA256, hashlib.sha256(b"bench").digest())
-    work = Workload(bytes(32), "zhzf", [signer], "ceilings")
+    work = Workload(bytes(32), "zfj", [signer], "ceilings")
     record_bytes = work.record(work.new_case(), OPENING)
     record = Record.decode(record_bytes)
-    item = work.item(work.use_lanes(1)[0], [record_bytes])
+    item = work.item(work.new_lanes(1)[0], [record_bytes])
     item_bytes = item.encode()
     actions: dict[str, Callable[[], object]] = {
         "encode_record": record.encode,

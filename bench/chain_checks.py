@@ -31,7 +31,7 @@ def measure_audit(report: Report, settings: Settings, net: BenchNet, work: Workl
     """The whole chain so far, from a file, all cores."""
     if net.settle() < 3:
         step = settings.workers * settings.per_request
-        load(net, single_plan(net, work.use_lanes(settings.workers), work, 5 * step, settings.per_request))
+        load(net, single_plan(net, work.new_lanes(settings.workers), work, 5 * step, settings.per_request))
     path = net.folder / "chain.archive"
     _save_archive(net, path)
     runs: list[AuditReport] = []
@@ -57,7 +57,7 @@ def measure_catchup(report: Report, settings: Settings, net: BenchNet, work: Wor
     away = list(net.nodes)[-1]
     others = [org for org in net.nodes if org != away]
     net.stop(away)
-    lanes = work.use_lanes(settings.workers)
+    lanes = work.new_lanes(settings.workers)
     plan = single_plan(net, lanes, work, settings.catchup_items, settings.per_request, others)
     try:
         missed = load(net, plan).outcome.committed

@@ -23,7 +23,7 @@ from .workload import Lane, Workload, requests
 
 SIGNERS: Final = ("officer", "officer2")
 """Keys that may open a case and record its investigations."""
-ORG: Final = "zhzf"
+ORG: Final = "zfj"
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOAD_S: Final = 120
 """No single load runs longer."""

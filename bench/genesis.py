@@ -19,7 +19,7 @@ from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.suites import ED25519_SHA256
 
-ORGS = ("zhzf", "sfj", "gzc", "sjj")
+ORGS = ("zfj", "sfj", "gzc", "fy")
 
 
 def genesis_of(officer: SoftwareSigner) -> GenesisFile:

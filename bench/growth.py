@@ -69,15 +69,15 @@ def grow(records: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="fazhi-bench-") as folder:
         chain = open_chain(open_store(Path(folder) / "store", "auto", genesis_hash=file.hash()), file)
-        work = Workload(file.hash(), "zhzf", [signer], "growth")
-        lane = work.use_lanes(1)[0]
+        work = Workload(file.hash(), "zfj", [signer], "growth")
+        lane = work.new_lanes(1)[0]
         spent: list[float] = []
         sizes = points(records)
         total = 0
         while sizes:
             items = [work.item(lane, [work.record(work.new_case(), "LEAD")]) for _ in range(BLOCK_ITEMS)]
             began = time.process_time()
-            executed = build_block(chain.state(), "zhzf", chain.tip.time_ms + 1, items)
+            executed = build_block(chain.state(), "zfj", chain.tip.time_ms + 1, items)
             certificate = CommitCertificate(executed.block.header.height, 0, executed.block_hash, ((0, bytes(64)),))
             chain.commit(executed, certificate)
             spent.append((time.process_time() - began) / BLOCK_ITEMS * 1e6)

@@ -52,7 +52,7 @@ def measure_profile(report: Report, settings: Settings) -> None:
     tables: dict[str, object] = {}
     with network(sampled=True) as net:
         work = net.workload("profile")
-        lanes = work.use_lanes(settings.workers)
+        lanes = work.new_lanes(settings.workers)
         load(net, single_plan(net, lanes, work, 800, settings.per_request))
         plan = single_plan(net, lanes, work, settings.profile_items, settings.per_request)
         tables["single"] = _profiled(net, plan, 1).document()

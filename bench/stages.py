@@ -17,6 +17,7 @@ from typing import Any, Final
 Frame = Sequence[str]
 """Module and qualified name."""
 
+OTHER: Final = "loop and library code"
 STAGES: Final[tuple[tuple[str, str, str], ...]] = (
     # module prefix, function prefix ("" all), stage; the first that fits
     ("fazhi_node.gateway.submit", "", "gateway"),
@@ -29,6 +30,9 @@ STAGES: Final[tuple[tuple[str, str, str], ...]] = (
     ("fazhi_node.mempool", "", "mempool"),
     ("fazhi_node.settlement", "", "mempool"),
     ("fazhi_node.payload", "", "block decoding"),
+    ("fazhi_node.application", "Application.check_item", "admission"),
+    ("fazhi_node.application", "Application.lane_position", "admission"),
+    ("fazhi_node.machine", "Machine.committed", "admission"),
     ("fazhi_node.application", "Application._choose", "mempool"),
     ("fazhi_node.application", "Application._proposal", "block encoding"),
     ("fazhi_node.storage.vote", "", "vote log"),
@@ -52,13 +56,13 @@ STAGES: Final[tuple[tuple[str, str, str], ...]] = (
     ("fazhi_contracts.cases", "", "execution"),
     ("fazhi_contracts.procedures", "", "execution"),
     ("fazhi_contracts.head", "", "execution"),
+    ("asyncio.runners", "", OTHER),
     ("uvicorn", "", "gateway"),
     ("starlette", "", "gateway"),
     ("fastapi", "", "gateway"),
     ("httptools", "", "gateway"),
     ("fazhi_node", "", "rest of the node"),
 )
-OTHER: Final = "loop and library code"
 THREADS: Final = {
     "verify": "verification threads",
     "native": "native threads (gRPC, LevelDB)",

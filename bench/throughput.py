@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Final
 
 from .ceilings import verify_per_s
 from .cluster import BenchNet, Loaded, load, single_plan, spread_over
@@ -12,6 +13,8 @@ from .measure import Spread, percentile
 from .settings import Settings
 from .workload import Workload, requests
 
+BATCH_WORKERS: Final = 4
+
 
 def _rate(loaded: Loaded) -> float:
     return loaded.outcome.committed / loaded.outcome.seconds
@@ -19,7 +22,7 @@ def _rate(loaded: Loaded) -> float:
 
 def measure_single(report: Report, settings: Settings, net: BenchNet, work: Workload) -> None:
     """Submissions of one record and one signature, through the gateways of all nodes."""
-    lanes = work.use_lanes(settings.workers)
+    lanes = work.new_lanes(settings.workers)
     step = settings.workers * settings.per_request
     warm = load(net, single_plan(net, lanes, work, 2 * step, settings.per_request))
     count = int(min(settings.single_items_max, max(2 * step, _rate(warm) * settings.single_seconds)))
@@ -55,7 +58,7 @@ def _batches(
     settings: Settings, net: BenchNet, work: Workload, make: Callable[..., list[bytes]], runs: int
 ) -> tuple[Spread, Spread, float, float]:
     """Records a second, CPU a record and node (µs), other cores, bytes a record."""
-    lanes = work.use_lanes(settings.workers)[:4]
+    lanes = work.new_lanes(BATCH_WORKERS)
     rates: list[float] = []
     costs: list[float] = []
     others: list[float] = []

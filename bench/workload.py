@@ -41,19 +41,22 @@ class Workload:
         self._seed = seed
         self._cases = 0
         self._suite = ED25519_SHA256
-        self.lanes: list[Lane] = []
+        self._lanes = 0
 
     def digest(self, *words: object) -> bytes:
         """32 bytes that follow from the seed and these words."""
         return hashlib.sha256(repr((self._seed, *words)).encode()).digest()
 
-    def use_lanes(self, count: int) -> list[Lane]:
-        """The first ``count`` lanes, the signers in turn."""
-        while len(self.lanes) < count:
-            number = len(self.lanes)
-            signer = self._signers[number % len(self._signers)]
-            self.lanes.append(Lane(signer, self.digest("lane", number)[:16]))
-        return self.lanes[:count]
+    def new_lanes(self, count: int) -> list[Lane]:
+        """Lanes that nobody has used, the signers in turn. Each measurement takes its own: a load that was broken off
+        leaves gaps behind, and what follows a gap in a lane waits for ever.
+        """
+        lanes = []
+        for _ in range(count):
+            signer = self._signers[self._lanes % len(self._signers)]
+            lanes.append(Lane(signer, self.digest("lane", self._lanes)[:16]))
+            self._lanes += 1
+        return lanes
 
     def new_case(self) -> bytes:
         """The key of a case that nobody has opened."""
