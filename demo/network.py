@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from fazhi_cli.devnet import write_pids
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_ledger.genesis import Genesis
-from fazhi_sdk.devnet import Devnet, NodeState, node_command
+from fazhi_sdk.devnet import MEMBERS, Devnet, NodeState, node_command
 from fazhi_sdk.keys import FileSigner, officer_card
 
 from demo.screen import DemoFailed
@@ -28,13 +28,8 @@ BUREAU: Final = "zfj"
 WITNESS: Final = "gzc"
 """Whose node hands over the archive: no party to the case."""
 
-AGENCIES: Final = (
-    ("sfj", "司法局", "Bureau of Justice", ("supervisor",)),
-    ("zfj", "综合行政执法局", "Bureau of Integrated Enforcement", ()),
-    ("gzc", "公证处", "Notary Office", ("notary",)),
-    ("fy", "法院", "Court", ()),
-)
-"""Organisation id, names, roles."""
+AGENCIES: Final = MEMBERS[:4]
+"""司法局, 综合行政执法局, 公证处, 法院: organisation id, names, roles."""
 
 GENESIS_NAME: Final = "genesis.fazhi"
 
