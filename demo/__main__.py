@@ -60,7 +60,7 @@ def play(settings: Settings, screen: Screen, stopper: Stopper) -> None:
     screen.section("四个单位各自生成密钥,共同建链", "four agencies make keys and one genesis")
     rules = load_builtin_rule_set(settings.procedure)
     net, office = network.make(out / "network", settings.procedure, rules)
-    names = [f"{zh} {org}" for org, zh, _, _ in network.AGENCIES]
+    names = [f"{node.name} {node.org}" for node in net.nodes.values()]
     screen.line("  " + " · ".join(names))
     screen.line(f"  创世哈希 genesis hash  {net.genesis_hash}")
     (out / "genesis-hash.txt").write_text(net.genesis_hash + "\n", "ascii")

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,8 +17,8 @@ from urllib.parse import urlsplit
 from fazhi_cli.devnet import write_pids
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_ledger.genesis import Genesis
-from fazhi_sdk.devnet import MEMBERS, Devnet, NodeState, node_command
-from fazhi_sdk.keys import FileSigner, officer_card
+from fazhi_sdk.devnet import Devnet
+from fazhi_sdk.keys import FileSigner
 
 from demo.screen import DemoFailed
 from demo.stopping import Stopper
@@ -27,11 +26,6 @@ from demo.stopping import Stopper
 BUREAU: Final = "zfj"
 WITNESS: Final = "gzc"
 """Whose node hands over the archive: no party to the case."""
-
-AGENCIES: Final = MEMBERS[:4]
-"""司法局, 综合行政执法局, 公证处, 法院: organisation id, names, roles."""
-
-GENESIS_NAME: Final = "genesis.fazhi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,53 +45,17 @@ def _role(roles: Sequence[str]) -> str:
 
 
 def make(folder: Path, procedure: str, rules: RuleSet) -> tuple[Devnet, Office]:
-    """Keys, cards and the genesis of a new network in ``folder``; nothing is started."""
-    command = node_command()
-    (folder / "officers").mkdir(parents=True, mode=0o700)
-    ports = _free_ports(2 * len(AGENCIES))
-    nodes = [
-        NodeState(org, zh, str(folder / org), f"https://127.0.0.1:{ports[2 * i]}", f"127.0.0.1:{ports[2 * i + 1]}")
-        for i, (org, zh, _, _) in enumerate(AGENCIES)
-    ]
-    with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
-        list(pool.map(lambda node: _initialise(command, node), nodes))
-    office, officer_cards = _appoint(folder / "officers", rules)
-    cards = [str(Path(node.home) / f"{node.org}.card") for node in nodes]
-    genesis = [command, "genesis", *cards, "-o", str(folder / GENESIS_NAME), "--procedure", procedure]
-    for card in officer_cards:
-        genesis += ["--officer", str(card)]
-    printed = run(genesis)
-    return Devnet(folder, printed.split()[-1], nodes), office
-
-
-def _initialise(command: str, node: NodeState) -> None:
-    _, zh, en, roles = next(agency for agency in AGENCIES if agency[0] == node.org)
-    given = [command, "init", "--org", node.org, "--name", zh, "--name-en", en, "--home", node.home]
-    given += ["--p2p", node.p2p, "--url", node.url, "--no-passphrase"]
-    for role in roles:
-        given += ["--role", role]
-    run(given)
-
-
-def _appoint(folder: Path, rules: RuleSet) -> tuple[Office, list[Path]]:
-    """A key and a card for every officer that the procedure needs."""
+    """Keys, cards and the genesis of a new network in ``folder``, with every officer that the procedure needs; nothing
+    is started.
+    """
     needed: dict[str, int] = {}
     for step in rules.steps:
         role = _role(step.signing.roles)
         needed[role] = max(needed.get(role, 0), step.signing.minimum)
-    signers: dict[str, tuple[FileSigner, ...]] = {}
-    cards = []
-    for role, count in needed.items():
-        made = []
-        for number in range(1, count + 1):
-            name = f"{role}-{number}" if count > 1 else role
-            signer = FileSigner.create(folder / f"{name}.key", None)
-            card = folder / f"{name}.card"
-            card.write_bytes(officer_card(signer, BUREAU, [role]))
-            made.append(signer)
-            cards.append(card)
-        signers[role] = tuple(made)
-    return Office(signers), cards
+    names = {role: [f"{role}-{number}" for number in range(1, count + 1)] for role, count in needed.items()}
+    officers = [(name, BUREAU, (role,)) for role, keys in names.items() for name in keys]
+    net = Devnet.create(folder, procedure=procedure, officers=officers)
+    return net, Office({role: tuple(net.officer(name) for name in keys) for role, keys in names.items()})
 
 
 def run(given: Sequence[str]) -> str:
@@ -177,12 +135,3 @@ def _listens(address: tuple[str | None, int | None]) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((address[0] or "", address[1] or 0), timeout=1.0):
         return True
     return False
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now; all are held until the last is found, so that they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]

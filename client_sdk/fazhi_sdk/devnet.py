@@ -95,9 +95,16 @@ class Devnet:
 
     @classmethod
     def create(
-        cls, folder: str | os.PathLike[str], *, members: int = 4, parameters: Mapping[str, int] | None = None
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        members: int = 4,
+        parameters: Mapping[str, int] | None = None,
+        procedure: str = "penalty",
+        officers: Sequence[tuple[str, str, tuple[str, ...]]] | None = None,
     ) -> Self:
-        """Make keys, cards, officers and the genesis of a new network; nothing is started.
+        """Make keys, cards, officers and the genesis of a new network; nothing is started. ``officers`` are those of
+        :data:`OFFICERS` where not given: name of the key, organisation, roles.
 
         Raises:
             DevnetError: ``devnet-exists``, ``devnet-no-node``, ``devnet-failed``.
@@ -123,9 +130,9 @@ class Devnet:
         with ThreadPoolExecutor(max_workers=members) as pool:
             list(pool.map(lambda node: _initialise(command, node), nodes))
         orgs = {node.org for node in nodes}
-        cards = [str(_officer(place, *officer)) for officer in OFFICERS if officer[1] in orgs]
+        cards = [str(_officer(place, *officer)) for officer in officers or OFFICERS if officer[1] in orgs]
         arguments = [command, "genesis", *(str(Path(node.home) / f"{node.org}.card") for node in nodes)]
-        arguments += ["-o", str(place / "genesis.fazhi")]
+        arguments += ["-o", str(place / "genesis.fazhi"), "--procedure", procedure]
         for card in cards:
             arguments += ["--officer", card]
         for name, value in (parameters or {}).items():
