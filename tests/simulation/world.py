@@ -206,18 +206,28 @@ class World:
         if self.plan.traitors and self.rng.random() < 0.5:
             self.adversary.act()
 
-    def _set_ambush(self, node: Node) -> None:
-        """Let one node alone see the PREPAREs, or the COMMITs, of a while; then cut it off, so that the others go on
-        without it.
+    def _set_ambush(self, node: Node, kind: Kind | None = None) -> None:
+        """Let one node alone see the PREPAREs, or the COMMITs, of a while; then cut it off, and the others go on.
+
+        Where it alone has prepared, another may then be the only one to decide: prepared rounds differ from node to
+        node, and only the highest of them is right.
         """
+        if self.healed:
+            return
         self.count("ambush")
+        kind = kind or self.rng.choice((Kind.PREPARE, Kind.COMMIT, Kind.COMMIT))
         self.network.mend()
-        self.network.ambush = (self.rng.choice((Kind.PREPARE.value, Kind.COMMIT.value, Kind.COMMIT.value)), node.index)
+        self.network.ambush = (kind.value, node.index)
 
         def spring() -> None:
             self.network.ambush = None
-            if not self.healed:
-                self.network.isolate(node.index)
+            if self.healed:
+                return
+            self.network.isolate(node.index)
+            others = [other for other in self.nodes.values() if other.alive and other is not node]
+            if kind is Kind.PREPARE and others and self.rng.random() < 0.7:
+                other = self.rng.choice(others)
+                self.later(self.rng.randint(200, 700), lambda: self._set_ambush(other, Kind.COMMIT))
 
         self.later(self.rng.randint(100, 900), spring)
 
