@@ -18,7 +18,7 @@ from typing import Final
 from fazhi_sdk.devnet import Devnet
 
 from .load import Outcome, Plan
-from .measure import BenchError, Neighbours, cpu_s, disk_bytes, memory_mib
+from .measure import BenchError, Neighbours, cpu_s, memory_mib
 from .workload import Lane, Workload, requests
 
 SIGNERS: Final = ("officer", "officer2")
@@ -90,10 +90,6 @@ class BenchNet(Devnet):
                 return heights.pop()
             time.sleep(0.05)
         raise BenchError("the nodes do not come to one height")
-
-    def store_bytes(self, org: str = ORG) -> int:
-        """Bytes of a node's store; its vote log, which is of one size, aside."""
-        return disk_bytes(Path(self.nodes[org].home) / "data" / "store")
 
     def workload(self, seed: str) -> Workload:
         """Submissions for this chain by its officers."""

@@ -85,8 +85,8 @@ FIGURES: Final[dict[str, tuple[str, str]]] = {
     "growth_ratio": ("", "the last point's µs a submission ÷ the first's"),
     "memory_mib.node_max": ("MiB", "most memory that any node ever held in this run"),
     "memory_mib.node_idle": ("MiB", "a node right after its start"),
-    "disk.bytes_per_single": ("B", "growth of a node's store a submission of one record"),
-    "disk.bytes_per_batched_record": ("B", "growth of a node's store a record of a batch of 1,000"),
+    "disk.bytes_per_single": ("B", "a node's store, compacted, a submission of one record that opens a case"),
+    "disk.bytes_per_batched_record": ("B", "a node's store, compacted, a record of batches of 1,000 events of a case"),
     "profile": ("", "µs of CPU a submission and node by stage; see README"),
 }
 

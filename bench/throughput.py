@@ -26,7 +26,6 @@ def measure_single(report: Report, settings: Settings, net: BenchNet, work: Work
     step = settings.workers * settings.per_request
     warm = load(net, single_plan(net, lanes, work, 2 * step, settings.per_request))
     count = int(min(settings.single_items_max, max(2 * step, _rate(warm) * settings.single_seconds)))
-    stored = net.store_bytes()
     runs: list[Loaded] = []
     ceilings: list[float] = []
     for _ in range(settings.runs):
@@ -51,43 +50,38 @@ def measure_single(report: Report, settings: Settings, net: BenchNet, work: Work
     report.put("single.cpu_us_per_submission_client", Spread.of(clients))
     report.put("single.request_p50_ms", percentile(latencies, 0.5))
     report.put("single.other_cores", Spread.of([run.other_cores for run in runs]))
-    report.put("disk.bytes_per_single", (net.store_bytes() - stored) / committed)
 
 
 def _batches(
     settings: Settings, net: BenchNet, work: Workload, make: Callable[..., list[bytes]], runs: int
-) -> tuple[Spread, Spread, float, float]:
-    """Records a second, CPU a record and node (µs), other cores, bytes a record."""
+) -> tuple[Spread, Spread, float]:
+    """Records a second, CPU a record and node (µs), other cores."""
     lanes = work.new_lanes(BATCH_WORKERS)
     rates: list[float] = []
     costs: list[float] = []
     others: list[float] = []
-    stored, records = net.store_bytes(), 0
     for _ in range(runs):
         batches = [make(lane, settings.batches_per_worker, settings.batch_records) for lane in lanes]
         loaded = load(net, spread_over(net, [requests(one, 1) for one in batches]))
         committed = loaded.outcome.committed * settings.batch_records
-        records += committed
         rates.append(committed / loaded.outcome.seconds)
         costs.append(loaded.nodes_cpu_s / len(net.nodes) / committed * 1e6)
         others.append(loaded.other_cores)
-    grown = (net.store_bytes() - stored) / records
-    return Spread.of(rates), Spread.of(costs), Spread.of(others).median, grown
+    return Spread.of(rates), Spread.of(costs), Spread.of(others).median
 
 
 def measure_batched(report: Report, settings: Settings, net: BenchNet, work: Workload) -> None:
     """Records a second with one signature over 1,000: events of one case, then a new case each."""
     _batches(settings, net, work, work.event_batches, 1)
-    rates, costs, others, grown = _batches(settings, net, work, work.event_batches, settings.runs)
+    rates, costs, others = _batches(settings, net, work, work.event_batches, settings.runs)
     report.put("batched.records_per_s", rates)
     report.put("batched.low", rates.low)
     report.put("batched.high", rates.high)
     report.put("batched.cpu_us_per_record_node", costs)
     report.put("batched.other_cores", others)
-    report.put("disk.bytes_per_batched_record", grown)
     single = report.get("single.submissions_per_s")
     if single:
         report.put("batched.ratio_to_single", rates.median / single)
-    rates, costs, _, _ = _batches(settings, net, work, work.opening_batches, settings.runs)
+    rates, costs, _ = _batches(settings, net, work, work.opening_batches, settings.runs)
     report.put("batched.spread_records_per_s", rates)
     report.put("batched.spread_cpu_us_per_record_node", costs)
