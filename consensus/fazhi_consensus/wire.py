@@ -69,7 +69,7 @@ def decode_message(data: bytes, validator_count: int) -> Message:
     Raises:
         EncodingError: not canonical, too large, of an unknown kind, or of the wrong shape.
     """
-    value = decode(data, max_bytes=MAX_MESSAGE_BYTES, max_depth=_MAX_DEPTH)
+    value = decode(data, max_bytes=MAX_MESSAGE_BYTES, max_depth=_MAX_DEPTH, sparse=True)
     fields = as_tuple(value, "message", max_length=9)
     if not fields:
         raise EncodingError("bad-shape", what="message", expected="kind")

@@ -67,7 +67,9 @@ def read_archive(chunks: Iterable[bytes]) -> tuple[GenesisFile, Iterator[tuple[b
 
 def _pairs(frames: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
     for frame in frames:
-        block, certificate = as_tuple(decode(frame, max_bytes=MAX_ARCHIVE_FRAME_BYTES), "archive frame", length=2)
+        block, certificate = as_tuple(
+            decode(frame, max_bytes=MAX_ARCHIVE_FRAME_BYTES, sparse=True), "archive frame", length=2
+        )
         yield as_bytes(block, "block"), as_bytes(certificate, "certificate")
 
 

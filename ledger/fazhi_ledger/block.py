@@ -34,7 +34,7 @@ class Block:
 
     @classmethod
     def decode(cls, data: bytes) -> Block:
-        header, items = as_tuple(decode(data, max_bytes=MAX_BLOCK_BYTES), "block", length=2)
+        header, items = as_tuple(decode(data, max_bytes=MAX_BLOCK_BYTES, sparse=True), "block", length=2)
         return cls(
             Header.decode(as_bytes(header, "header", max_length=MAX_HEADER_BYTES)),
             tuple(Item.decode(as_bytes(item, "item")) for item in as_tuple(items, "items")),
@@ -59,5 +59,5 @@ class Block:
 def block_hash_of(suite: Suite, data: bytes) -> bytes:
     """The hash of an encoded block, without decoding its items: what binds a proposal's payload to the hash that is
     voted on."""
-    header, _ = as_tuple(decode(data, max_bytes=MAX_BLOCK_BYTES), "block", length=2)
+    header, _ = as_tuple(decode(data, max_bytes=MAX_BLOCK_BYTES, sparse=True), "block", length=2)
     return suite.tagged_hash("header", as_bytes(header, "header", max_length=MAX_HEADER_BYTES))

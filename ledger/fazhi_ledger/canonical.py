@@ -13,7 +13,7 @@ from typing import Any
 import msgpack
 
 from .errors import EncodingError
-from .limits import MAX_DEPTH, MAX_MESSAGE_BYTES
+from .limits import BYTES_PER_VALUE, FREE_VALUES, MAX_DEPTH, MAX_MESSAGE_BYTES, UNCOUNTED_BYTES
 
 Value = None | bool | int | bytes | str | tuple["Value", ...]
 
@@ -41,15 +41,22 @@ def pack(value: Value) -> bytes:
     return packed
 
 
-def decode(data: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES, max_depth: int = MAX_DEPTH) -> Value:
+def decode(
+    data: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES, max_depth: int = MAX_DEPTH, sparse: bool = False
+) -> Value:
     """The value whose canonical encoding is exactly ``data``; arrays come back as tuples.
 
+    ``sparse`` is for what strangers and peers send: mostly byte strings, so that many small values can only be meant to
+    cost time and memory (a microsecond and fifty bytes for each byte sent).
+
     Raises:
-        EncodingError: ``too-large``, ``too-deep``, ``malformed`` (not msgpack, or followed by more bytes) or
-            ``not-canonical``.
+        EncodingError: ``too-large``, ``too-many-values``, ``too-deep``, ``malformed`` (not msgpack, or followed by more
+            bytes) or ``not-canonical``.
     """
     if len(data) > max_bytes:
         raise EncodingError("too-large", bytes=len(data), limit=max_bytes)
+    if sparse and len(data) > UNCOUNTED_BYTES:
+        _check_count(data, FREE_VALUES + len(data) // BYTES_PER_VALUE)
     try:
         value: Any = msgpack.unpackb(
             data,
@@ -68,6 +75,41 @@ def decode(data: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES, max_depth: int = 
     if pack(value) != data:
         raise EncodingError("not-canonical", what="not the shortest form")
     return value  # type: ignore[no-any-return]
+
+
+def _widths() -> tuple[int, ...]:
+    """By first byte: the bytes that the header of a value takes, its content included where that is fixed; below 0 the
+    bytes of the length that follows; 0 for what is outside the profile."""
+    widths = [1] * 256
+    widths[0xA0:0xC0] = range(1, 33)
+    widths[0xC1] = 0
+    widths[0xC4:0xC7] = (-1, -2, -4)
+    widths[0xC7:0xCC] = (0,) * 5
+    widths[0xCC:0xD4] = (2, 3, 5, 9) * 2
+    widths[0xD4:0xD9] = (0,) * 5
+    widths[0xD9:0xDC] = (-1, -2, -4)
+    widths[0xDC:0xDE] = (3, 5)
+    widths[0xDE:0xE0] = (0, 0)
+    return tuple(widths)
+
+
+_WIDTHS = _widths()
+
+
+def _check_count(data: bytes, limit: int) -> None:
+    """Walk the headers alone, before anything is built of them."""
+    position, end, count = 0, len(data), 0
+    while position < end:
+        count += 1
+        if count > limit:
+            raise EncodingError("too-many-values", bytes=end, limit=limit)
+        width = _WIDTHS[data[position]]
+        if width > 0:
+            position += width
+        elif width < 0:
+            position += 1 - width + int.from_bytes(data[position + 1 : position + 1 - width], "big")
+        else:
+            raise EncodingError("not-canonical", what="outside the profile")
 
 
 def _check_types(value: Any, max_depth: int) -> None:

@@ -9,6 +9,11 @@ MAX_DEPTH: Final = 12
 """Deepest nesting of arrays in any canonical value."""
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """Largest canonical value that is decoded without a tighter bound of its own."""
+UNCOUNTED_BYTES: Final = 1024
+FREE_VALUES: Final = 256
+BYTES_PER_VALUE: Final = 16
+"""What strangers and peers send holds, above 1024 bytes, at most 256 values and one for each 16 bytes more; the densest
+that is well-formed, a round change's proofs, has one for each 23."""
 MAX_GENESIS_FILE_BYTES: Final = 4 * 1024 * 1024
 MAX_ITEM_BYTES: Final = 4 * 1024 * 1024
 MAX_BLOCK_BYTES: Final = 16 * 1024 * 1024

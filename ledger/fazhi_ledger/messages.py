@@ -70,6 +70,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     # canonical bytes
     "too-large": ("{bytes} 字节,超过上限 {limit}", "{bytes} bytes, over the limit of {limit}"),
     "too-deep": ("嵌套超过 {limit} 层", "nested deeper than {limit}"),
+    "too-many-values": ("{bytes} 字节中的值超过 {limit} 个", "more than {limit} values in {bytes} bytes"),
     "malformed": ("编码损坏({what})", "malformed encoding ({what})"),
     "not-canonical": ("不是规范编码({what})", "not the canonical encoding ({what})"),
     "bad-shape": ("{what} 应为 {expected}", "{what} must be {expected}"),

@@ -115,7 +115,7 @@ class Record:
 
     @classmethod
     def decode(cls, data: bytes) -> Record:
-        return cls.from_value(decode(data, max_bytes=MAX_RECORD_BYTES))
+        return cls.from_value(decode(data, max_bytes=MAX_RECORD_BYTES, sparse=True))
 
 
 def _clear_field(pair: Value) -> tuple[str, str | int]:

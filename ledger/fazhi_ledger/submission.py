@@ -111,7 +111,7 @@ class SubmissionBody:
 
     @classmethod
     def decode(cls, data: bytes) -> SubmissionBody:
-        return cls.from_value(decode(data, max_bytes=MAX_BODY_BYTES))
+        return cls.from_value(decode(data, max_bytes=MAX_BODY_BYTES, sparse=True))
 
 
 def submission_id(suite: Suite, body_bytes: bytes) -> bytes:
@@ -165,7 +165,7 @@ class Item:
 
     @classmethod
     def decode(cls, data: bytes) -> Item:
-        return cls.from_value(decode(data, max_bytes=MAX_ITEM_BYTES))
+        return cls.from_value(decode(data, max_bytes=MAX_ITEM_BYTES, sparse=True))
 
     def envelope(self) -> bytes:
         """``[body, [signature…]]``: the leaf under ``submissions_root``. Records are bound by the root in the body."""
@@ -199,7 +199,7 @@ def sign_item(body: SubmissionBody, signers: Sequence[Signer], records: Sequence
 
 def envelope_parts(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     """Body bytes and signatures of an encoded envelope, as receipts carry it."""
-    body, signatures = as_tuple(decode(data, max_bytes=MAX_ITEM_BYTES), "envelope", length=2)
+    body, signatures = as_tuple(decode(data, max_bytes=MAX_ITEM_BYTES, sparse=True), "envelope", length=2)
     return as_bytes(body, "body"), tuple(
         as_bytes(signature, "signature", max_length=256)
         for signature in as_tuple(signatures, "signatures", max_length=MAX_SIGNER_KEYS)

@@ -144,7 +144,9 @@ def decode_frame(data: bytes) -> tuple[Message, ...]:
         EncodingError: anything but the canonical frame of known messages within their bounds.
     """
     values = as_tuple(
-        decode(data, max_bytes=MAX_FRAME_BYTES, max_depth=MAX_FRAME_DEPTH), "frame", max_length=MAX_FRAME_MESSAGES + 1
+        decode(data, max_bytes=MAX_FRAME_BYTES, max_depth=MAX_FRAME_DEPTH, sparse=True),
+        "frame",
+        max_length=MAX_FRAME_MESSAGES + 1,
     )
     if not values:
         raise EncodingError("bad-shape", what="frame", expected="a version")

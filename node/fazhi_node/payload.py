@@ -55,7 +55,7 @@ def decode_payload(suite: Suite, payload: bytes, known: KnownItem | None = None)
         EncodingError: not the canonical encoding of a block.
         InvalidBlock: the items are not those that the header commits to, or an item's records not those of its body.
     """
-    header, parts = as_tuple(decode(payload, max_bytes=MAX_BLOCK_BYTES), "block", length=2)
+    header, parts = as_tuple(decode(payload, max_bytes=MAX_BLOCK_BYTES, sparse=True), "block", length=2)
     items = []
     for part in as_tuple(parts, "items"):
         data = as_bytes(part, "item")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgpack
 import pytest
 from fazhi_ledger.canonical import decode, encode
 from fazhi_ledger.errors import EncodingError
-from fazhi_ledger.limits import MAX_DEPTH
+from fazhi_ledger.limits import BYTES_PER_VALUE, FREE_VALUES, MAX_DEPTH
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,3 +113,64 @@ def test_value_too_deep_is_not_encoded() -> None:
 
 def test_the_encoding_is_plain_msgpack() -> None:
     assert encode((1, b"a", "b", None, True)) == msgpack.packb([1, b"a", "b", None, True])
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [
+        b"\xc0",
+        b"\x90",
+        b"\x91\x00",
+        b"\x91" * 5 + b"\x00",
+        b"\xc4\x00",
+        b"\xa0",
+        b"\xcc\x80",
+        b"\xca" + bytes(4),
+        b"\x80",
+    ],
+)
+def test_a_bomb_of_small_values_is_refused_before_anything_is_built(
+    filling: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What strangers may send: 16 MB of empty arrays took the loop of a node for half a minute, and a gigabyte."""
+    count = 2_000_000 // len(filling)
+    bomb = b"\xdd" + count.to_bytes(4, "big") + filling * count
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("built")
+
+    monkeypatch.setattr(msgpack, "unpackb", never)
+    with pytest.raises(EncodingError, match=r"too-many-values|not-canonical"):
+        decode(bomb, sparse=True)
+
+
+def test_the_count_is_exact() -> None:
+    size = 65_536
+    room = FREE_VALUES + size // BYTES_PER_VALUE
+
+    def of(count: int) -> bytes:
+        """``size`` bytes that hold so many values."""
+        small = (None,) * (count - 2)
+        return encode((bytes(size - len(small) - 6), *small))
+
+    assert len(of(room)) == len(of(room + 1)) == size
+    assert decode(of(room), sparse=True) == decode(of(room))
+    with pytest.raises(EncodingError, match="too-many-values"):
+        decode(of(room + 1), sparse=True)
+    assert decode(of(room + 1)) == (bytes(size - room + 1 - 6), *(None,) * (room - 1))
+
+
+@given(values)
+def test_what_is_sparse_reads_the_same(value: Any) -> None:
+    try:
+        data = encode((value, bytes(4096)))
+    except EncodingError:
+        return
+    assert decode(data, sparse=True) == decode(data)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_the_count_fail(data: bytes) -> None:
+    for payload in (data * 20, data + b"\xc6\xff\xff\xff\xff" + bytes(2000), data + b"\xdb"):
+        with contextlib.suppress(EncodingError):
+            decode(payload, sparse=True)

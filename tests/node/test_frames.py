@@ -67,7 +67,9 @@ def test_wrong_shapes_are_refused(value: tuple[object, ...]) -> None:
 
 
 def test_many_messages_take_several_frames_in_order() -> None:
-    messages: list[frames.Message] = [frames.ConsensusMessage(bytes([i % 256])) for i in range(MAX_FRAME_MESSAGES + 10)]
+    messages: list[frames.Message] = [
+        frames.ConsensusMessage(bytes([i % 256]) * 110) for i in range(MAX_FRAME_MESSAGES + 10)
+    ]
     packed = frames.pack_frames(messages)
     assert len(packed) == 2
     assert [m for frame in packed for m in frames.decode_frame(frame)] == messages

@@ -121,7 +121,7 @@ class SubmitRoute:
 
     def _decode(self, body: bytes) -> list[bytes]:
         try:
-            values = as_tuple(decode(body, max_bytes=self._body_bytes, max_depth=2), "submissions")
+            values = as_tuple(decode(body, max_bytes=self._body_bytes, max_depth=2, sparse=True), "submissions")
             if len(values) > self._items:
                 raise Problem(413, "too-many-items", {"limit": self._items})
             items = [as_bytes(value, "item") for value in values]
