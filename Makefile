@@ -49,7 +49,7 @@ explore: setup ## 用新种子长时间搜索反例 / search long for counter-ex
 bench: setup ## 测量性能 / measure, in full (JSON= ARGS=)
 	@$(PY) -m bench $(if $(JSON),--json $(JSON)) $(ARGS)
 
-bench-quick: setup ## 三分钟内测量 / measure within three minutes (JSON= ARGS=)
+bench-quick: setup ## 快速测量 / measure quickly (JSON= ARGS=)
 	@$(PY) -m bench --quick $(if $(JSON),--json $(JSON)) $(ARGS)
 
 lock: ## 重新解析依赖 / resolve requirements.lock anew (UPGRADE=1 takes the newest; needs uv)
