@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from fazhi_sdk import Receipt
 from fazhi_sdk.devnet import Devnet
-from fazhi_sdk.errors import Conflict, Expired, NotConnected, ProofFailed
+from fazhi_sdk.errors import Conflict, Expired, NotAuthorised, NotConnected, Outcome, ProofFailed, SubmissionRefused
 from fazhi_sdk.sync import Case, Pending
 from fazhi_sdk.testing import TestChain, connect
 
@@ -56,7 +58,8 @@ def test_offline_then_the_next_process(net: Devnet, proxies: list[Proxy], number
         opening = case.opening
         assert isinstance(opening, Pending)
         assert isinstance(opening.why, NotConnected)
-        assert "尚未上链" in str(opening.why)
+        assert opening.why.outcome is Outcome.KEPT
+        assert "safe in the outbox" in str(opening.why)
         case.record("FILED", signer=chain.officer("head"))
         draft = case.draft("INVEST", [photo]).cosign(chain.officer("officer2"))
         submitted = draft.submit()
@@ -86,7 +89,7 @@ def test_a_dead_node_is_passed_over(client: Client, net: Devnet, number: str, ph
     try:
         receipts = [receipt_of(case.record("INVEST", [photo])) for _ in range(3)]
         assert [receipt.number_in_case for receipt in receipts] == [3, 4, 5]
-        assert all("zfj" not in receipt.facts.certified_by for receipt in receipts)
+        assert all(victim not in receipt.facts.certified_by for receipt in receipts)
     finally:
         net.start(victim)
         net.wait_ready(ready_s=60)
@@ -182,6 +185,54 @@ def test_garbage_is_passed_over(net: Devnet, proxies: list[Proxy], number: str, 
         case = chain.open_case("penalty", number=number, signer=chain.officer())
         assert receipt_of(case.opening).number_in_case == 1
         assert case.show().count == 1
+
+
+def test_without_a_token_nobody_is_told_that_nothing_was_recorded(
+    net: Devnet, proxies: list[Proxy], number: str
+) -> None:
+    """Submitting takes no token, the receipt does: the step is on the chain, and the error must not deny it."""
+    shut = proxies[0]
+    shut.before = lambda name, _: (401, b"{}") if name.startswith("GET") and name != "GET /v1/genesis" else None
+    with through(net, [shut], f"shut-{number[-4:]}.db") as chain:
+        opening = chain.open_case("penalty", number=number, signer=chain.officer()).opening
+        assert isinstance(opening, Pending)
+        assert isinstance(opening.why, NotAuthorised)
+        assert opening.why.outcome is Outcome.UNKNOWN
+        assert steps(chain, number) == ["LEAD"]
+        shut.before = None
+        assert receipt_of(opening.receipt()).number_in_case == 1
+        shut.before = lambda name, _: (401, b"{}") if name.startswith("GET") else None
+        with pytest.raises(NotAuthorised) as caught:
+            chain.receipt(opening.id)
+        assert caught.value.outcome is Outcome.RECORDED
+
+
+def test_flush_says_what_was_refused_and_why(net: Devnet, proxies: list[Proxy], number: str) -> None:
+    with through(net, proxies[:1], f"refused-{number[-4:]}.db") as chain:
+        case = filed(chain, number)
+        proxies[0].open = False
+        late = case.record("CLOSED", signer=chain.officer("head"))
+        assert isinstance(late, Pending)
+        proxies[0].open = True
+        flushed = chain.flush()
+        assert (flushed.refused, flushed.failed) == (1, ())
+        (reason,) = flushed.reasons
+        assert isinstance(reason, SubmissionRefused)
+        assert reason.pending is not None
+        assert reason.pending.id == late.id
+        assert "DECIDED" in str(reason)
+
+
+def test_a_script_that_does_not_close_ends_in_order(net: Devnet, number: str) -> None:
+    script = (
+        "import sys; from fazhi_sdk.devnet import Devnet; from fazhi_sdk.testing import connect\n"
+        "chain = connect(Devnet.open(sys.argv[1]), sys.argv[2])\n"
+        "chain.open_case('penalty', number=sys.argv[3], signer=chain.officer())\n"
+        "sys.exit('as it should')"
+    )
+    given = [str(net.folder), f"open-{number[-4:]}.db", number]
+    done = subprocess.run([sys.executable, "-c", script, *given], capture_output=True, text=True, timeout=60)
+    assert done.stderr == "as it should\n"
 
 
 def test_an_old_answer_does_not_hide_what_was_seen(net: Devnet, proxies: list[Proxy], number: str, photo: Path) -> None:
