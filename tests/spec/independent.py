@@ -32,19 +32,19 @@ from tests.spec.independent_parts import (
 Shape = Callable[[Any], bool]
 
 
-def integer(low: int = -(2**63), high: int = 2**64 - 1) -> Shape:
+def integer(low: int = 0, high: int = 2**63 - 1) -> Shape:
     """An integer, bounds included."""
     return lambda value: type(value) is int and low <= value <= high
 
 
-def data(length: int | None = None) -> Shape:
-    """Bytes."""
-    return lambda value: isinstance(value, bytes) and (length is None or len(value) == length)
+def data(least: int, most: int | None = None) -> Shape:
+    """Bytes: so many, or a number between two."""
+    return lambda value: isinstance(value, bytes) and least <= len(value) <= (least if most is None else most)
 
 
-def text(pattern: str = "(?s:.*)") -> Shape:
+def text(pattern: str = "(?s:.*)", most: int = 256) -> Shape:
     """A string of which the whole matches."""
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+    return lambda value: isinstance(value, str) and len(value) <= most and re.fullmatch(pattern, value) is not None
 
 
 def either(*shapes: Shape) -> Shape:
@@ -69,7 +69,7 @@ def anything(_: Any) -> bool:
     return True
 
 
-def many(shape: Shape, least: int = 0, most: int = 2**32) -> Shape:
+def many(shape: Shape, most: int, least: int = 0) -> Shape:
     """An array of any length between two."""
     return lambda value: isinstance(value, tuple) and least <= len(value) <= most and all(map(shape, value))
 
@@ -79,34 +79,68 @@ NAME: Final = text(r"[a-z][a-z0-9_]{0,31}")
 CODE: Final = text(r"OK|[a-z][a-z0-9-]{0,47}")
 FIELD: Final = text(r"[a-z][a-z0-9_]{0,31}(\.[a-z0-9_]{1,31})*")
 NIL: Final = only(None)
-DIGEST, KEY, COUNT, TIME = data(32), data(32), integer(0), integer()
-PARAMETERS_OF_CODE: Final = many(row(NAME, either(text(), integer())))
-MEMBER: Final = row(ORG, text(), text(), many(NAME), KEY, DIGEST, text(), text(), data(64))
+DIGEST, KEY, SIGNATURE, COUNT, HEIGHT = data(32), data(0, 128), data(0, 256), integer(), integer(1)
+TIME: Final = integer(0, 253402300799999)
+SIGNED: Final = integer(-(2**63) + 1)
+DETAILS: Final = many(row(NAME, either(text(), SIGNED)), 16)
+MEMBER: Final = row(ORG, text(), text(), many(NAME, 16), KEY, DIGEST, text(), text(), SIGNATURE)
 GENESIS: Final = row(
-    only(1), text(), text(), TIME, many(row(NAME, integer())), only(1), only("pbft"), many(MEMBER, 1),
-    many(row(ORG, KEY, many(NAME), data(64))), many(row(NAME, DIGEST)), either(NIL, row(DIGEST, COUNT, DIGEST, DIGEST)),
+    only(1), text(), only("ed25519-sha256"), TIME, many(row(NAME, integer(-(2**63))), 13), integer(1), text(most=16),
+    many(MEMBER, 128, 1), many(row(ORG, KEY, many(NAME, 16), SIGNATURE), 10_000), many(row(NAME, DIGEST), 256),
+    either(NIL, row(DIGEST, HEIGHT, DIGEST, DIGEST)),
 )  # fmt: skip
-HEADER: Final = row(only(1), DIGEST, integer(1), DIGEST, TIME, ORG, COUNT, *[DIGEST] * 7)
-VALIDATORS: Final = row(COUNT, integer(1), many(row(ORG, KEY), 1))
-CERTIFICATE: Final = row(only("pbft"), COUNT, COUNT, DIGEST, many(row(COUNT, data(64))))
+HEADER: Final = row(only(1), DIGEST, integer(1, 2**63 - 2), DIGEST, TIME, ORG, COUNT, *[DIGEST] * 7)
+VALIDATORS: Final = row(COUNT, HEIGHT, many(row(ORG, KEY), 128, 1))
+CERTIFICATE: Final = row(only("pbft"), HEIGHT, COUNT, DIGEST, many(row(COUNT, SIGNATURE), 128))
+ENVELOPE: Final = row(data(0, 65_536), many(SIGNATURE, 16))
 BODY: Final = row(
-    only(1), DIGEST, ORG, data(16), COUNT, data(16), NAME, NAME, row(integer(1), DIGEST), many(KEY, 1, 16), TIME,
-    either(NIL, row(COUNT, DIGEST)), either(NIL, TIME),
+    only(1), DIGEST, ORG, data(16), integer(0, 2**63 - 2), data(16), NAME, NAME, row(integer(1), DIGEST),
+    many(KEY, 16, 1), TIME, either(NIL, row(HEIGHT, DIGEST)), either(NIL, TIME),
 )  # fmt: skip
 RECORD: Final = row(
-    only(1), NAME, DIGEST, text(r"[A-Z][A-Z0-9_]{0,31}"), TIME, row(COUNT, DIGEST),
-    many(row(NAME, either(text(r"[a-z0-9][a-z0-9_-]{0,47}"), integer()))), many(DIGEST),
+    only(1), NAME, DIGEST, text(r"[A-Z][A-Z0-9_]{0,31}"), TIME, row(integer(0, 1024), DIGEST),
+    many(row(NAME, either(text(r"[a-z0-9][a-z0-9_-]{0,47}"), SIGNED)), 16), many(DIGEST, 64),
 )  # fmt: skip
-RESULT: Final = row(only(1), DIGEST, CODE, PARAMETERS_OF_CODE, many(row(KEY, ORG, many(NAME))), DIGEST)
-FINDING: Final = row(CODE, text(), text("note|irregular|grave"), PARAMETERS_OF_CODE)
-RECORD_RESULT: Final = row(DIGEST, integer(1), many(FINDING))
-FILE: Final = row(many(row(text("sha256|sm3"), DIGEST), 1), COUNT, text())
+RESULT: Final = row(only(1), DIGEST, CODE, DETAILS, many(row(KEY, ORG, many(NAME, 16)), 16), DIGEST)
+FINDING: Final = row(CODE, text(), text("note|irregular|grave"), DETAILS)
+RECORD_RESULT: Final = row(DIGEST, HEIGHT, many(FINDING, 64))
+OPENING: Final = row(FIELD, data(32), anything)
+FILE: Final = row(many(row(text(most=16), data(0, 64)), 4, 1), COUNT, text(most=128))
+MOST_BYTES: Final = {
+    "genesis": 4_194_304, "header": 1024, "certificate": 65_536, "submission": 4_194_304, "body": 65_536,
+    "record": 8192, "opening": 8192, "result": 32_768, "record_result": 32_768, "validators": 4_194_304,
+}  # fmt: skip
 
 
 def part(encoded: bytes, shape: Shape, what: str) -> Any:
     """A decoded part of its shape."""
+    require(len(encoded) <= MOST_BYTES[what], f"the length of {what}")
     value = decode(encoded)
     require(shape(value), f"the shape of {what}")
+    return value
+
+
+def validators_of(encoded: bytes) -> Any:
+    """A validator set."""
+    value = part(encoded, VALIDATORS, "validators")
+    for column in zip(*value[2], strict=True):
+        require(len(set(column)) == len(column), "a member or key that stands twice")
+    return value
+
+
+def certificate_of(encoded: bytes) -> Any:
+    """A certificate, whose indices rise."""
+    value = part(encoded, CERTIFICATE, "certificate")
+    require(rising([index for index, _ in value[4]]), "the order of a certificate's indices")
+    return value
+
+
+def genesis_of(encoded: bytes) -> Any:
+    """A genesis, with what its form says of parameters and roles."""
+    value = part(encoded, GENESIS, "genesis")
+    require([name for name, _ in value[4]] == sorted(PARAMETERS), "the parameters' names")
+    require(all(PARAMETERS[n][0] <= v <= PARAMETERS[n][1] for n, v in value[4]), "a parameter's value")
+    require(all(rising(m[3]) for m in value[7]) and all(rising(o[2]) for o in value[8]), "the order of roles")
     return value
 
 
@@ -127,11 +161,9 @@ PARAMETERS: Final = {
 
 
 def check_genesis(genesis: Any) -> None:
-    """Whether a genesis of the right shape holds together."""
-    _, _, suite, _, parameters, _, _, members, officers, procedures, _ = genesis
-    require(suite == "ed25519-sha256", "the suite")
-    require([name for name, _ in parameters] == sorted(PARAMETERS), "the parameters' names")
-    require(all(PARAMETERS[n][0] <= v <= PARAMETERS[n][1] for n, v in parameters), "a parameter's value")
+    """Whether a genesis of the right form holds together."""
+    protocol, engine, members, officers, procedures, _ = genesis[5:]
+    require((protocol, engine) == (1, "pbft"), "the protocol or the engine")
     require(rising([name for name, _ in procedures]), "the procedures' order")
     orgs = [member[0] for member in members]
     require(len(set(orgs)) == len(orgs) and not any("." in org for org in orgs), "the members' names")
@@ -139,9 +171,8 @@ def check_genesis(genesis: Any) -> None:
     holders = [*((m[0], m[4], m[3], m[8]) for m in members), *officers]
     require(len({key for _, key, _, _ in holders}) == len(holders), "a key that stands twice")
     for org, key, roles, proof in holders:
-        require(rising(roles), "the order of roles")
         require(has_prime_order(key), "a key without prime order")
-        check_signature(key, "possession", encode((None, org, key, roles)), proof)
+        check_signature(key, message("possession", encode((None, org, key, roles))), proof)
 
 
 def check_certificate(certificate: Any, genesis_hash: bytes, header: Any, header_hash: bytes, validators: Any) -> None:
@@ -150,10 +181,11 @@ def check_certificate(certificate: Any, genesis_hash: bytes, header: Any, header
     require((height, block_hash) == (header[2], header_hash), "a certificate of another block")
     keys = [key for _, key in validators[2]]
     indices = [index for index, _ in entries]
-    require(rising(indices) and all(index < len(keys) for index in indices), "the certificate's indices")
+    require(all(index < len(keys) for index in indices), "a signer of no such index")
     require(3 * len(entries) >= 2 * len(keys), "no quorum")
+    vote = message("commit", encode((genesis_hash, height, round_, block_hash)))
     for index, signature in entries:
-        check_signature(keys[index], "commit", encode((genesis_hash, height, round_, block_hash)), signature)
+        check_signature(keys[index], vote, signature)
 
 
 # --- receipt.md ------------------------------------------------------------------------------------------------------
@@ -171,8 +203,8 @@ def from_base64(value: Any) -> bytes:
 
 
 def from_hexes(value: Any) -> list[bytes]:
-    """A list of digests."""
-    require(isinstance(value, list), "a list of digests expected")
+    """A path: a list of digests."""
+    require(isinstance(value, list) and len(value) <= 64, "a list of at most 64 digests expected")
     require(all(isinstance(h, str) and re.fullmatch("[0-9a-f]{64}", h) for h in value), "a digest in hex")
     return [bytes.fromhex(h) for h in value]
 
@@ -184,8 +216,8 @@ def fields(value: Any, *names: str) -> list[Any]:
 
 
 def whole(value: Any) -> int:
-    """A JSON integer."""
-    require(type(value) is int, "an integer expected")
+    """A JSON integer that counts something."""
+    require(type(value) is int and value >= 0, "an integer expected")
     return int(value)
 
 
@@ -210,39 +242,40 @@ class Receipt:
         proofs = ("submission_proof", "result_proof", "record_proof", "record_result_proof")
         self.raw, self.proof = raw, {n.removesuffix("_proof"): from_hexes(f[n]) for n in proofs}
         self.submission_index, self.record_index = whole(f["submission_index"]), whole(f["record_index"])
-        self.genesis = part(raw["genesis"], GENESIS, "genesis")
-        self.certificate = part(raw["certificate"], CERTIFICATE, "certificate")
+        self.genesis = genesis_of(raw["genesis"])
+        self.certificate = certificate_of(raw["certificate"])
         self.header = part(raw["header"], HEADER, "header")
         self.header_hash = tagged("header", raw["header"])
-        self.body_bytes, self.signatures = part(raw["submission"], row(data(), many(data(64))), "submission")
+        self.body_bytes, self.signatures = part(raw["submission"], ENVELOPE, "submission")
         self.body = part(self.body_bytes, BODY, "body")
         self.keys = self.body[9]
         require(len(set(self.keys)) == len(self.keys) == len(self.signatures), "signer keys and signatures")
         self.record = part(raw["record"], RECORD, "record")
         require(rising([name for name, _ in self.record[6]]), "the order of clear fields")
         self.result = part(raw["result"], RESULT, "result")
-        self.record_result = part(raw["record_result"], RECORD_RESULT, "record result")
+        self.record_result = part(raw["record_result"], RECORD_RESULT, "record_result")
         self.format_of_rest(f["handovers"], f["anchor"], f["docket"], f["openings"])
         return True
 
     def format_of_rest(self, handovers: Any, anchor: Any, docket: Any, openings: Any) -> None:
-        require(isinstance(handovers, list) and isinstance(openings, list), "arrays expected")
+        require(isinstance(handovers, list) and len(handovers) <= 10_000, "hand-overs")
+        require(isinstance(openings, list) and len(openings) <= 1024, "openings")
         self.handovers = []
         for handover in handovers:
             header, certificate, validators = map(from_base64, fields(handover, "header", "certificate", "validators"))
-            one = part(certificate, CERTIFICATE, "certificate"), validators, part(validators, VALIDATORS, "validators")
-            self.handovers.append((header, part(header, HEADER, "header"), *one))
+            rest = certificate_of(certificate), validators, validators_of(validators)
+            self.handovers.append((header, part(header, HEADER, "header"), *rest))
         self.anchor, self.anchor_hash, self.history = self.header, self.header_hash, None
         if anchor is not None:
             encoded, proof = fields(anchor, "header", "history_proof")
-            self.anchor = part(from_base64(encoded), HEADER, "anchor")
+            self.anchor = part(from_base64(encoded), HEADER, "header")
             self.anchor_hash, self.history = tagged("header", from_base64(encoded)), from_hexes(proof)
         self.docket = None if docket is None else fields(docket, "org", "number")
-        require(self.docket is None or (ORG(self.docket[0]) and text()(self.docket[1])), "the docket")
+        require(self.docket is None or (ORG(self.docket[0]) and text("(?s:.+)")(self.docket[1])), "the docket")
         self.openings = []
         for opening in openings:
             index, encoded, proof = fields(opening, "index", "opening", "proof")
-            value = part(from_base64(encoded), row(FIELD, data(32), anything), "opening")
+            value = part(from_base64(encoded), OPENING, "opening")
             if is_file(value):
                 require(FILE(value[2]) and rising([name for name, _ in value[2][0]]), "the value of a file")
             self.openings.append((whole(index), value, from_hexes(proof)))
@@ -265,7 +298,7 @@ class Receipt:
         disclosed = [value for _, (_, _, value), _ in filter(lambda o: is_file(o[1]), self.openings)]
         for label, content in self.files:
             require(any(is_content(content, value) for value in disclosed), f"{label} is no disclosed file")
-        return self.docket is not None or bool(self.openings)
+        return bool(self.openings)
 
     def step_record(self) -> bool:
         require(self.body[6:8] == ("cases", "record"), "no submission of records")
@@ -275,7 +308,7 @@ class Receipt:
 
     def step_signatures(self) -> bool:
         for key, signature in zip(self.keys, self.signatures, strict=True):
-            check_signature(key, "submission", self.body_bytes, signature)
+            check_signature(key, message("submission", self.body_bytes), signature)
         return True
 
     def in_block(self, name: str, root: bytes) -> None:
@@ -331,13 +364,15 @@ def is_file(opening: Any) -> bool:
     return bool(opening[0] == "file" or opening[0].startswith("file."))
 
 
+USABLE: Final = frozenset({"sha256", "sm3"}) & hashlib.algorithms_available
+
+
 def is_content(content: bytes, value: Any) -> bool:
-    """Whether bytes are those of a disclosed file: length and every digest."""
+    """Whether bytes are those of a disclosed file: length and every digest, none of which is unknown."""
     digests, length, _ = value
-    try:
-        return len(content) == length and all(hashlib.new(name, content).digest() == digest for name, digest in digests)
-    except ValueError as error:
-        raise Refused("a digest that this machine cannot compute") from error
+    return len(content) == length and all(
+        name in USABLE and hashlib.new(name, content).digest() == digest for name, digest in digests
+    )
 
 
 STEPS: Final[tuple[tuple[str, Callable[[Receipt], bool]], ...]] = (

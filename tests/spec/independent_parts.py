@@ -93,12 +93,18 @@ def decode(data: bytes) -> Any:
     return value
 
 
+_LONG_FORMS: Final = {
+    kind: [(head, width, least) for head, (its, width, least) in reversed(_FORMS.items()) if its == kind]
+    for kind in ("array", "str", "bin", "uint", "int")
+}
+_SHORT: Final = {"array": 0x90, "str": 0xA0, "uint": 0x00, "int": 0x100}
+
+
 def _headed(kind: str, number: int) -> bytes:
-    for head, (its_kind, width, least) in reversed(_FORMS.items()):
-        if its_kind == kind and abs(number) >= least:
+    for head, width, least in _LONG_FORMS[kind]:
+        if abs(number) >= least:
             return bytes([head]) + number.to_bytes(width, "big", signed=kind == "int")
-    short = {"array": 0x90, "str": 0xA0, "uint": 0x00, "int": 0x100}[kind]
-    return bytes([short + number])
+    return bytes([_SHORT[kind] + number])
 
 
 def encode(value: Any) -> bytes:
@@ -147,14 +153,14 @@ def _y_of(point: bytes) -> int:
     return y
 
 
-def check_signature(key: bytes, kind: str, body: bytes, signature: bytes) -> None:
+def check_signature(key: bytes, signed: bytes, signature: bytes) -> None:
     """The rules before the equation, and the equation."""
     require(len(key) == 32 and len(signature) == 64, "the length of a key or a signature")
     _y_of(key)
     _y_of(signature[:32])
     require(int.from_bytes(signature[32:], "little") < L, "S is not below L")
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, message(kind, body))
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, signed)
     except (InvalidSignature, ValueError) as error:
         raise Refused("a bad signature") from error
 
@@ -173,6 +179,7 @@ def _add(p: Point, q: Point) -> Point:
 @lru_cache(maxsize=4096)
 def has_prime_order(key: bytes) -> bool:
     """Whether the key is a point of order L (the sign of x does not matter for that)."""
+    require(len(key) == 32, "the length of a key")
     y = _y_of(key)
     square = (y * y - 1) * pow(_D * y * y + 1, -1, P) % P
     x = pow(square, (P + 3) // 8, P)
@@ -213,7 +220,7 @@ def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], 
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _STRING: Final = re.compile(r'"([^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*)"')
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?![0-9.eE])")
+_NUMBER: Final = re.compile(r"(?:0|-?[1-9][0-9]*)(?![0-9.eE])")
 _ESCAPE: Final = re.compile(r"\\(?:u(....)|(.))")
 _ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _WORDS: Final = {"null": None, "true": True, "false": False}

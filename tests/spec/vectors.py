@@ -74,6 +74,7 @@ REFUSED: Final = {
     "0101": "followed by more",
     "9201": "cut short",
     "91" * 13 + "c0": "nested deeper than 12",
+    "91" * 12 + "90": "nested deeper than 12, though empty",
 }
 CT_LEAVES: Final = ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
 
