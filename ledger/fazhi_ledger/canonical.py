@@ -115,15 +115,16 @@ def _check_count(data: bytes, limit: int) -> None:
 def _check_types(value: Any, max_depth: int) -> None:
     """Walk the value level by level (no recursion: hostile depth must not reach the interpreter's stack)."""
     level: list[Any] = [value]
-    for _ in range(max_depth + 1):
+    for room in range(max_depth, -1, -1):
         below: list[Any] = []
         for item in level:
             kind = type(item)
             if kind is tuple:
+                if not room:  # an empty array counts as well
+                    raise EncodingError("too-deep", limit=max_depth)
                 below.extend(item)
             elif kind not in _SCALARS:
                 raise EncodingError("not-canonical", what=kind.__name__)
         if not below:
             return
         level = below
-    raise EncodingError("too-deep", limit=max_depth)

@@ -170,6 +170,7 @@ class _Check:
     genesis: Genesis = field(init=False)
     header: Header = field(init=False)
     anchor: Header = field(init=False)
+    handovers: tuple[tuple[Header, CommitCertificate, ValidatorSet], ...] = field(init=False)
     item: Item = field(init=False)
     record: Record = field(init=False)
     result: Result = field(init=False)
@@ -203,6 +204,14 @@ class _Check:
         self.suite = self.genesis.suite
         self.header = Header.decode(receipt.header)
         self.anchor = self.header if receipt.anchor is None else Header.decode(receipt.anchor.header)
+        self.handovers = tuple(
+            (
+                Header.decode(part.header),
+                CommitCertificate.decode(part.certificate),
+                ValidatorSet.decode(part.validators),
+            )
+            for part in receipt.handovers
+        )
         body, signatures = envelope_parts(receipt.submission)
         self.item = Item(body, signatures)
         self.record = Record.decode(receipt.record)
@@ -308,14 +317,9 @@ class _Check:
     def check_membership(self) -> str:
         """(10) The certifying set follows from the genesis by hand-overs, each certified by the set before it."""
         self.validators = self.genesis.validator_set()
-        for handover in self.receipt.handovers:
+        for header, certificate, successor in self.handovers:
             self.validators = follow_handover(
-                self.suite,
-                self.genesis_hash,
-                self.validators,
-                Header.decode(handover.header),
-                CommitCertificate.decode(handover.certificate),
-                ValidatorSet.decode(handover.validators),
+                self.suite, self.genesis_hash, self.validators, header, certificate, successor
             )
         if self.anchor.height < self.validators.first_height:
             raise InvalidReceipt("handover-after-block")

@@ -17,8 +17,9 @@ from typing import Any, Final, NoReturn
 from .errors import InvalidReceipt
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
-_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,15})", re.ASCII)
+_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,15}", re.ASCII)  # no -0: one spelling a number
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
+_BRACKETS: Final = re.compile(r'\\.|[\[\]{}"]', re.DOTALL)  # an escape is taken whole: \n" ends a string
 _MAX_JSON_DEPTH: Final = 8
 
 
@@ -60,21 +61,16 @@ def read_object(data: bytes, max_bytes: int) -> dict[str, Any]:
 def _depth(text: str) -> int:
     """Deepest nesting of brackets outside of strings, before any recursive parser sees the text."""
     depth = deepest = 0
-    in_string = escaped = False
-    for char in text if len(text) < 65_536 else re.findall(r'[\[\]{}"\\]', text):
-        if in_string:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                in_string = False
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
+    in_string = False
+    for token in _BRACKETS.findall(text):
+        if token == '"':
+            in_string = not in_string
+        elif in_string or token[0] == "\\":
+            continue
+        elif token in "[{":
             depth += 1
             deepest = max(deepest, depth)
-        elif char in "]}":
+        else:
             depth -= 1
     return deepest
 

@@ -90,6 +90,12 @@ def test_depth_has_a_limit_on_both_sides() -> None:
         decode(nested(500_000))
 
 
+def test_an_empty_array_is_as_deep_as_any_other() -> None:
+    decode(nested(MAX_DEPTH - 1)[:-1] + b"\x90")
+    with pytest.raises(EncodingError, match="too-deep"):
+        decode(nested(MAX_DEPTH)[:-1] + b"\x90")
+
+
 def test_size_has_a_limit_on_both_sides() -> None:
     data = encode(b"x" * 100)
     decode(data, max_bytes=len(data))

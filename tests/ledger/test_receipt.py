@@ -250,6 +250,13 @@ class TestHandovers:
         assert report.facts is not None
         assert report.facts.validators == ("sfj", "zfj", "gzc", "fy", "jcj")
 
+    @pytest.mark.parametrize("part", ["header", "certificate", "validators"])
+    def test_unreadable_is_a_matter_of_format(self, part: str) -> None:
+        """Before anything is believed, every part is read (spec/receipt.md, step 1)."""
+        receipt = self.build()
+        damaged = dataclasses.replace(receipt.handovers[0], **{part: b"\xc0"})
+        fails(check(dataclasses.replace(receipt, handovers=(damaged,))), "format", "bad-shape")
+
     def test_omitted(self) -> None:
         fails(check(dataclasses.replace(self.build(), handovers=())), "membership", "another-validator-set")
 
@@ -289,7 +296,7 @@ class TestStrictJson:
     def test_duplicate_key(self) -> None:
         self.bad(self.text.replace('"version": 1', '"version": 1, "version": 1'), "duplicate-key")
 
-    @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400", "1.0", "-0.5", "9007199254740992"])
+    @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400", "1.0", "-0.5", "-0", "9007199254740992"])
     def test_numbers_that_are_no_small_integers(self, number: str) -> None:
         self.bad(self.text.replace('"submission_index": 1', f'"submission_index": {number}'), "not-an-integer")
 
@@ -316,6 +323,11 @@ class TestStrictJson:
 
     def test_deep_nesting_is_refused_before_it_reaches_the_parser(self) -> None:
         self.bad('{"format": ' + "[" * 100_000 + "]" * 100_000 + "}", "too-deep")
+
+    def test_an_escape_at_the_end_of_a_string_hides_no_nesting(self) -> None:
+        """In a large file the quote behind ``\\n`` once counted as escaped, so that what followed was a string."""
+        large = json.dumps("a" * 70_000 + "\n")
+        self.bad(f'{{"format": {large}, "x": {"[" * 900}{"]" * 900}}}', "too-deep")
 
     def test_too_large(self) -> None:
         self.bad(b" " * (4 * 1024 * 1024 + 1), "too-large")
