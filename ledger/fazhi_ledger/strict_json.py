@@ -62,12 +62,12 @@ def _depth(text: str) -> int:
     """Deepest nesting of brackets outside of strings, before any recursive parser sees the text."""
     depth = deepest = 0
     in_string = False
-    for token in _BRACKETS.findall(text):
-        if token == '"':
+    for mark in _BRACKETS.findall(text):
+        if mark == '"':
             in_string = not in_string
-        elif in_string or token[0] == "\\":
+        elif in_string or mark[0] == "\\":
             continue
-        elif token in "[{":
+        elif mark in "[{":
             depth += 1
             deepest = max(deepest, depth)
         else:

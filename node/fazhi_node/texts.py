@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from fazhi_ledger.errors import FazhiError, Parameter
-from fazhi_ledger.messages import shown
+from fazhi_ledger.messages import STEERING, shown
 
 Language = Literal["zh", "en"]
 
@@ -199,7 +199,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 _PLACE = re.compile(r"\{([a-z_]+)\}")
-_SAFE = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_SAFE = re.compile(rf"[^\S ]|{STEERING.pattern}")
 
 
 def printable(text: str) -> str:

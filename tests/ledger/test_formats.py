@@ -445,6 +445,16 @@ class TestMessages:
     def test_printable_has_no_controls(self, text: str) -> None:
         assert printable(text).isprintable() or not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in printable(text))
 
+    @pytest.mark.parametrize(
+        "char", "\x9b\xad\u061c\u115f\u200b\u200d\u202e\u2060\u2067\u3164\ufeff\uffa0\ufffb\U000e0041\udc80"
+    )
+    def test_nothing_unseen_stands_in_what_is_shown(self, char: str) -> None:
+        """Two docket numbers that differ in it would look alike."""
+        assert printable(f"桐综执罚〔2026〕0412{char}号") == "桐综执罚〔2026〕0412·号"
+
+    def test_names_keep_the_variants_of_their_characters(self) -> None:
+        assert printable("葛\U000e0101城 é️ 한글") == "葛\U000e0101城 é️ 한글"
+
 
 def test_every_code_of_the_ledger_has_a_sentence() -> None:
     import re
