@@ -15,7 +15,7 @@ from fazhi_ledger import dsse
 from fazhi_ledger.canonical import pack
 from fazhi_ledger.errors import EncodingError, InvalidSubmission
 from fazhi_ledger.parameters import Parameters
-from fazhi_ledger.record import Record, records_root
+from fazhi_ledger.record import Record
 from fazhi_ledger.result import ResultSigner
 from fazhi_ledger.submission import Item, SubmissionBody
 
@@ -143,16 +143,13 @@ def _records(parameters: Parameters, item: Item, context: BlockContext) -> tuple
     if count > parameters.get("max_records_per_item"):
         raise InvalidSubmission("too-many-records", records=count, limit=parameters.get("max_records_per_item"))
     # Compared as bytes: to Python True is 1, on the chain it is not.
-    expected = pack((count, records_root(context.suite, item.records)))
+    expected = pack((count, item.records_root(context.suite)))
     if count == 0 or pack(body.args) != expected:
         raise InvalidSubmission("wrong-records", records=count)
-    records = []
-    for index, data in enumerate(item.records):
-        try:
-            records.append(Record.decode(data))
-        except EncodingError as error:
-            raise InvalidSubmission("malformed-record", record=index, reason=error.code) from None
-    return tuple(records)
+    try:
+        return item.decoded_records()
+    except EncodingError as error:
+        raise InvalidSubmission("malformed-record", reason=error.code, **dict(error.parameters)) from None
 
 
 def lane_position(view: StateView | Overlay, item: Item) -> int:

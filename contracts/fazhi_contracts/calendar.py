@@ -6,6 +6,7 @@ calendar (ISO 8601).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 MINUTE_MS: Final = 60_000
@@ -52,6 +53,7 @@ def day_of_date(year: int, month: int, day_of_month: int) -> int:
     )
 
 
+@lru_cache(maxsize=16)  # of a block's time, asked for each case that it opens
 def year_of(time_ms: int, utc_offset_min: int) -> int:
     """The calendar year in which ``time_ms`` falls in that offset."""
     return date_of_day(local_day(time_ms, utc_offset_min))[0]

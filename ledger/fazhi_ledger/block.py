@@ -16,7 +16,7 @@ from .suites import Suite
 
 def submissions_root(suite: Suite, items: tuple[Item, ...]) -> bytes:
     """RFC 6962 root over the items' envelopes, in block order."""
-    return merkle.root_of(suite, [merkle.leaf_hash(suite, item.envelope()) for item in items])
+    return merkle.root_of(suite, [item.leaf(suite) for item in items])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ is always judged by what stands in its state and never by a default of newer sof
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from .canonical import Value
@@ -43,6 +43,7 @@ class Parameters:
     """
 
     pairs: tuple[tuple[str, int], ...]
+    _by_name: dict[str, int] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if tuple(name for name, _ in self.pairs) != tuple(sorted(KNOWN)):
@@ -51,6 +52,7 @@ class Parameters:
             _, low, high = KNOWN[name]
             if type(value) is not int or not low <= value <= high:
                 raise EncodingError("bad-parameter", what=name, low=low, high=high)
+        object.__setattr__(self, "_by_name", dict(self.pairs))
 
     @classmethod
     def defaults(cls, changes: Mapping[str, int] | None = None) -> Parameters:
@@ -64,7 +66,7 @@ class Parameters:
 
     def get(self, name: str) -> int:
         """The value of a known parameter."""
-        return dict(self.pairs)[name]
+        return self._by_name[name]
 
     def to_value(self) -> Value:
         return self.pairs

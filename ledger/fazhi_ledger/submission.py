@@ -7,11 +7,11 @@ Records travel beside the signed body, which holds their count and root.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from . import dsse
+from . import dsse, merkle
 from .canonical import Value, decode, encode, pack
 from .errors import EncodingError, InvalidSignature
 from .keys import Signer
@@ -27,6 +27,7 @@ from .limits import (
     MAX_TIME_MS,
 )
 from .names import NAME, ORG
+from .record import Record, records_root
 from .shape import as_bytes, as_digest, as_int, as_text, as_tuple, as_version
 from .suites import Suite
 
@@ -134,6 +135,7 @@ class Item:
     signatures: tuple[bytes, ...]
     records: tuple[bytes, ...] = ()
     body: SubmissionBody = field(init=False, compare=False, repr=False)
+    _known: dict[str, Any] = field(init=False, compare=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "body", SubmissionBody.decode(self.body_bytes))
@@ -171,9 +173,36 @@ class Item:
         """``[body, [signature…]]``: the leaf under ``submissions_root``. Records are bound by the root in the body."""
         return pack((self.body_bytes, self.signatures))
 
+    def _once(self, what: str, suite: Suite, make: Callable[[], bytes]) -> bytes:
+        """What follows from an item is worked out once: a node needs it at admission, proposal, check and decision."""
+        key = f"{what} {suite.name}"
+        found: bytes | None = self._known.get(key)
+        if found is None:
+            found = self._known[key] = make()
+        return found
+
     def id(self, suite: Suite) -> bytes:
         """See :func:`submission_id`."""
-        return submission_id(suite, self.body_bytes)
+        return self._once("id", suite, lambda: submission_id(suite, self.body_bytes))
+
+    def leaf(self, suite: Suite) -> bytes:
+        """The leaf hash of the envelope."""
+        return self._once("leaf", suite, lambda: merkle.leaf_hash(suite, self.envelope()))
+
+    def records_root(self, suite: Suite) -> bytes:
+        """The root over the records that travel beside the body."""
+        return self._once("records", suite, lambda: records_root(suite, self.records))
+
+    def decoded_records(self) -> tuple[Record, ...]:
+        """The records, decoded.
+
+        Raises:
+            EncodingError: of the first that is malformed, with its index as parameter ``record``.
+        """
+        found: tuple[Record, ...] | None = self._known.get("decoded")
+        if found is None:
+            found = self._known["decoded"] = tuple(_decoded(index, data) for index, data in enumerate(self.records))
+        return found
 
     def verify_signatures(self, suite: Suite) -> None:
         """Raise :class:`InvalidSignature` unless every key named in the body signed it, in that order."""
@@ -183,6 +212,13 @@ class Item:
                 suite.verify(key, message, signature)
             except InvalidSignature as error:
                 raise InvalidSignature("bad-submission-signature", position=position + 1, reason=error.code) from None
+
+
+def _decoded(index: int, data: bytes) -> Record:
+    try:
+        return Record.decode(data)
+    except EncodingError as error:
+        raise EncodingError(error.code, record=index) from None
 
 
 def sign_item(body: SubmissionBody, signers: Sequence[Signer], records: Sequence[bytes] = ()) -> Item:
