@@ -23,7 +23,7 @@ from typing import Final
 
 from fazhi_ledger import dsse
 from fazhi_ledger.canonical import Value, decode, encode
-from fazhi_ledger.errors import FazhiError, InvalidSignature
+from fazhi_ledger.errors import EncodingError, FazhiError, InvalidSignature
 from fazhi_ledger.keys import Signer
 from fazhi_ledger.limits import (
     MAX_COMMITMENTS,
@@ -76,6 +76,11 @@ class RecordDraft:
     clear: tuple[tuple[str, str | int], ...]
     refs: tuple[bytes, ...]
     openings: tuple[Opening, ...]
+
+    def __post_init__(self) -> None:
+        # Who cosigns sees fields by name: a second value of one must not hide behind the first.
+        if len({opening.field for opening in self.openings}) != len(self.openings):
+            raise EncodingError("bad-record", what="a field stands twice")
 
     def case_key(self, suite: Suite) -> bytes:
         """The key of its case on the chain."""

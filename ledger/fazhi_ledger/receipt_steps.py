@@ -238,7 +238,8 @@ class _Check:
         disclosed files."""
         body = self.item.body
         indices = [item.index for item in self.receipt.openings]
-        if indices != sorted(set(indices)):
+        names = {opening.field for opening in self.openings}
+        if indices != sorted(set(indices)) or len(names) != len(self.openings):
             raise InvalidReceipt("openings-unordered")
         for item, opening in zip(self.receipt.openings, self.openings, strict=True):
             value = record_format.commitment(

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.record import Record, commitment, commitments_root
-from fazhi_sdk.drafts import MAGIC, DraftData, can_combine, combine, load_draft, save_draft, shown
+from fazhi_sdk.drafts import MAGIC, DraftData, RecordDraft, can_combine, combine, load_draft, save_draft, shown
 from fazhi_sdk.errors import AlreadySigned, DraftError, SignatureMissing
 from fazhi_sdk.outbox_rows import new_draft_id
 
@@ -87,6 +88,20 @@ def test_what_is_shown_before_signing() -> None:
     assert "INVEST" in text
     assert one.records[0].files[0].digests[0][1].hex() in text
     assert "环城路" in text
+
+
+def test_no_field_hides_behind_another_of_its_name() -> None:
+    """A cosigner who reads ``draft.fields`` would sign a value that is not shown."""
+    record = draft().records[0]
+    place = next(opening for opening in record.openings if opening.field == "place")
+    hidden = replace(place, value="别处")
+    with pytest.raises(EncodingError, match="a field stands twice"):
+        replace(record, openings=(*record.openings, hidden))
+    value = record.to_value()
+    assert isinstance(value, tuple)
+    assert isinstance(value[-1], tuple)
+    with pytest.raises(EncodingError, match="a field stands twice"):
+        RecordDraft.from_value((*value[:-1], (*value[-1], hidden.to_value())))
 
 
 def test_draft_file_is_private_and_whole(tmp_path: Path) -> None:

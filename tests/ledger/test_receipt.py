@@ -31,6 +31,7 @@ from fazhi_ledger.receipt_steps import (
     check_receipt,
     digest_algorithms,
 )
+from fazhi_ledger.record import commitment, commitments_root
 from fazhi_ledger.submission import envelope_parts
 from fazhi_ledger.suites import ED25519_SHA256
 from fazhi_ledger.validators import Validator, ValidatorSet
@@ -38,6 +39,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ledger.builders import DOCKET, PHOTO, World, commit, signer
+from tests.spec import independent
 
 WORLD = World()
 RECEIPT = WORLD.receipt()
@@ -211,6 +213,32 @@ def test_docket_number_of_another_case() -> None:
 def test_opening_moved_to_another_place() -> None:
     moved = dataclasses.replace(RECEIPT.openings[0], index=1)
     fails(check(dataclasses.replace(RECEIPT, openings=(moved,))), "commitments")
+
+
+class TwoPlaces(World):
+    """A record that commits to two values of one field."""
+
+    def _records(self) -> None:
+        super()._records()
+        self.openings = (*self.openings[:2], dataclasses.replace(self.openings[1], value="别处"))
+        self.commitments = tuple(
+            commitment(self.suite, self.genesis_hash, self.first.public_key, self.draft_id, 1, opening)
+            for opening in self.openings
+        )
+        root = commitments_root(self.suite, self.commitments)
+        self.record = dataclasses.replace(self.record, commitments_root=root)
+        self.records = (self.records[0], self.record.encode())
+
+
+def test_one_field_with_two_values() -> None:
+    """A program that keeps fields by name would show one of them."""
+    world = TwoPlaces()
+    report = check_receipt(world.receipt().to_json(), world.genesis_hash)
+    assert report.failed is not None
+    assert (report.failed.name, report.failed.code) == ("commitments", "openings-unordered")
+    steps = independent.verify(world.receipt().to_json(), world.genesis_hash)
+    assert (3, "commitments", "failed") in steps
+    assert check_receipt(WORLD.receipt().to_json(), WORLD.genesis_hash).verdict == VALID
 
 
 def test_openings_repeated() -> None:

@@ -288,6 +288,7 @@ class Receipt:
 
     def commitments(self) -> bool:
         require(rising([index for index, _, _ in self.openings]), "the order of openings")
+        require(len({field for _, (field, _, _), _ in self.openings}) == len(self.openings), "a field twice")
         count, root = self.record[5]
         for index, (field, salt, value), proof in self.openings:
             bound = (self.genesis_hash, self.keys[0], self.body[5], self.record_index, field, salt, value)
