@@ -11,13 +11,15 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 UV ?= $(or $(wildcard .venv/bin/uv),uv)
 
+SEEDS ?= 500
+
 # Parameters of the demo, handed to it in its environment. Empty means its own choice.
 EVIDENCE ?=
 PROCEDURE ?=
 OUT ?= demo-out
 export EVIDENCE PROCEDURE OUT
 
-.PHONY: help setup demo stop test check lint explore bench bench-quick lock wheelhouse clean
+.PHONY: help setup demo stop test check lint explore sim bench bench-quick lock wheelhouse clean
 
 help: ## 列出目标 / list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -45,6 +47,9 @@ lint: setup
 
 explore: setup ## 用新种子长时间搜索反例 / search long for counter-examples, with fresh seeds (TESTS=)
 	@FAZHI_HYPOTHESIS=explore $(PYTEST) -n 2 --timeout 3600 $(TESTS)
+
+sim: setup ## 共识仿真 / simulate the consensus core (SEEDS=500)
+	@$(PY) -m tests.simulation --seeds $(SEEDS)
 
 bench: setup ## 测量性能 / measure, in full (JSON= ARGS=)
 	@$(PY) -m bench $(if $(JSON),--json $(JSON)) $(ARGS)

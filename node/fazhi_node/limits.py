@@ -51,6 +51,9 @@ CUT_DELAY_MS: Final = 4
 """Under load a proposer waits this long for more, unless the block is full enough."""
 CUT_LOAD_ITEMS: Final = 16
 """A parent of at least this many submissions means load."""
+PROPOSAL_WORK: Final = 3_000
+"""Items and records of one proposal of ours: what a slow machine executes well within the first round's timer. A larger
+single batch stands in a block of its own."""
 CANDIDATES: Final = 8
 """Executed but undecided blocks that are kept for their decision."""
 REBUILD_ATTEMPTS: Final = 8

@@ -21,7 +21,14 @@ from fazhi_ledger.errors import Parameter, invariant
 from fazhi_ledger.record import member_of
 from fazhi_ledger.submission import Item
 
-from .limits import MEMPOOL_BYTES, MEMPOOL_ITEMS, MEMPOOL_KEY_ITEMS, REGOSSIP_ITEMS, REGOSSIP_MS
+from .limits import (
+    MEMPOOL_BYTES,
+    MEMPOOL_ITEMS,
+    MEMPOOL_KEY_ITEMS,
+    PROPOSAL_WORK,
+    REGOSSIP_ITEMS,
+    REGOSSIP_MS,
+)
 from .notices import BUSY, CONFLICT, PENDING, Status
 
 LaneKey = tuple[str, bytes, bytes]
@@ -309,29 +316,38 @@ class Mempool:
 
     # Use
 
-    def take(self, max_items: int, max_bytes: int, usable: Callable[[Entry], bool] = lambda _: True) -> list[Entry]:
+    def take(
+        self,
+        max_items: int,
+        max_bytes: int,
+        usable: Callable[[Entry], bool] = lambda _: True,
+        max_work: int = PROPOSAL_WORK,
+    ) -> list[Entry]:
         """Executable items for one block, from the organisations in turn, within the bounds. They stay here until they
         are committed.
 
-        ``max_bytes`` counts content, without framing. A lane ends at its first item that is not ``usable`` or does not
+        ``max_bytes`` counts content, without framing; ``max_work`` items and their records, which is what execution
+        costs (one item is taken whatever it holds). A lane ends at its first item that is not ``usable`` or does not
         fit.
         """
         taken: list[Entry] = []
-        room = max_bytes
+        room, work = max_bytes, max_work
         queues = {
             member: deque((key, self._lanes[key].next_seq) for key in ready) for member, ready in self._ready.items()
         }
         turn = deque(self._turn)
         if self._turn:
             self._turn.rotate(-1)
-        while turn and len(taken) < max_items:
+        while turn and len(taken) < max_items and work > 0:
             member = turn.popleft()
             lanes = queues[member]
             key, seq = lanes.popleft()
             entry = self._lanes[key].entries[seq]
-            if entry.size <= room and usable(entry):
+            cost = 1 + len(entry.item.records)
+            if entry.size <= room and (cost <= work or not taken) and usable(entry):
                 taken.append(entry)
                 room -= entry.size
+                work -= cost
                 if not entry.ends_lane and seq + 1 in self._lanes[key].entries:
                     lanes.append((key, seq + 1))
             if lanes:

@@ -133,6 +133,22 @@ def test_a_block_is_bounded_by_count_and_bytes_and_a_large_item_stops_only_its_l
     assert seqs(pool.take(10, 100_000, lambda e: e.lane[2][0] != 2)) == [0, 1]
 
 
+def test_a_proposal_holds_no_more_work_than_it_can_be_executed_in_time() -> None:
+    """8,000 items in one block outlasted the round's timer, and so the next round's: work is bounded, not only bytes."""
+    pool = Mempool(Bounds())
+    for seq in range(5):
+        put(pool, item(seq=seq))
+    assert len(pool.take(10, 100_000, max_work=5)) == 5
+    assert len(pool.take(10, 100_000, max_work=4)) == 4
+    big = Item(item("sfj", key=1).body_bytes, (bytes(64),), (b"record",) * 9)
+    assert put(pool, big) is None
+    assert [e.item.records for e in pool.take(10, 100_000, max_work=9) if e.item.records] == []
+    assert big in [e.item for e in pool.take(10, 100_000, max_work=15)]
+    alone = Mempool(Bounds())
+    put(alone, big)
+    assert len(alone.take(10, 100_000, max_work=1)) == 1  # a larger one stands alone, it never waits for ever
+
+
 def test_members_take_turns_from_block_to_block() -> None:
     pool = Mempool(Bounds())
     for org in ("a", "b", "c"):

@@ -32,6 +32,7 @@ from .limits import (
     LATE_CERTIFICATES,
     PAGE_CACHE_BYTES,
     PAGE_CACHE_ENTRIES,
+    RESULTS_KEPT,
     STATE_CACHE_BYTES,
     STATE_CACHE_ENTRIES,
 )
@@ -63,6 +64,7 @@ class ChainStore:
         self._page_cache = BoundedCache(PAGE_CACHE_ENTRIES, PAGE_CACHE_BYTES)
         self._hash_cache = BoundedCache(HASH_CACHE_ENTRIES, HASH_CACHE_BYTES)
         self._late: dict[int, CommitCertificate] = {}
+        self._results: dict[int, BlockResults] = {}
         data = self._read(layout.GENESIS_KEY)
         if data is None:
             raise StoreForeign("store-empty")
@@ -155,9 +157,19 @@ class ChainStore:
         return None if data is None else CommitCertificate.decode(data)
 
     def results(self, height: int) -> BlockResults | None:
-        """What the items of block ``height`` came to."""
-        data = self._of_height(layout.RESULTS, height)
-        return None if data is None else BlockResults.decode(data)
+        """What the items of block ``height`` came to. The last few asked for are kept decoded: an item that comes again
+        after its block asks for one result of a thousand.
+        """
+        found = self._results.get(height)
+        if found is None:
+            data = self._of_height(layout.RESULTS, height)
+            if data is None:
+                return None
+            found = BlockResults.decode(data)
+            # Replaced as a whole, never changed: threads that read meanwhile keep what they have.
+            kept = [*self._results.items(), (height, found)]
+            self._results = dict(kept[-RESULTS_KEPT:])
+        return found
 
     # Finding
 

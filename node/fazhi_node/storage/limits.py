@@ -29,6 +29,8 @@ PAGE_CACHE_ENTRIES: Final = 65_536
 PAGE_CACHE_BYTES: Final = 64 * 1024 * 1024
 HASH_CACHE_ENTRIES: Final = 4096
 HASH_CACHE_BYTES: Final = 4 * 1024 * 1024
+RESULTS_KEPT: Final = 4
+"""Blocks whose results are kept decoded."""
 LATE_CERTIFICATES: Final = 64
 """Grown certificates that wait for the next block's batch."""
 SCAN_ROWS: Final = 256

@@ -27,7 +27,10 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "{path} 不是节点的数据目录(其中有 {found})。请指定空目录,或原来的数据目录。",
         "{path} is not a node's data directory (it holds {found}). Name an empty directory, or the one used before.",
     ),
-    "store-missing": ("{path} 中没有数据。请检查路径。", "There is no data in {path}. Check the path."),
+    "store-missing": (
+        "{path} 中没有数据:请检查路径;节点若从未运行过,就还没有数据。",
+        "There is no data in {path}: check the path; a node that has never run has none yet.",
+    ),
     "store-empty": (
         "数据目录中还没有链。请先启动一次节点。",
         "The data directory holds no chain yet. Start the node once.",
