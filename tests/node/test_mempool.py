@@ -134,7 +134,7 @@ def test_a_block_is_bounded_by_count_and_bytes_and_a_large_item_stops_only_its_l
 
 
 def test_a_proposal_holds_no_more_work_than_it_can_be_executed_in_time() -> None:
-    """8,000 items in one block outlasted the round's timer, and so the next round's: work is bounded, not only bytes."""
+    """8,000 items in one block outlasted the round's timer and the next one's: work is bounded, not only bytes."""
     pool = Mempool(Bounds())
     for seq in range(5):
         put(pool, item(seq=seq))
