@@ -20,9 +20,13 @@ from .messages import VERIFY
 
 if TYPE_CHECKING:
     from fazhi_contracts.procedures.ruleset import RuleSet
+    from fazhi_ledger.canonical import Value
 
 WRAP_COLUMNS: Final = 100
 _ALWAYS_UNPROVEN: Final = ("content-truth", "before-chain", "declared-times", "whole-case", "old-keys")
+
+SHOWN_CHARS: Final = 200
+"""Of a disclosed value; `--json` has all of it."""
 
 
 def _text(code: str, language: Language, **values: str | int) -> str:
@@ -111,7 +115,7 @@ def _facts(facts: Facts, language: Language) -> Iterator[str]:
     yield "  " + _text(
         "case",
         language,
-        number=_text("undisclosed", language) if docket is None else docket,
+        number=_text("undisclosed", language) if docket is None else contained(docket, 64),
         step=labels.step_label(rules, record.step, language),
         place=facts.number_in_case,
         org=labels.organisation(genesis, facts.org, language),
@@ -152,7 +156,7 @@ def _content(facts: Facts, language: Language) -> Iterator[str]:
     """Clear fields, opened fields, and files that the receipt opens but nobody presented."""
     pairs = [*facts.record.clear, *((opening.field, opening.value) for opening in facts.fields)]
     if pairs:
-        shown = " · ".join(f"{name} = {value if isinstance(value, str) else repr(value)}" for name, value in pairs)
+        shown = " · ".join(f"{name} = {_value(value)}" for name, value in pairs)
         yield "  " + _text("fields", language, fields=shown)
     for file in facts.files:
         if file.presented_as is None:
@@ -160,6 +164,18 @@ def _content(facts: Facts, language: Language) -> Iterator[str]:
             size = terminal.number(file.value.length)
             kind = file.value.media_type
             yield "  " + _text("file-not-given", language, field=file.field, bytes=size, kind=kind, digests=digests)
+
+
+def _value(value: Value) -> str:
+    return f"「{contained(value, SHOWN_CHARS)}」" if isinstance(value, str) else contained(repr(value), SHOWN_CHARS)
+
+
+def contained(text: str, limit: int) -> str:
+    """Text from a receipt as part of a line: single spaces and a bounded length, so that no terminal wraps it into what
+    looks like a line of ours.
+    """
+    text = " ".join(text.split())
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)})"
 
 
 def _findings(facts: Facts, rules: RuleSet | None, language: Language) -> Iterator[str]:

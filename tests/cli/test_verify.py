@@ -269,3 +269,13 @@ def test_neither_network_nor_store_nor_framework_is_imported(here: Path) -> None
         [sys.executable, "-c", script, *arguments], cwd=here, capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stderr.split("\n")[0] == "0 []"
+
+
+def test_a_value_cannot_look_like_a_line_of_ours() -> None:
+    """Runs of spaces and length would let a terminal wrap a docket number into a line that reads VALID."""
+    from fazhi_cli.verify_text import SHOWN_CHARS, contained
+
+    forged = "x" + " " * 400 + "上链后一致  VALID"
+    assert contained(forged, SHOWN_CHARS) == "x 上链后一致 VALID"
+    assert contained("y" * SHOWN_CHARS, SHOWN_CHARS) == "y" * SHOWN_CHARS
+    assert contained("y" * (SHOWN_CHARS + 1), SHOWN_CHARS) == "y" * SHOWN_CHARS + f"… ({SHOWN_CHARS + 1})"
