@@ -92,7 +92,10 @@ class _Source:
         self.total = 0
         self._path: str | None = options.archive
         if self._path is None:
-            self._nodes, self._tokens = connection.nodes(options), connection.tokens(options)
+            try:
+                self._nodes, self._tokens = connection.nodes(options), connection.tokens(options)
+            except Misuse as error:
+                raise Misuse("no-source", variable=connection.NODES) if error.code == "no-node" else error from None
         elif options.node:
             raise Misuse("archive-or-node")
         else:
@@ -135,6 +138,11 @@ def _text(code: str, language: Language, **values: str | int) -> str:
     return ledger_messages.sentence((AUDIT,), code, values.items(), language)
 
 
+def no_findings(language: Language) -> str:
+    """That there are none, said rather than left out."""
+    return _text("no-findings", language)
+
+
 def reason(fault: Fault, language: Language) -> str:
     """Why the chain does not hold, as a sentence."""
     from fazhi_contracts.messages import explain
@@ -172,8 +180,8 @@ def lines(report: AuditReport, language: Language) -> Iterator[str]:
     if findings:
         yield "  " + _text("findings", language, count=terminal.number(report.finding_count), findings=findings)
     else:
-        yield "  " + _text("no-findings", language)
-    time = labels.moment(report.head_time_ms, 0)
+        yield "  " + no_findings(language)
+    time = labels.moment(report.head_time_ms, report.utc_offset_min)
     yield "  " + _text("head", language, hash=report.head_hash.hex(), root=report.state_root.hex(), time=time)
     yield "  " + _text(
         "effort",

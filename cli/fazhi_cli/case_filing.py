@@ -15,6 +15,7 @@ from fazhi_ledger import messages as ledger_messages
 from fazhi_ledger.names import FIELD
 
 from . import connection, labels, passphrases, progress
+from .complaints import explained
 from .exits import Exit, Misuse
 from .inputs import digest
 from .language import Language
@@ -82,8 +83,9 @@ def flush(options: argparse.Namespace, language: Language) -> int:
     with connection.connected(options) as chain:
         done = chain.flush()
     print(text("flushed", language, committed=done.committed, refused=done.refused, undecided=done.undecided))
-    for pending in done.failed:
-        print(f"  {pending.id.hex()} {pending.status}")
+    for reason in done.reasons:
+        row = reason.pending
+        print(f"  {'' if row is None or row.id is None else row.id.hex()} {explained(reason, language)}")
     if done.refused or done.failed:
         return Exit.NOT_VALID
     return Exit.UNDECIDED if done.undecided else Exit.OK
@@ -152,7 +154,7 @@ def _finish(chain: Chain, submitted: Submitted, target: Path | None, language: L
     if not isinstance(submitted, Receipt):
         print(text("pending", language, id=submitted.id.hex()), file=sys.stderr)
         if submitted.why is not None:
-            print(f"  {ledger_messages.printable(submitted.why.in_language(language))}", file=sys.stderr)
+            print(f"  {explained(submitted.why, language)}", file=sys.stderr)
         return Exit.UNDECIDED
     path = save_receipt(submitted, target)
     for line in receipt_lines(submitted, language):

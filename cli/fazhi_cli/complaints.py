@@ -18,11 +18,16 @@ from .messages import MESSAGES, TODO
 
 def complaint(error: FazhiError, language: Language) -> str:
     """One line for stderr: what went wrong and what to do, in the user's language."""
+    return "fazhi: " + explained(error, language)
+
+
+def explained(error: FazhiError, language: Language) -> str:
+    """The sentence of an error: what happened, whether anything is recorded, what to do."""
     happened, todo = _sdk_sentences()
     outcome = getattr(error, "outcome", None)
     if outcome is None:
         tables = (MESSAGES, happened, ledger_messages.MESSAGES)
-        return f"fazhi: {ledger_messages.sentence(tables, error.code, error.parameters, language)}"
+        return ledger_messages.sentence(tables, error.code, error.parameters, language)
     said: Pair | None = getattr(error, "what", None)  # a contract's own words for a refusal
     parts = [
         ledger_messages.sentence((happened, ledger_messages.MESSAGES), error.code, error.parameters, language)
@@ -30,9 +35,12 @@ def complaint(error: FazhiError, language: Language) -> str:
         else ledger_messages.printable(choose(said, language))
     ]
     parts.append(choose(_outcomes()[outcome], language))
-    if error.code in todo:
-        parts.append(ledger_messages.sentence((TODO, todo), error.code, error.parameters, language))
-    return "fazhi: " + choose((";", "; "), language).join(parts)
+    worded_as = getattr(error, "worded_as", None) or error.code
+    if sys.modules["fazhi_sdk.messages"].asks_again(worded_as, outcome):
+        parts.append(choose(sys.modules["fazhi_sdk.messages"].TODO_OF_A_READ, language))
+    elif worded_as in todo:
+        parts.append(ledger_messages.sentence((TODO, todo), worded_as, error.parameters, language))
+    return choose((";", "; "), language).join(parts)
 
 
 def own_fault(error: Exception, language: Language) -> str:

@@ -70,6 +70,8 @@ def run(options: argparse.Namespace, language: Language) -> int:
     ]
     for line in terminal.table(rows, indent=""):
         print(line)
+    if not rows:
+        print(audit.no_findings(language), file=sys.stderr)  # the list itself is empty
     return Exit.OK
 
 

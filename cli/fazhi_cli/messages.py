@@ -64,8 +64,8 @@ HELP: Final[dict[str, Pair]] = {
         "hash of the genesis (64 hex digits); or the variable {variable}",
     ),
     "token-file": (
-        "访问令牌文件;也可用环境变量 {variable}",
-        "file with the access token for reads; or the variable {variable}",
+        "访问令牌文件:一个令牌,或每行“网址 令牌”;也可用环境变量 {variable}",
+        "file with the access token for reads, or with lines of “URL token”; or the variable {variable}",
     ),
     "devnet-of": (
         "连接该文件夹中的试验网络;也可用环境变量 {variable}",
@@ -405,8 +405,12 @@ MESSAGES: Final[dict[str, Pair]] = {
         "the genesis hash is needed: use --genesis-hash or the variable {variable}",
     ),
     "no-node": (
-        "缺少网关地址:请用 --node 或环境变量 {variable} 给出",
-        "a gateway is needed: use --node or the variable {variable}",
+        "缺少网关地址:请用 --node、--devnet 或环境变量 {variable} 给出",
+        "a gateway is needed: use --node, --devnet or the variable {variable}",
+    ),
+    "no-source": (
+        "缺少要审计的链:请用 --archive 给出归档文件,或用 --node、--devnet 或环境变量 {variable} 给出网关",
+        "name the chain: an archive with --archive, or a gateway with --node, --devnet or the variable {variable}",
     ),
     "bad-moment": (
         "“{value}”不是带时区的时间,例如 2026-03-02T09:14:07+08:00",
@@ -444,7 +448,10 @@ TODO: Final[dict[str, Pair]] = {
     "not-connected": ("稍后用 fazhi case flush 送达", "deliver it later with fazhi case flush"),
     "not-decided": ("稍后用 fazhi case flush 查询结果", "ask for the result later with fazhi case flush"),
     "too-busy": ("稍后用 fazhi case flush 送达", "deliver it later with fazhi case flush"),
-    "not-authorised": ("请用 --token-file 给出令牌", "give a token with --token-file"),
+    "not-authorised": (
+        "请用 --token-file 给出令牌;令牌由该节点的运维人员发放(其 keys/read-tokens)",
+        "give it with --token-file; that node's operator hands it out (its keys/read-tokens)",
+    ),
     "unknown-case": ("请核对案号、程序和立案单位", "check number, procedure and organisation"),
     "unknown-org": ("请确认该密钥已登记", "have the key registered"),
     "signature-missing": ("请其持有人运行 fazhi cosign", "have its holder run fazhi cosign"),

@@ -69,6 +69,8 @@ class AuditReport:
     height: int
     head_hash: bytes
     head_time_ms: int
+    utc_offset_min: int
+    """The chain's zone, in which its times are shown; 0 where the genesis was not read."""
     state_root: bytes
     submissions: int
     refused: int
@@ -141,6 +143,7 @@ class _Run:
     shown: float = 0.0
     trying: int = 0
     bytes_read: int = 0
+    utc_offset_min: int = 0
     chain: MemoryChain | None = None
     tallies: deque[_Tally] = field(default_factory=deque)
     settled: _Tally = field(default_factory=lambda: _Tally(0))
@@ -165,6 +168,7 @@ class _Run:
         if file.hash() != self.trusted:
             raise InvalidGenesis("wrong-genesis", url="archive", found=file.hash().hex(), expected=self.trusted.hex())
         self.chain = MemoryChain(file)
+        self.utc_offset_min = file.genesis.parameters.get("utc_offset_min")
         signatures.suite_name = file.genesis.suite_name
 
     def _take(self, block: Block, certificate: CommitCertificate, signatures: _Signatures) -> None:
@@ -220,6 +224,7 @@ class _Run:
             height=settled.height,
             head_hash=settled.head_hash or self.trusted,
             head_time_ms=settled.time_ms,
+            utc_offset_min=self.utc_offset_min,
             state_root=settled.state_root,
             submissions=settled.submissions,
             refused=settled.refused,

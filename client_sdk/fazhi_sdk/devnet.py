@@ -170,7 +170,7 @@ class Devnet:
 
     @property
     def urls(self) -> list[str]:
-        """The gateways, the bureau's own first."""
+        """The gateways, in the order of the members."""
         return [node.url for node in self.nodes.values()]
 
     @property

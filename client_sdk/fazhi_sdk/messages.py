@@ -22,7 +22,7 @@ class Outcome(Enum):
     NOTHING = "nothing"
     """Nothing left this process."""
     KEPT = "kept"
-    """Durable in the outbox, not on the chain yet; it will be delivered once."""
+    """Durable in the outbox; it will be delivered once, and may have been if a connection broke off late."""
     UNKNOWN = "unknown"
     """It left this process and the answer is missing; sending it again is safe."""
     REFUSAL = "refusal"
@@ -35,12 +35,12 @@ class Outcome(Enum):
 
 OUTCOMES: Final[dict[Outcome, Pair]] = {
     Outcome.NOTHING: ("没有记录任何内容", "nothing was recorded"),
-    Outcome.KEPT: ("内容已保存在发件箱,尚未上链,不会丢失也不会重复", "it is safe in the outbox, not on the chain yet"),
+    Outcome.KEPT: ("内容已保存在发件箱,会恰好送达一次", "it is safe in the outbox and will be delivered exactly once"),
     Outcome.UNKNOWN: (
-        "可能已上链,重发同一内容不会重复记录",
-        "it may be on the chain; sending it again cannot record it twice",
+        "可能已上链;发件箱会继续送达这一份,不会重复记录(重新起草的则是另一条记录)",
+        "it may be on the chain; the outbox goes on delivering this one and never twice (a new draft is another record)",
     ),
-    Outcome.REFUSAL: ("未记录任何步骤,仅记录了这次拒绝", "no step was recorded, the refusal is"),
+    Outcome.REFUSAL: ("未记录任何步骤,仅记录了这次拒绝", "no step was recorded, only this refusal"),
     Outcome.RECORDED: ("内容已上链", "it is on the chain"),
     Outcome.READ: ("未涉及任何记录", "nothing was to be recorded"),
 }
@@ -230,8 +230,11 @@ SENTENCES: Final[dict[str, tuple[Pair, Pair]]] = {
         ("稍后重试或换一个网关", "try again shortly, or another gateway"),
     ),
     "not-authorised": (
-        ("{url} 要求访问令牌", "{url} asks for an access token"),
-        ("Chain.connect(…, token=…) 给出令牌", "give one with Chain.connect(…, token=…)"),
+        ("{url} 要求访问令牌,或不认所给的令牌", "{url} asks for an access token, or does not know the one given"),
+        (
+            "用 Chain.connect(…, token={网址: 令牌}) 给出;令牌由该节点的运维人员发放(其 keys/read-tokens)",
+            "give it with Chain.connect(…, token={url: token}); that node's operator hands it out (its keys/read-tokens)",
+        ),
     ),
     "proof-failed": (
         ("{url} 给出的证明不成立:{reason}", "the proof given by {url} does not hold: {reason}"),
@@ -309,6 +312,14 @@ _TODO: Final = {code: todo for code, (_, todo) in SENTENCES.items()}
 
 FALLBACK: Final = "unknown-error"
 
+TODO_OF_A_READ: Final[Pair] = ("请检查网址和网络,稍后重试", "check the addresses and the network, then ask again")
+"""What to do where a question found no answer: there is nothing to deliver later."""
+
+
+def asks_again(code: str, outcome: Outcome) -> bool:
+    """Whether :data:`TODO_OF_A_READ` stands in place of the table's words."""
+    return outcome is Outcome.READ and code in ("not-connected", "too-busy")
+
 
 def sentence(code: str, parameters: Iterable[Parameter], outcome: Outcome, what: Pair | None = None) -> Pair:
     """The whole sentence of an error in both languages: what happened; whether anything was recorded; what to do.
@@ -321,7 +332,7 @@ def sentence(code: str, parameters: Iterable[Parameter], outcome: Outcome, what:
         values = (("details", " ".join([code, *(f"{name}={value}" for name, value in values)])),)
     if what is None:
         what = _both(_HAPPENED, known, values)
-    todo = _both(_TODO, known, values)
+    todo = TODO_OF_A_READ if asks_again(known, outcome) else _both(_TODO, known, values)
     recorded = OUTCOMES[outcome]
     return f"{what[0]};{recorded[0]};{todo[0]}", f"{what[1]}; {recorded[1]}; {todo[1]}"
 

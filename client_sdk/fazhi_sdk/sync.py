@@ -5,6 +5,7 @@ own. Any thread may call; calls of several threads run side by side.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
@@ -60,9 +61,14 @@ class Portal:
             future.cancel()
             raise
 
+    @property
+    def alive(self) -> bool:
+        """Whether the loop runs in this process."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """End the loop and its thread."""
-        if self._thread.is_alive():
+        if self.alive:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
 
@@ -271,6 +277,7 @@ class Chain:
     def __init__(self, inner: aio.Chain, portal: Portal) -> None:
         self.inner = inner
         self.portal = portal
+        atexit.register(self._end)  # a script that ends without closing ends in order all the same
 
     @classmethod
     def connect(
@@ -305,8 +312,13 @@ class Chain:
 
     def close(self) -> None:
         """Stop; what is undecided stays in the outbox for the next process."""
+        atexit.unregister(self._end)
         self.portal.run(self.inner.close())
         self.portal.close()
+
+    def _end(self) -> None:
+        if self.portal.alive:  # not in a child that was forked: the loop's thread stayed with the parent
+            self.close()
 
     def __enter__(self) -> Self:
         return self

@@ -86,7 +86,7 @@ def test_a_case_is_opened_and_its_receipt_verifies(bench: Bench) -> None:
     assert f"case {NORMAL} · intake LEAD" in verified.out
     again = bench("case", "lead", NORMAL, "--key", bench.key("officer"))
     assert again.code == 1
-    assert "no step was recorded, the refusal is" in again.err
+    assert "no step was recorded, only this refusal" in again.err
     assert bench.done("case", "filed", NUMBER, "--key", bench.key("head"), "-o", "filed.json")
     assert bench("case", "filed", NUMBER, "--key", bench.key("head"), "-o", "filed.json").code == 2
 
@@ -212,6 +212,30 @@ def test_what_cannot_be_delivered_is_kept_and_delivered_later(bench: Bench) -> N
     assert "recorded" in bench.done("case", "flush")
     trail: dict[str, Any] = json.loads(bench.done("case", "trail", NUMBER, "--org", org_of(bench), "--json"))
     assert [event["step"] for event in trail["events"]] == ["LEAD", "FILED", "INVEST", "INVEST", "INVEND"]
+
+
+def test_what_is_missing_to_ask_a_chain_is_said(bench: Bench) -> None:
+    """A question has nothing to deliver later; without a source all three are named."""
+    known = ("--genesis-hash", "00" * 32)
+    silent = fazhi("audit", "--node", "https://127.0.0.1:1", *known, cwd=bench.folder)
+    assert silent.code == 3
+    assert "flush" not in silent.err
+    assert "ask again" in silent.err
+    nameless = fazhi("audit", *known, cwd=bench.folder)
+    assert nameless.code == 2
+    assert all(option in nameless.err for option in ("--archive", "--node", "--devnet"))
+    empty = bench("findings", "--severity", "grave")
+    assert (empty.code, empty.out, empty.err) == (0, "", "findings: none\n")
+
+
+def test_without_a_token_nobody_is_told_that_nothing_was_recorded(bench: Bench) -> None:
+    state = json.loads((bench.folder / "devnet" / "devnet.json").read_text("utf-8"))
+    at = ("--node", state["nodes"][0]["url"], "--genesis-hash", state["genesis_hash"], "--outbox", "tokenless.db")
+    outcome = fazhi("case", "open", "T-1", "--key", bench.key("officer"), *at, cwd=bench.folder)
+    assert outcome.code == 3
+    assert "--token-file" in outcome.err
+    assert "nothing" not in outcome.err
+    assert "LEAD" in bench.done("case", "trail", "T-1", "--org", org_of(bench))
 
 
 def test_there_is_no_second_network_to_take_down(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_refusal_says_what_and_records_no_step(chain: TestChain, number: str) ->
         case.record("SERVED", clear={"mode": "direct"})
     assert caught.value.code == "impossible-step"
     assert dict(caught.value.parameters)["step"] == "SERVED"
-    assert "no step was recorded, the refusal is" in str(caught.value)
+    assert "no step was recorded, only this refusal" in str(caught.value)
     assert "仅记录了这次拒绝" in str(caught.value)
     assert case.show().count == 2
     with pytest.raises(SubmissionRefused) as caught:

@@ -6,8 +6,8 @@ from ..cases import CaseView, Event, Trail
 from ..keys import FileSigner, officer_card
 from ..receipts import Receipt
 from .case import Case, Draft
-from .chain import Chain, Flushed, Submitted
-from .pending import Pending
+from .chain import Chain, Submitted
+from .pending import Flushed, Pending
 
 __all__ = [
     "Case",

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self
@@ -19,6 +19,7 @@ from fazhi_ledger.header import Header
 from fazhi_ledger.keys import Signer
 from fazhi_ledger.submission import submission_id
 
+from .. import errors
 from ..drafts import DraftData, can_combine, combine, draft_of
 from ..errors import BadAnswer, InputError, SdkError
 from ..normalise import docket_number
@@ -31,7 +32,7 @@ from .case import Case, Draft, Files
 from .delivery import Delivery, Outcome
 from .filing import digest_of, learn_chain, new_item, void_item
 from .gateways import Answer, Gateways, Tokens
-from .pending import Pending, raise_for
+from .pending import Flushed, Pending, raise_for
 from .worker import Worker
 
 DEFAULT_TIMEOUT_S: Final = 20.0
@@ -39,16 +40,6 @@ MAX_RECEIPTS: Final = 8
 """Receipts of one batch that are fetched at a time."""
 Submitted = Receipt | Pending
 """What a submission comes to: its verified receipt, or, where the chain has not answered yet, a handle of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flushed:
-    """What :meth:`Chain.flush` came to: counts, and the entries that the chain did not take, with the reason."""
-
-    committed: int
-    refused: int
-    undecided: int
-    failed: tuple[Pending, ...]
 
 
 class Chain:
@@ -253,7 +244,11 @@ class Chain:
                 raise BadAnswer("unknown-org", key=key.hex()[:16])
             return Fields(answer.json(), answer.url).text("org")
 
-        org = await self._gateways.read(f"/v1/keys/{key.hex()}", check)
+        try:
+            org = await self._gateways.read(f"/v1/keys/{key.hex()}", check)
+        except BadAnswer as error:
+            error.outcome = errors.Outcome.NOTHING  # asked on the way to something that would have been recorded
+            raise
         await self._worker.run(lambda: self._outbox.remember_org(key, org))
         return org
 
@@ -375,7 +370,11 @@ class Chain:
         """The verified receipt of one record of a committed submission."""
         kept = await self._worker.run(lambda: self._outbox.kept(entry.draft_id))
         if proof is None:
-            _, proof = await self._delivery.proof(entry.id or b"", record)
+            try:
+                _, proof = await self._delivery.proof(entry.id or b"", record)
+            except SdkError as error:  # the receipt is missing, not what it is of
+                error.outcome = errors.Outcome.RECORDED
+                raise
         return build_receipt(self._trust, proof, kept[record] if record < len(kept) else None)
 
     async def receipt(self, submission: str | bytes, record: int = 0) -> Receipt:
@@ -410,6 +409,7 @@ class Chain:
             sum(entry.status == REFUSED for entry in entries),
             len(ids) - len(entries),
             failed,
+            tuple(raise_for(Pending(self, entry)) for entry in entries if entry.status in (REFUSED, *UNUSED)),
         )
 
     async def _poll_prepared(self) -> None:

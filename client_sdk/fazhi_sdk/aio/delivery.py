@@ -15,6 +15,7 @@ from typing import Final
 
 from fazhi_ledger.canonical import encode
 
+from .. import errors
 from ..errors import BadAnswer, ConnectionFailed, NotDecided, SdkError, TooBusy
 from ..outbox import Outbox
 from ..outbox_rows import COMMITTED, CONFLICT, EXPIRED, INVALID, REFUSED, UNUSED, Entry, Verdict
@@ -152,7 +153,7 @@ class Delivery:
             self._fail([*ids, *(item_id for item_id in list(self._waiting) if item_id not in self._sending)], error)
         except SdkError as error:
             rests = [self._pause()] * len(batch)
-            self._fail(ids, error)
+            self._fail(ids, _left(error))
         finally:
             self._posts -= 1
             self._sending.difference_update(ids)
@@ -203,7 +204,7 @@ class Delivery:
             return error.retry_after_s
         except SdkError as error:
             self._gateways.demote(word.url)
-            self._fail([entry.id], error)
+            self._fail([entry.id], _left(error))
             return self._pause()
         self._gateways.demote(word.url)  # it may be cut off, or it may not want to
         return BUSY_S if word.status == "busy" else PENDING_S
@@ -277,6 +278,12 @@ class Delivery:
         future = self._waiting.pop(item_id, None)
         if future is not None and not future.done():
             future.set_result(answer)
+
+
+def _left(error: SdkError) -> SdkError:
+    """An error that came after the bytes had left: whatever it is about, they may be on the chain."""
+    error.outcome = errors.Outcome.UNKNOWN
+    return error
 
 
 def _batch(entries: Sequence[Entry]) -> list[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fazhi_contracts.messages import REFUSALS
@@ -86,6 +87,19 @@ class Pending:
         draft = await self._chain.draft_of(self.entry) if self._draft is None else self._draft
         entry = await self._chain.refile(draft, signers)
         return Pending(self._chain, entry, self.record, None, draft)
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What :meth:`Chain.flush` came to: counts, the entries that the chain did not take, and of every one that was
+    refused or not taken the error that says why (``pending`` in it is the outbox's row).
+    """
+
+    committed: int
+    refused: int
+    undecided: int
+    failed: tuple[Pending, ...]
+    reasons: tuple[SubmissionError, ...]
 
 
 def raise_for(pending: Pending) -> SubmissionError:
