@@ -27,7 +27,7 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "name": ("组织名称", "name of the organisation"),
     "name_en": ("英文名称(默认:组织代号)", "English name (default: the id)"),
     "role": ("成员角色,可重复,例如 notary", "role of the member, may be repeated, such as notary"),
-    "url": ("网关的公开地址", "public address of the gateway"),
+    "url": ("网关的公开地址(默认 {default})", "public address of the gateway (default {default})"),
     "p2p": (
         "其他成员连接的地址(默认:同一主机,端口 7444)",
         "where other members connect to (default: same host, port 7444)",
@@ -70,6 +70,13 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "init_clear": (
         "警告:密钥未加密(--no-passphrase),仅可用于开发。",
         "Warning: the key is not encrypted (--no-passphrase). For development only.",
+    ),
+    "init_local": (
+        "注意:未给出 --url,名片写明 {url} 与 {p2p},其他机器连不上,仅供本机试用。正式使用请另建节点目录并给出 --url。",
+        (
+            "Note: without --url the card says {url} and {p2p}, which no other machine can reach: for a trial on this "
+            "one. For real use make another home, with --url."
+        ),
     ),
     "ask_passphrase": ("密钥口令: ", "Passphrase of the key: "),
     "ask_again": ("再次输入: ", "Once more: "),

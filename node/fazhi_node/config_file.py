@@ -34,7 +34,7 @@ open_reads = {open_reads}
 # data = "data"
 # store = "auto"                   # auto | plyvel | sqlite
 
-# lang = "zh"                      # zh | en
+lang = {lang}                        # zh | en
 # log_format = "console"           # console | json
 # log_level = "info"               # debug | info | warning | error
 
@@ -55,7 +55,9 @@ open_reads = {open_reads}
 """
 
 
-def config_text(org: str, http_listen: str, p2p_listen: str, *, plain: bool, open_reads: bool) -> str:
+def config_text(
+    org: str, http_listen: str, p2p_listen: str, *, plain: bool, open_reads: bool, language: str = "zh"
+) -> str:
     """The text of a new member's ``fazhi-node.toml``."""
     return _TEMPLATE.format(
         org=json.dumps(org),
@@ -63,4 +65,5 @@ def config_text(org: str, http_listen: str, p2p_listen: str, *, plain: bool, ope
         p2p_listen=json.dumps(p2p_listen),
         http_plain=json.dumps(plain),
         open_reads=json.dumps(open_reads),
+        lang=json.dumps(language),
     )

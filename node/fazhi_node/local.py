@@ -128,6 +128,9 @@ def _write(chunks: Iterator[bytes], output: Path) -> tuple[int, bytes]:
             height = sum(1 for _ in blocks)
             file.flush()
         partial.rename(output)
+    except Stop:  # there is no archive to be had, and it says why
+        partial.unlink(missing_ok=True)
+        raise
     except (OSError, http.client.HTTPException, FazhiError) as error:
         partial.unlink(missing_ok=True)
         raise Stop(Exit.STORAGE, "archive-cut", path=str(partial), reason=str(error)[:200]) from None

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .members import Identity
 
 MAX_PASSPHRASE_BYTES = 4096
+DEFAULT_URL = f"https://localhost:{DEFAULT_HTTP_PORT}"
+LANGUAGE_VARIABLES = ("FAZHI_NODE_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,14 +63,17 @@ def _complain(text: str) -> None:
 
 
 def _language(arguments: Sequence[str]) -> Language:
-    """``--lang`` wherever it stands, else FAZHI_NODE_LANG; read before the parser exists because help texts need it."""
-    value = os.environ.get("FAZHI_NODE_LANG", "zh")
+    """``--lang`` wherever it stands, else FAZHI_NODE_LANG, else the locale, Chinese where it says nothing; read before
+    the parser exists because help texts need it.
+    """
+    stated = (os.environ.get(name, "") for name in LANGUAGE_VARIABLES)
+    value = next((one for one in stated if one and one.partition(".")[0] not in ("C", "POSIX")), "zh")
     for position, argument in enumerate(arguments):
         if argument.startswith("--lang="):
             value = argument.partition("=")[2]
         elif argument == "--lang" and position + 1 < len(arguments):
             value = arguments[position + 1]
-    return "en" if value.lower().startswith("en") else "zh"
+    return "zh" if value.lower().startswith("zh") else "en"
 
 
 def _parser(language: Language) -> argparse.ArgumentParser:
@@ -102,7 +107,7 @@ def _parser(language: Language) -> argparse.ArgumentParser:
     init.add_argument("--name", required=True, help=text("name"))
     init.add_argument("--name-en", help=text("name_en"))
     init.add_argument("--role", action="append", default=[], help=text("role"))
-    init.add_argument("--url", default=f"https://localhost:{DEFAULT_HTTP_PORT}", help=text("url"))
+    init.add_argument("--url", help=text("url", default=DEFAULT_URL))
     init.add_argument("--p2p", metavar="HOST:PORT", help=text("p2p"))
     init.add_argument("--suite", default="ed25519-sha256", help=text("suite"))
     init.add_argument("--open-reads", action="store_true", help=text("open_reads"))
@@ -158,7 +163,7 @@ def _init(options: argparse.Namespace, language: Language) -> int:
 
     identity = _identity(options)
     passphrase = None if options.no_passphrase else read_passphrase(options, language, twice=True)
-    home = initialise(options.home, identity, passphrase, open_reads=options.open_reads)
+    home = initialise(options.home, identity, passphrase, open_reads=options.open_reads, language=language)
     if passphrase is None:
         _complain(cli_text("init_clear", language))
     print(
@@ -172,6 +177,8 @@ def _init(options: argparse.Namespace, language: Language) -> int:
             card=home.card,
         )
     )
+    if options.url is None:
+        _complain(cli_text("init_local", language, url=identity.url, p2p=identity.p2p))
     return Exit.OK
 
 
@@ -180,10 +187,11 @@ def _identity(options: argparse.Namespace) -> Identity:
 
     from .members import Identity
 
+    given = DEFAULT_URL if options.url is None else options.url
     try:
-        url = GatewayUrl.parse(options.url)
+        url = GatewayUrl.parse(given)
     except ValueError as error:
-        raise Misuse("bad-address", value=options.url, reason=str(error)) from None
+        raise Misuse("bad-address", value=given, reason=str(error)) from None
     p2p = options.p2p or join_address(url.host, DEFAULT_P2P_PORT)
     try:
         split_address(p2p)
@@ -222,6 +230,8 @@ def _genesis(options: argparse.Namespace, language: Language) -> int:
     write_new(options.output, file.encode(), 0o644)
     genesis = file.genesis
     members = len(genesis.members)
+    if members < 4:
+        print(cli_text("few_members", language), file=sys.stderr)
     print(
         cli_text(
             "genesis_done",
@@ -233,8 +243,6 @@ def _genesis(options: argparse.Namespace, language: Language) -> int:
         ),
         file=sys.stderr,
     )
-    if members < 4:
-        print(cli_text("few_members", language), file=sys.stderr)
     print(file.hash().hex())
     return Exit.OK
 

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.genesis import (
@@ -95,8 +95,16 @@ class Home:
     public_key: bytes
 
 
-def initialise(home: Path, identity: Identity, passphrase: bytes | None, *, open_reads: bool = False) -> Home:
+def initialise(
+    home: Path,
+    identity: Identity,
+    passphrase: bytes | None,
+    *,
+    open_reads: bool = False,
+    language: Literal["zh", "en"] = "zh",
+) -> Home:
     """Create the home directory of a new member: keys, guard, configuration, card. Nothing that exists is touched.
+    The node will speak the ``language`` of whoever made it.
 
     Raises:
         Misuse: ``home-in-use``, ``passphrase-too-short`` or a bad name or address; nothing was written.
@@ -121,7 +129,8 @@ def initialise(home: Path, identity: Identity, passphrase: bytes | None, *, open
     card = home / f"{identity.org}.card"
     write_new(card, member_card(identity, signer, certificate), 0o644)
     listen = _listening(identity)
-    text = config_text(identity.org, *listen, plain=identity.url.scheme == "http", open_reads=open_reads)
+    plain = identity.url.scheme == "http"
+    text = config_text(identity.org, *listen, plain=plain, open_reads=open_reads, language=language)
     write_new(home / CONFIG_NAME, text.encode("utf-8"))
     return Home(home, card, signer.public_key)
 

@@ -12,7 +12,7 @@ from typing import Final
 from fazhi_ledger.validators import ValidatorSet
 
 from .limits import STALLED_MS
-from .peers import PeerTable
+from .peers import Peer, PeerTable
 
 STARTING: Final = "starting"
 STOPPED: Final = "stopped"
@@ -123,8 +123,10 @@ def readiness(situation: Situation, peers: PeerTable) -> Readiness:
 
 
 def peer_statuses(situation: Situation, peers: PeerTable) -> tuple[PeerStatus, ...]:
-    """All peers ever met, by name."""
+    """All other validators, met or not, and whoever else was met, by name."""
     now_ms = situation.now_ms
+    known = {one.member: Peer(one.member) for one in situation.validators.validators if one.member != situation.me}
+    known.update((peer.org, peer) for peer in peers.all())
     return tuple(
         PeerStatus(
             peer.org,
@@ -137,5 +139,5 @@ def peer_statuses(situation: Situation, peers: PeerTable) -> tuple[PeerStatus, .
             sum(peer.faults.values()),
             peer.dropped,
         )
-        for peer in peers.all()
+        for _, peer in sorted(known.items())
     )

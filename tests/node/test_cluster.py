@@ -31,6 +31,13 @@ def test_four_machines_commit_submissions_of_all() -> None:
         assert all(node.running.status().ready for node in cluster.alive)
 
 
+def test_the_status_names_members_that_were_never_met() -> None:
+    with Cluster(1, 4, {"heartbeat_ms": 1000}) as cluster:
+        cluster.start("a")
+        peers = cluster["a"].running.status().peers
+        assert [(peer.org, peer.connected) for peer in peers] == [("b", False), ("c", False), ("d", False)]
+
+
 def test_idle_latency_is_a_few_network_delays() -> None:
     with started() as cluster:
         before = cluster.world.now_ms

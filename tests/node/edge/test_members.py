@@ -15,11 +15,14 @@ from fazhi_ledger.genesis import GenesisFile
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.suites import ED25519_SHA256
 from fazhi_node.certificates import check_certificate, make_certificate
+from fazhi_node.config import load
 from fazhi_node.exits import Exit, Misuse, Stop
 from fazhi_node.main import main
 from fazhi_node.members import officer_card, read_member_card, vote_owner
 from fazhi_node.prepare import prepare
 from fazhi_node.storage.vote_log import DiskVoteLog
+
+from .processes import free_ports
 
 
 def init(home: Path, org: str, *more: str) -> int:
@@ -50,6 +53,33 @@ def test_init_makes_private_files_and_never_touches_existing_ones(tmp_path: Path
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     assert init(home, "notary") == Exit.USAGE
     assert before == {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+
+
+def test_init_speaks_the_locale_and_warns_of_an_address_that_none_can_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "FAZHI_NODE_LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "en_GB.UTF-8")
+    given = ["init", "--org", "gzc", "--name", "公证处", "--no-passphrase", "--home"]
+    assert main([*given, str(tmp_path / "here")]) == 0
+    said = capsys.readouterr()
+    assert "is ready" in said.out
+    assert "https://localhost:7443" in said.err
+    assert load(tmp_path / "here").lang == "en"
+    assert main([*given, str(tmp_path / "there"), "--url", "https://notary.example:7443", "--lang", "zh"]) == 0
+    assert "localhost" not in capsys.readouterr().err
+    assert load(tmp_path / "there").lang == "zh"
+
+
+def test_there_is_no_archive_of_a_node_that_never_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = tmp_path / "home"
+    url = ["--url", f"https://127.0.0.1:{free_ports(1)[0]}"]
+    assert main(["init", "--home", str(home), "--org", "gzc", "--name", "x", "--no-passphrase", *url]) == 0
+    capsys.readouterr()
+    assert main(["export", "--home", str(home), "-o", str(tmp_path / "x.fazhi"), "--lang", "en"]) == Exit.FOREIGN_DATA
+    assert "never run" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [home]
 
 
 def test_the_vote_log_begins_with_the_key(tmp_path: Path) -> None:
