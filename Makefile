@@ -36,7 +36,7 @@ stop: ## 停止演示或试验网络留下的进程 / stop what a demo or devnet
 test: lint ## 全部检查与测试 / every check and every test
 	@$(PYTEST) -n 2
 
-check: lint ## 快速检查,一分钟内 / the fast part, within a minute
+check: lint ## 快速检查,几分钟 / the fast part, a few minutes
 	@$(PYTEST) -n 2 -q -m "not slow"
 
 lint: setup
