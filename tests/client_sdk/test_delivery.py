@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fazhi_ledger.canonical import decode
+from fazhi_ledger.submission import Item
+from fazhi_ledger.suites import ED25519_SHA256
 from fazhi_sdk import Receipt
 from fazhi_sdk.devnet import Devnet
 from fazhi_sdk.errors import Conflict, Expired, NotAuthorised, NotConnected, Outcome, ProofFailed, SubmissionRefused
@@ -163,6 +166,37 @@ def test_a_slander_is_checked_with_another_gateway(net: Devnet, proxies: list[Pr
     liar.meddle = slander
     with through(net, [liar, honest], f"slander-{word}-{number[-4:]}.db") as chain:
         assert receipt_of(chain.open_case("penalty", number=number, signer=chain.officer()).opening).number_in_case == 1
+
+
+def test_a_slander_is_not_believed_while_the_others_are_away(net: Devnet, proxies: list[Proxy], number: str) -> None:
+    """A gateway that keeps the bytes and says "conflict" waits for them to be signed anew, to deliver both."""
+    liar, honest = proxies
+    kept: list[bytes] = []
+
+    def keep(name: str, body: bytes | None) -> tuple[int, bytes] | None:
+        if name != "POST /v1/submissions":
+            return None
+        kept.append(body or b"")
+        items = [Item.decode(data) for data in decode(body)]  # type: ignore[union-attr, arg-type]
+        ids = [item.id(ED25519_SHA256).hex() for item in items]
+        told: dict[str, Any] = {
+            "status": "conflict",
+            "height": None,
+            "index": None,
+            "code": "seq-used",
+            "parameters": {},
+        }
+        return 200, json.dumps({"results": [{"id": one, **told} for one in ids]}).encode()
+
+    liar.before = keep
+    honest.open = False
+    with through(net, [liar, honest], f"kept-{number[-4:]}.db", timeout_s=3.0) as chain:
+        opening = chain.open_case("penalty", number=number, signer=chain.officer()).opening
+        assert isinstance(opening, Pending)  # undecided, not refused: nothing invites to sign it again
+        assert kept
+        honest.open = True
+        assert chain.flush().committed == 1
+        assert steps(chain, number) == ["LEAD"]
 
 
 @pytest.mark.parametrize(

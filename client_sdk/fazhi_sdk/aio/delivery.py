@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fazhi_ledger.canonical import encode
@@ -250,14 +250,26 @@ class Delivery:
         return await self._gateways.read(path, check, first=url)
 
     async def _second_opinion(self, entry: Entry, word: Word) -> Word:
-        """The same submission asked of the other gateways, one by one: any that takes it overrules the first."""
-        for url in self._gateways.urls:
+        """The same submission asked of the other gateways, one by one: any that takes it overrules the first.
+
+        No proof stands behind a refusal to take something. A gateway that kept the bytes could say so, wait until they
+        are signed anew in another lane, and then deliver both. So as many must say it as cannot all be faulty, f + 1;
+        or all, where fewer are configured: whoever names a single gateway trusts its word on this.
+        """
+        urls = self._gateways.urls
+        needed = min(self._trust.genesis.validator_set().faulty + 1, len(urls))
+        said = 1
+        for url in urls:
+            if said >= needed:
+                return word
             if url != word.url:
                 with contextlib.suppress(SdkError):
                     (other,) = await self._post([entry], only=[url])
-                    if other.status not in ("invalid", "conflict", "busy"):
+                    if other.status in ("invalid", "conflict"):
+                        said += 1
+                    elif other.status != "busy":
                         return other
-        return word
+        return word if said >= needed else replace(word, status="pending")
 
     async def _settle(
         self, entry: Entry, verdict: Verdict, decided: Decided | None = None, proof: Fields | None = None
