@@ -32,8 +32,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "block-is-certified-itself": ("该区块本身已由成员签署", "the block itself is certified"),
     # receipts
     "another-genesis": (
-        "收据属于另一条链:其创世哈希与您提供的不同",
-        "the receipt is of another chain: its genesis is not the one whose hash you gave",
+        "收据属于另一条链:其创世哈希与您提供的不同;请将您提供的与成员公布的逐字核对",
+        "the receipt is of another chain: its genesis is not the one whose hash you gave; compare that, digit by digit, with what the members published",
     ),
     "another-chain": ("{where}属于另一条链", "the {where} is of another chain"),
     "file-does-not-match": (
