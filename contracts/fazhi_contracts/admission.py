@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from fazhi_ledger import dsse
 from fazhi_ledger.canonical import pack
 from fazhi_ledger.errors import EncodingError, InvalidSubmission
 from fazhi_ledger.parameters import Parameters
@@ -35,7 +34,7 @@ def signatures_to_verify(item: Item) -> tuple[tuple[bytes, bytes, bytes], ...]:
 
     (public key, message, signature), in the order of the signers.
     """
-    message = dsse.pae(dsse.SUBMISSION, item.body_bytes)
+    message = item.message()
     return tuple(
         (key, message, signature) for key, signature in zip(item.body.signer_keys, item.signatures, strict=True)
     )
@@ -63,13 +62,15 @@ def _decoded_parameters(data: bytes) -> Parameters:
     return read_entry(data, ParametersEntry.decode).parameters
 
 
-def check_item(view: StateView, item: Item, context: BlockContext) -> None:
+def check_item(view: StateView | Overlay, item: Item, context: BlockContext) -> None:
     """Raise unless the item could stand in the block of ``context``, its place in its lane and its signatures aside.
+
+    Who checks many items against one state passes an overlay over it, which keeps the entries that it has decoded.
 
     Raises:
         InvalidSubmission: see :func:`admit`; also ``too-many-lanes``.
     """
-    base = Overlay(view)
+    base = view if isinstance(view, Overlay) else Overlay(view)
     parameters = parameters_of(base)
     admit(base, parameters, item, context)
     if base.get(lane_key_of(item.body)) is None:

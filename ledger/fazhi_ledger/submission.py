@@ -181,9 +181,16 @@ class Item:
             found = self._known[key] = make()
         return found
 
+    def message(self) -> bytes:
+        """What the signatures are over."""
+        found: bytes | None = self._known.get("message")
+        if found is None:
+            found = self._known["message"] = dsse.pae(dsse.SUBMISSION, self.body_bytes)
+        return found
+
     def id(self, suite: Suite) -> bytes:
         """See :func:`submission_id`."""
-        return self._once("id", suite, lambda: submission_id(suite, self.body_bytes))
+        return self._once("id", suite, lambda: suite.hash(self.message()))
 
     def leaf(self, suite: Suite) -> bytes:
         """The leaf hash of the envelope."""
@@ -206,7 +213,7 @@ class Item:
 
     def verify_signatures(self, suite: Suite) -> None:
         """Raise :class:`InvalidSignature` unless every key named in the body signed it, in that order."""
-        message = dsse.pae(dsse.SUBMISSION, self.body_bytes)
+        message = self.message()
         for position, (key, signature) in enumerate(zip(self.body.signer_keys, self.signatures, strict=True)):
             try:
                 suite.verify(key, message, signature)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fazhi_contracts.admission import lane_position, parameters_of, select_items
 from fazhi_contracts.chain import ChainState, ExecutedBlock, build_block, check_block, context_of
 from fazhi_contracts.execution import check_item, execute_block
+from fazhi_contracts.state import Overlay
 from fazhi_ledger.block import Block
 from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.errors import FazhiError, InvalidBlock, InvalidSubmission, Parameter
@@ -61,6 +62,7 @@ class Application:
     def _refresh(self) -> None:
         self.validators, self.following = self.base.validators()
         self.parameters: Parameters = parameters_of(self.base.view)
+        self._entries = Overlay(self.base.view)
 
     def _waiting_item(self, data: bytes) -> Item | None:
         entry = self._mempool.find_data(data)
@@ -83,7 +85,7 @@ class Application:
         Whatever unexpected an item brings about is held against it (``unexpected``), and an alarm.
         """
         try:
-            check_item(self.base.view, item, context_of(self.base, self.base.time_ms))
+            check_item(self._entries, item, context_of(self.base, self.base.time_ms))
         except (InvalidSubmission, StorageError):
             raise
         except Exception as error:

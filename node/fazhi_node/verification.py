@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from fazhi_ledger import dsse
 from fazhi_ledger.submission import Item
 from fazhi_ledger.suites import Suite
 
@@ -86,7 +85,7 @@ def _key(check: SignatureCheck) -> bytes:
 
 def item_job(suite: Suite, item: Item) -> Job:
     """All signatures of a submission."""
-    message = dsse.pae(dsse.SUBMISSION, item.body_bytes)
+    message = item.message()
     return tuple(
         SignatureCheck(suite, key, message, signature)
         for key, signature in zip(item.body.signer_keys, item.signatures, strict=True)
