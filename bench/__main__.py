@@ -34,10 +34,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _cpu_lines() -> list[str]:
-    return Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-
-
 def meta(quick: bool) -> dict[str, Any]:
     """When, what and on what was measured."""
 

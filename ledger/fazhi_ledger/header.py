@@ -10,7 +10,6 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from .canonical import Value, decode, encode
-from .errors import EncodingError
 from .limits import MAX_HEADER_BYTES, MAX_INT, MAX_ORG_CHARS, MAX_TIME_MS
 from .names import ORG
 from .shape import as_digest, as_int, as_text, as_tuple, as_version
@@ -80,15 +79,3 @@ class Header:
 
 
 HEADER_FIELDS: Final = tuple(field.name for field in fields(Header))
-
-
-def header_of_hash(suite: Suite, data: bytes, expected_hash: bytes) -> Header:
-    """Decode a header whose hash is already known.
-
-    Raises:
-        EncodingError: ``wrong-header-hash``.
-    """
-    header = Header.decode(data)
-    if suite.tagged_hash("header", data) != expected_hash:
-        raise EncodingError("wrong-header-hash", height=header.height)
-    return header

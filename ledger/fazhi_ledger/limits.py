@@ -30,6 +30,8 @@ MAX_VALIDATORS: Final = 128
 MAX_SIGNER_KEYS: Final = 16
 """Hard cap of the format; the chain's own, lower, limit is a parameter."""
 MAX_RECORDS_PER_ITEM: Final = 10_000
+RECORDS_KEPT_DECODED: Final = 4
+"""Largest batch whose decoded records an item keeps."""
 MAX_COMMITMENTS: Final = 1024
 """Most commitments (files and fields) that stand under one record."""
 MAX_CLEAR_FIELDS: Final = 16

@@ -86,7 +86,6 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "bad-finding": ("发现的等级未知:{severity}", "unknown severity of a finding: {severity}"),
     "bad-validators": ("成员集合有误:{what}", "bad validator set: {what}"),
     "bad-parameter": ("链参数有误:{what}", "bad chain parameter: {what}"),
-    "wrong-header-hash": ("高度 {height} 的区块头哈希不符", "wrong hash of the header at height {height}"),
     # keys and signatures
     "bad-key-length": ("公钥长度不对({bytes} 字节)", "wrong key length ({bytes} bytes)"),
     "bad-secret-length": ("私钥长度不对", "wrong length of a secret key"),

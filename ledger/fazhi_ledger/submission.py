@@ -25,6 +25,7 @@ from .limits import (
     MAX_RECORDS_PER_ITEM,
     MAX_SIGNER_KEYS,
     MAX_TIME_MS,
+    RECORDS_KEPT_DECODED,
 )
 from .names import NAME, ORG
 from .record import Record, records_root
@@ -201,14 +202,17 @@ class Item:
         return self._once("records", suite, lambda: records_root(suite, self.records))
 
     def decoded_records(self) -> tuple[Record, ...]:
-        """The records, decoded.
+        """The records, decoded; those of a large batch anew each time, since decoded they take many times their bytes
+        while the item waits.
 
         Raises:
             EncodingError: of the first that is malformed, with its index as parameter ``record``.
         """
         found: tuple[Record, ...] | None = self._known.get("decoded")
         if found is None:
-            found = self._known["decoded"] = tuple(_decoded(index, data) for index, data in enumerate(self.records))
+            found = tuple(_decoded(index, data) for index, data in enumerate(self.records))
+            if len(found) <= RECORDS_KEPT_DECODED:
+                self._known["decoded"] = found
         return found
 
     def verify_signatures(self, suite: Suite) -> None:

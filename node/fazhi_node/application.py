@@ -20,7 +20,6 @@ from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.errors import FazhiError, InvalidBlock, InvalidSubmission, Parameter
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.submission import Item
-from fazhi_ledger.validators import ValidatorSet
 
 from .limits import CANDIDATES, QUARANTINE_ITEMS, REBUILD_ATTEMPTS
 from .mempool import Entry, Mempool, lane_key
@@ -270,9 +269,3 @@ class Application:
         self.base = self._store.state()
         self._refresh()
         return executed
-
-    def validators_of(self, height: int) -> ValidatorSet | None:
-        """The set of the block after the tip or of the one after that."""
-        if height == self.base.height + 1:
-            return self.validators
-        return self.following if height == self.base.height + 2 else None

@@ -285,10 +285,6 @@ class Mempool:
         if share.items == 0:
             del self._shares[member]
 
-    def lanes_of(self, org: str, key: bytes) -> list[LaneKey]:
-        """Lanes of that key in which something waits."""
-        return [(org, key, lane) for lane in sorted(self._by_key.get((org, key), ()))]
-
     def sample(self, lane: LaneKey) -> Item:
         """Any waiting item of the lane."""
         return next(iter(self._lanes[lane].entries.values())).item

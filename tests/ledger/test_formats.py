@@ -24,8 +24,8 @@ from fazhi_ledger.errors import (
     invariant,
 )
 from fazhi_ledger.genesis import Genesis, GenesisFile, Officer, prove_possession
-from fazhi_ledger.header import Header, header_of_hash
-from fazhi_ledger.limits import MAX_SIGNER_KEYS, MAX_VALIDATORS
+from fazhi_ledger.header import Header
+from fazhi_ledger.limits import MAX_SIGNER_KEYS, MAX_VALIDATORS, RECORDS_KEPT_DECODED
 from fazhi_ledger.messages import MESSAGES, duration, printable, sentence
 from fazhi_ledger.parameters import KNOWN, Parameters
 from fazhi_ledger.record import Opening, Record, case_key, commitment
@@ -175,6 +175,15 @@ class TestSubmission:
         with pytest.raises(InvalidSignature, match="bad-submission-signature"):
             swapped.verify_signatures(ED25519_SHA256)
 
+    def test_only_a_small_batch_is_kept_decoded(self) -> None:
+        """Decoded records take many times their bytes; what waits in a mempool is bounded by its bytes."""
+        record = WORLD.records[0]
+        small, large = (Item(ITEM.body_bytes, ITEM.signatures, (record,) * count) for count in (4, 5))
+        assert RECORDS_KEPT_DECODED == 4
+        assert small.decoded_records() is small.decoded_records()
+        assert large.decoded_records() is not large.decoded_records()
+        assert large.decoded_records() == large.decoded_records()
+
     def test_signer_keys_have_limits_on_both_sides_and_do_not_repeat(self) -> None:
         keys = tuple(i.to_bytes(32, "big") for i in range(MAX_SIGNER_KEYS + 1))
         body = WORLD.body(0, (1, bytes(32)))
@@ -273,12 +282,6 @@ class TestBlock:
 
     def test_hash_without_decoding_the_items(self) -> None:
         assert block_hash_of(ED25519_SHA256, BLOCK.encode()) == BLOCK.hash(ED25519_SHA256)
-
-    def test_header_of_a_known_hash(self) -> None:
-        data = WORLD.header.encode()
-        assert header_of_hash(ED25519_SHA256, data, WORLD.header.hash(ED25519_SHA256)) == WORLD.header
-        with pytest.raises(EncodingError, match="wrong-header-hash"):
-            header_of_hash(ED25519_SHA256, data, bytes(32))
 
     def test_first_difference_names_the_field(self) -> None:
         other = dataclasses.replace(WORLD.header, results_root=b"\x01" * 32, state_root=b"\x01" * 32)

@@ -1,8 +1,8 @@
 """Delivering what the outbox holds: many submissions a request, the same bytes again until the chain has answered.
 
 A gateway's word is not taken for a decision. What it calls committed is settled only when the proof holds: this very
-envelope, with this result, in a block that a quorum certified. What it calls invalid or a conflict is asked of the
-other gateways too.
+envelope, with this result, in a block that a quorum certified. What it calls invalid or a conflict is settled only when
+more gateways say so than can be faulty.
 """
 
 from __future__ import annotations

@@ -9,9 +9,8 @@ import hmac
 import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from fazhi_ledger.errors import FazhiError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..exits import Misuse
@@ -162,13 +161,3 @@ class Shell:
     ) -> None:
         accept = headers.get(b"accept-language", b"").decode("latin-1")
         await response(problem, accept, self._language)(scope, receive, send)
-
-
-def problem_of(error: FazhiError, status: int = 400) -> Problem:
-    """A named error of the floors below as an answer."""
-    return Problem(status, error.code, dict(error.parameters))
-
-
-def incident_text(error: BaseException) -> dict[str, Any]:
-    """What the log keeps of an unexpected exception."""
-    return {"kind": type(error).__name__, "what": str(error)[:500]}
