@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import http.server
 import ipaddress
@@ -10,13 +11,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from fazhi_sdk.aio.gateways import parse_url
+from fazhi_ledger.genesis import Genesis
+from fazhi_sdk.aio.gateways import Gateways, parse_url
 from fazhi_sdk.devnet import Devnet
 from fazhi_sdk.errors import InputError, NotConnected, TooBusy
 from fazhi_sdk.sync import Chain, Pending
@@ -90,16 +94,26 @@ class Impostor:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
-        asked = self.asked
+        self.digest = certificate.fingerprint(hashes.SHA256())
+        self.connections = 0
+        impostor, asked = self, self.asked
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                impostor.connections += 1
+                super().setup()
+
             def do_GET(self) -> None:
                 asked.append((self.path, self.headers.get("Authorization")))
                 self.send_response(200)
+                self.send_header("Content-Length", "2")
                 self.end_headers()
                 self.wfile.write(b"{}")
 
             def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
                 self.do_GET()
 
             def log_message(self, *_: object) -> None:
@@ -122,6 +136,23 @@ def impostor(tmp_path: Path) -> Iterator[Impostor]:
     server = Impostor(tmp_path)
     yield server
     server.close()
+
+
+def test_a_connection_is_kept_for_the_next_request(impostor: Impostor) -> None:
+    """A handshake costs both ends more than most requests."""
+
+    async def ask() -> None:
+        gateways = Gateways([impostor.url], None, 10)
+        member = SimpleNamespace(gateway_url=impostor.url, tls_fingerprint=impostor.digest)
+        gateways.pin(cast(Genesis, SimpleNamespace(members=[member])))
+        for _ in range(3):
+            assert await gateways.read("/v1/a", lambda answer: answer.status) == 200
+            assert await gateways.post("/v1/b", b"body", "", lambda answer: answer.status, timeout_s=10) == 200
+        await gateways.close()
+
+    asyncio.run(ask())
+    assert len(impostor.asked) == 6
+    assert impostor.connections == 1
 
 
 def test_an_impostor_gets_neither_token_nor_submission(net: Devnet, impostor: Impostor, number: str) -> None:

@@ -77,6 +77,8 @@ class Gateway:
     token: str | None
     pin: bytes | None = None
     failed_at: float = field(default=float("-inf"))
+    tls: Any = None
+    """``pin`` as aiohttp wants it. One object for good: connections are kept alive by its identity."""
 
 
 def parse_url(text: str) -> str:
@@ -143,7 +145,7 @@ class Gateways:
         self._known = frozenset(members.values())
         for gateway in self._all:
             if gateway.url.startswith("https:"):
-                gateway.pin = members.get(gateway.url)
+                gateway.pin, gateway.tls = members.get(gateway.url), None
 
     def _in_order(self, first: str | None = None) -> list[Gateway]:
         now = time.monotonic()
@@ -324,7 +326,9 @@ class Gateways:
             if shown not in self._known:
                 raise _unreachable(gateway.url, "its certificate belongs to no member of the genesis")
             gateway.pin = shown
-        return aiohttp.Fingerprint(gateway.pin)
+        if gateway.tls is None:
+            gateway.tls = aiohttp.Fingerprint(gateway.pin)
+        return gateway.tls
 
     def _client(self) -> aiohttp.ClientSession:
         import aiohttp
