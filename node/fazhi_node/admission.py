@@ -64,8 +64,8 @@ class AdmissionHost(Protocol):
     def is_quarantined(self, submission_id: bytes) -> bool:
         """Whether executing that item failed in an unexpected way."""
 
-    def admitted(self, entry: Entry, *, local: bool) -> None:
-        """An item has entered the mempool; ``local``: from a client of this node."""
+    def admitted(self, local: Sequence[Entry]) -> None:
+        """Items have entered the mempool; ``local`` are those from clients of this node."""
 
     def peer_fault(self, org: str, error: FazhiError, *, ban: bool) -> None:
         """A peer sent what no honest one sends."""
@@ -93,14 +93,11 @@ class _Call:
             done(list(self.answers))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Candidate:
     """An item under check, and everybody who waits for the answer."""
 
-    item: Item
-    data: bytes
-    submission_id: bytes
-    since_ms: int
+    entry: Entry
     client: str
     peer: str | None
     """The member that sent it; None for a client of this node."""
@@ -145,7 +142,7 @@ class AdmissionDesk:
                 fresh.append(outcome)
             outcome.waiting.append((call, position))
             outcome.peer = None  # ours to spread now, whoever sent it first
-            call.answers.append(Admission(outcome.submission_id, PENDING))
+            call.answers.append(Admission(outcome.entry.submission_id, PENDING))
             call.open += 1
         first_answers = list(call.answers)
         call.finish()
@@ -174,6 +171,11 @@ class AdmissionDesk:
 
     def _examine(self, data: bytes, client: str, peer: str | None) -> Admission | _Candidate:
         """Everything but the signatures: an answer, or a candidate whose signatures are to be verified."""
+        waiting = self._mempool.find_data(data)
+        if waiting is not None:
+            return Admission(waiting.submission_id, PENDING, "already-pending", checked=True)
+        if data in self._checking:
+            return self._checking[data]
         host = self._host
         try:
             with hostile_input():
@@ -183,50 +185,49 @@ class AdmissionDesk:
         submission_id = item.id(host.suite)
         if item.body.genesis_hash != host.genesis_hash:
             return Admission(submission_id, INVALID, "wrong-genesis")
-        answer = self._known(submission_id)
-        if answer is not None:
-            return answer
-        if data in self._checking:
-            return self._checking[data]
+        entry = Entry(item, data, submission_id, host.now_ms())
         next_seq = host.lane_position(item)
-        answer = self._check_state(item, data, submission_id, next_seq) or self._check_room(submission_id, data, client)
-        if answer is not None:
-            return answer
-        return _Candidate(item, data, submission_id, host.now_ms(), client, peer, host.height, next_seq)
+        answer = self._known(entry, next_seq) or self._check_state(entry, next_seq) or self._check_room(entry, client)
+        return answer or _Candidate(entry, client, peer, host.height, next_seq)
 
-    def _known(self, submission_id: bytes) -> Admission | None:
+    def _known(self, entry: Entry, next_seq: int) -> Admission | None:
+        submission_id = entry.submission_id
         if self._mempool.find(submission_id) is not None:
             return Admission(submission_id, PENDING, "already-pending", checked=True)
         if self._host.is_quarantined(submission_id):
             return Admission(submission_id, INVALID, "quarantined")
-        return self._host.committed(submission_id)
+        # What stands in a block has used its seq: only then is the store worth asking.
+        return self._host.committed(submission_id) if entry.seq < next_seq else None
 
-    def _check_state(self, item: Item, data: bytes, submission_id: bytes, next_seq: int) -> Admission | None:
+    def _check_state(self, entry: Entry, next_seq: int) -> Admission | None:
         """What lane, mempool and state say. A used seq comes first: what has become of its keys since is no matter."""
-        refusal = self._mempool.check(item, len(data), submission_id, next_seq)
+        refusal = self._mempool.check(entry, next_seq)
         if refusal is not None:
-            return _refused(submission_id, refusal)
+            return _refused(entry.submission_id, refusal)
         try:
-            self._host.check_item(item)
+            self._host.check_item(entry.item)
         except InvalidSubmission as error:
-            return Admission(submission_id, INVALID, error.code, error.parameters)
+            return Admission(entry.submission_id, INVALID, error.code, error.parameters)
         return None
 
-    def _check_room(self, submission_id: bytes, data: bytes, client: str) -> Admission | None:
+    def _check_room(self, entry: Entry, client: str) -> Admission | None:
         if self._per_client.get(client, 0) >= MAX_CLIENT_CHECKING_ITEMS:
-            return _busy(submission_id, "client-too-fast")
-        if len(self._checking) >= MAX_CHECKING_ITEMS or self._checking_bytes + len(data) > MAX_CHECKING_BYTES:
-            return _busy(submission_id, "too-many-checks")
+            return _busy(entry.submission_id, "client-too-fast")
+        full = self._checking_bytes + len(entry.data) > MAX_CHECKING_BYTES
+        if full or len(self._checking) >= MAX_CHECKING_ITEMS:
+            return _busy(entry.submission_id, "too-many-checks")
         return None
 
     def _enter(self, candidate: _Candidate) -> None:
-        self._checking[candidate.data] = candidate
-        self._checking_bytes += len(candidate.data)
+        data = candidate.entry.data
+        self._checking[data] = candidate
+        self._checking_bytes += len(data)
         self._per_client[candidate.client] = self._per_client.get(candidate.client, 0) + 1
 
     def _leave(self, candidate: _Candidate) -> None:
-        del self._checking[candidate.data]
-        self._checking_bytes -= len(candidate.data)
+        data = candidate.entry.data
+        del self._checking[data]
+        self._checking_bytes -= len(data)
         left = self._per_client[candidate.client] - 1
         if left:
             self._per_client[candidate.client] = left
@@ -235,41 +236,43 @@ class AdmissionDesk:
 
     def _verify(self, candidates: list[_Candidate]) -> None:
         if candidates:
-            jobs = [item_job(self._host.suite, candidate.item) for candidate in candidates]
+            jobs = [item_job(self._host.suite, candidate.entry.item) for candidate in candidates]
             self._verification.ask(jobs, lambda verdicts: self._on_verified(candidates, verdicts))
 
     def _on_verified(self, candidates: list[_Candidate], verdicts: Verdicts) -> None:
+        local: list[Entry] = []
         for candidate, verdict in zip(candidates, verdicts, strict=True):
             self._leave(candidate)
+            submission_id = candidate.entry.submission_id
             if verdict:
                 admission = self._admit(candidate)
+                if admission.status == PENDING and candidate.peer is None:
+                    local.append(candidate.entry)
             else:
-                admission = Admission(candidate.submission_id, INVALID, "bad-submission-signature", checked=True)
+                admission = Admission(submission_id, INVALID, "bad-submission-signature", checked=True)
                 if candidate.peer is not None:
                     error = PeerMisbehaved("bad-gossip", reason=admission.code)
                     self._host.peer_fault(candidate.peer, error, ban=False)
             for call, position in candidate.waiting:
                 call.answer(position, admission)
             # Somebody else's bad signature under the same body must not answer for the good one; and a commit was told.
-            if admission.status not in (PENDING, COMMITTED) and self._mempool.find(candidate.submission_id) is None:
+            if admission.status not in (PENDING, COMMITTED) and self._mempool.find(submission_id) is None:
                 self._host.refused(admission)
+        self._host.admitted(local)
 
     def _admit(self, candidate: _Candidate) -> Admission:
         """The signatures hold; the state may have moved on meanwhile."""
-        next_seq = candidate.next_seq
+        entry, next_seq = candidate.entry, candidate.next_seq
         if candidate.height != self._host.height:
-            known = self._known(candidate.submission_id)
+            next_seq = self._host.lane_position(entry.item)
+            known = self._known(entry, next_seq)
             if known is not None:
                 return known
-            next_seq = self._host.lane_position(candidate.item)
-        size = len(candidate.data)
-        refusal = self._mempool.check(candidate.item, size, candidate.submission_id, next_seq)
+        refusal = self._mempool.check(entry, next_seq)
         if refusal is not None:
-            return _refused(candidate.submission_id, refusal)
-        entry = Entry(candidate.item, candidate.data, candidate.submission_id, candidate.since_ms)
+            return _refused(entry.submission_id, refusal)
         self._mempool.admit(entry, next_seq)
-        self._host.admitted(entry, local=candidate.peer is None)
-        return Admission(candidate.submission_id, PENDING, checked=True)
+        return Admission(entry.submission_id, PENDING, checked=True)
 
 
 def _busy(submission_id: bytes, code: str) -> Admission:

@@ -94,7 +94,7 @@ class Application:
 
     def lane_position(self, item: Item) -> int:
         """Next seq of the item's lane."""
-        return lane_position(self.base.view, item)
+        return lane_position(self._entries, item)
 
     def is_quarantined(self, submission_id: bytes) -> bool:
         """Whether executing that item failed in an unexpected way."""

@@ -39,6 +39,8 @@ MEMPOOL_ORG_BYTES: Final = 48 * 1024 * 1024
 MEMPOOL_KEY_ITEMS: Final = 5_000
 REGOSSIP_MS: Final = 2_000
 """Items that wait longer are sent to everyone again, and again after twice that, and so on."""
+BUSY_REGOSSIP_MS: Final = 10_000
+"""While full blocks keep coming, only what waits so long is sent again."""
 REGOSSIP_ITEMS: Final = 512
 GOSSIP_DELAY_MS: Final = 5
 """Under load items for everyone are gathered for so long."""

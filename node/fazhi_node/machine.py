@@ -35,7 +35,16 @@ from .frames import (
     StatusMessage,
     decode_frame,
 )
-from .limits import BUSY_RETRY_MS, MEMPOOL_BYTES, MEMPOOL_ITEMS, MEMPOOL_KEY_ITEMS, STATUS_PERIOD_MS
+from .limits import (
+    BUSY_REGOSSIP_MS,
+    BUSY_RETRY_MS,
+    CUT_LOAD_ITEMS,
+    MEMPOOL_BYTES,
+    MEMPOOL_ITEMS,
+    MEMPOOL_KEY_ITEMS,
+    REGOSSIP_MS,
+    STATUS_PERIOD_MS,
+)
 from .mempool import Bounds, Entry, Mempool
 from .notices import (
     BUSY,
@@ -119,6 +128,7 @@ class Machine:
             config.timers,
         )
         self._tip_since_ms = self._clock.monotonic_ms()
+        self._last_items = 0
         self._work_since_ms: int | None = None
         self._set_window()
 
@@ -316,13 +326,18 @@ class Machine:
         if name == PERIOD_TIMER:
             self._clock.set_timer(PERIOD_TIMER, STATUS_PERIOD_MS)
             self._outbox.announce(self._status_message())
-            for entry in self.mempool.due_for_gossip(self.now_ms()):
+            for entry in self.mempool.due_for_gossip(self.now_ms(), BUSY_REGOSSIP_MS if self._busy else REGOSSIP_MS):
                 self._outbox.gossip(entry.data)
             self._sync.poke()
         elif name in (GOSSIP_TIMER, STATUS_DELAY_TIMER):
             self._outbox.on_timer(name)
         elif name in CONSENSUS_TIMERS or name in (CUT_TIMER, HEARTBEAT_TIMER):
             self._driver.on_timer(name)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether full blocks keep coming: what waits then waits for its turn, and was hardly lost on its way."""
+        return self._last_items >= CUT_LOAD_ITEMS and self.now_ms() - self._tip_since_ms < REGOSSIP_MS
 
     def _status_message(self) -> StatusMessage:
         base = self._app.base
@@ -400,9 +415,9 @@ class Machine:
         """Whether executing that item failed in an unexpected way."""
         return self._app.is_quarantined(submission_id)
 
-    def admitted(self, entry: Entry, *, local: bool) -> None:
-        """An item has entered the mempool: tell the others, and the core if it can stand in the next block."""
-        if local:
+    def admitted(self, local: Sequence[Entry]) -> None:
+        """Items have entered the mempool: tell the others of our clients' own, and the core if there is work."""
+        for entry in local:
             self._outbox.gossip(entry.data)
         if self.mempool.has_work and self._work_since_ms is None:
             self._work_since_ms = self.now_ms()
@@ -470,6 +485,7 @@ class Machine:
         if self._ports.vote_log is not None:
             self._ports.vote_log.truncate_below(height + 1)
         self._tip_since_ms = self.now_ms()
+        self._last_items = len(block.items)
         settle(self.mempool, self._app, executed, self._notify)
         self._work_since_ms = self._tip_since_ms if self.mempool.has_work else None
         self._set_window()

@@ -39,36 +39,39 @@ HEAP_SLACK: Final = 1024
 
 def lane_key(item: Item) -> LaneKey:
     """The lane that the item's seq counts in."""
-    return (item.body.org, item.body.signer_keys[0], item.body.lane)
+    body = item.body
+    return (body.org, body.signer_keys[0], body.lane)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
-    """One waiting item: its decoded form, its bytes as received, and when it came (monotonic milliseconds)."""
+    """One item that waits or would: its decoded form, its bytes as received, and when it came (monotonic
+    milliseconds)."""
 
     item: Item
     data: bytes
     submission_id: bytes
     since_ms: int
     lane: LaneKey = field(init=False)
+    seq: int = field(init=False)
+    member: str = field(init=False)
     ends_lane: bool = field(init=False)
     """Whether nothing of the same lane can follow it in one block: a ``lane.void`` uses the seqs behind its own."""
     size: int = field(init=False)
     """Bytes of content, as the chain's bounds count them."""
     gossiped: int = 0
+    """How often it was sent to everyone again."""
+    gossip_ms: int = field(init=False)
+    """When it is due to be."""
 
     def __post_init__(self) -> None:
+        body = self.item.body
         self.lane = lane_key(self.item)
-        self.ends_lane = (self.item.body.contract, self.item.body.action) == VOID
+        self.seq = body.seq
+        self.member = member_of(body.org)
+        self.ends_lane = (body.contract, body.action) == VOID
         self.size = content_bytes(self.item)
-
-    @property
-    def seq(self) -> int:
-        return self.item.body.seq
-
-    @property
-    def member(self) -> str:
-        return member_of(self.lane[0])
+        self.gossip_ms = self.since_ms + REGOSSIP_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +105,10 @@ class Bounds:
     max_ahead: int = 1024
     members: int = 4
 
-    @property
-    def reserved_items(self) -> int:
+    def reserved(self) -> _Share:
         """What each member can always place."""
-        return max(1, self.items // 2 // max(1, self.members))
-
-    @property
-    def reserved_bytes(self) -> int:
-        """As :attr:`reserved_items`, in bytes."""
-        return max(1, self.bytes // 2 // max(1, self.members))
+        shares = 2 * max(1, self.members)
+        return _Share(max(1, self.items // shares), max(1, self.bytes // shares))
 
 
 class Mempool:
@@ -118,17 +116,15 @@ class Mempool:
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
+        self._reserved = bounds.reserved()
         self._by_id: dict[bytes, Entry] = {}
         self._by_data: dict[bytes, Entry] = {}
-        self._common = _Share()
         self._lanes: dict[LaneKey, _Lane] = {}
-        self._by_key: dict[tuple[str, bytes], set[bytes]] = {}
         self._shares: dict[str, _Share] = {}
         self._key_items: dict[tuple[str, bytes], int] = {}
         self._ready: dict[str, dict[LaneKey, None]] = {}
         self._turn: deque[str] = deque()
         self._expiry: list[tuple[int, bytes]] = []
-        self._gossip: list[tuple[int, bytes]] = []
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -157,30 +153,20 @@ class Mempool:
         """The waiting item of exactly these bytes, signatures and records included."""
         return self._by_data.get(data)
 
-    def pending_seq(self, lane: LaneKey) -> int | None:
-        """One more than the highest consecutive seq that waits in the lane; None where nothing of it is here."""
-        held = self._lanes.get(lane)
-        if held is None:
-            return None
-        seq = held.next_seq
-        while seq in held.entries:
-            seq += 1
-        return seq
-
     def oldest_ms(self) -> int | None:
         """Since when the longest waiting item has been here (items keep their order of arrival)."""
         return next(iter(self._by_id.values())).since_ms if self._by_id else None
 
     # Admission
 
-    def check(self, item: Item, size: int, submission_id: bytes, next_seq: int) -> Refusal | None:
+    def check(self, entry: Entry, next_seq: int) -> Refusal | None:
         """Why the item cannot be admitted now; None where it can. ``next_seq`` is its lane's next seq in the committed
         state.
 
         Signatures need not have been verified: ``conflict`` is only ever answered because of an item that was.
         """
-        lane, seq = lane_key(item), item.body.seq
-        if submission_id in self._by_id:
+        seq = entry.seq
+        if entry.submission_id in self._by_id:
             return Refusal(PENDING, "already-pending")
         if seq < next_seq:
             return Refusal(CONFLICT, "seq-used", (("seq", seq), ("next_seq", next_seq)))
@@ -188,50 +174,57 @@ class Mempool:
             return Refusal(
                 BUSY, "seq-too-far", (("seq", seq), ("next_seq", next_seq), ("ahead", self.bounds.max_ahead))
             )
-        held = self._lanes.get(lane)
+        held = self._lanes.get(entry.lane)
         if held is not None and seq in held.entries:
             return Refusal(CONFLICT, "seq-pending", (("seq", seq),))
-        return self._check_room(lane, size)
+        return self._check_room(entry)
 
-    def _check_room(self, lane: LaneKey, size: int) -> Refusal | None:
-        bounds = self.bounds
-        if self._key_items.get(lane[:2], 0) >= bounds.key_items:
+    def _check_room(self, entry: Entry) -> Refusal | None:
+        bounds, reserved = self.bounds, self._reserved
+        if self._key_items.get(entry.lane[:2], 0) >= bounds.key_items:
             return Refusal(BUSY, "key-full", (("limit", bounds.key_items),))
-        share = self._shares.get(member_of(lane[0]), _Share())
-        within_items = share.items < bounds.reserved_items
-        within_bytes = share.bytes + size <= bounds.reserved_bytes
-        if within_items and within_bytes:
+        size = len(entry.data)
+        share = self._shares.get(entry.member)
+        items, used = (0, 0) if share is None else (share.items, share.bytes)
+        if items < reserved.items and used + size <= reserved.bytes:
             return None
         # Over its own share a member needs common room, which is half of everything.
-        common = self._common
-        if common.items < bounds.items // 2 and common.bytes + size <= bounds.bytes // 2:
+        common_items = sum(max(0, one.items - reserved.items) for one in self._shares.values())
+        common_bytes = sum(max(0, one.bytes - reserved.bytes) for one in self._shares.values())
+        if common_items < bounds.items // 2 and common_bytes + size <= bounds.bytes // 2:
             return None
         return Refusal(BUSY, "mempool-full", (("items", len(self._by_id)),))
 
     def admit(self, entry: Entry, next_seq: int) -> None:
         """Hold an item whose signatures were verified and for which :meth:`check` found nothing."""
-        item = entry.item
-        lane = self._lanes.setdefault(entry.lane, _Lane(next_seq))
-        lane.next_seq = max(lane.next_seq, next_seq)
+        lane = self._lanes.get(entry.lane)
+        if lane is None:
+            lane = self._lanes[entry.lane] = _Lane(next_seq)
+        elif next_seq > lane.next_seq:
+            lane.next_seq = next_seq
         invariant(entry.seq not in lane.entries, "two items at one seq of a lane")
         lane.entries[entry.seq] = entry
         self._by_id[entry.submission_id] = entry
-        self._by_key.setdefault(entry.lane[:2], set()).add(entry.lane[2])
         self._by_data[entry.data] = entry
-        self._count(entry.member, 1, len(entry.data))
-        self._key_items[entry.lane[:2]] = self._key_items.get(entry.lane[:2], 0) + 1
-        if item.body.valid_until_ms is not None:
-            heapq.heappush(self._expiry, (item.body.valid_until_ms, entry.submission_id))
-        heapq.heappush(self._gossip, (entry.since_ms + REGOSSIP_MS, entry.submission_id))
-        self._compact()
+        key = entry.lane[:2]
+        self._key_items[key] = self._key_items.get(key, 0) + 1
+        share = self._shares.get(entry.member)
+        if share is None:
+            share = self._shares[entry.member] = _Share()
+        share.items += 1
+        share.bytes += len(entry.data)
+        self.bytes += len(entry.data)
+        valid_until_ms = entry.item.body.valid_until_ms
+        if valid_until_ms is not None:
+            heapq.heappush(self._expiry, (valid_until_ms, entry.submission_id))
+            self._compact()
         self._mark(entry.lane, lane)
 
     def _compact(self) -> None:
-        """Drop what the heaps still name of items long gone, before it outgrows what is here."""
-        for heap in (self._expiry, self._gossip):
-            if len(heap) > 2 * len(self._by_id) + HEAP_SLACK:
-                heap[:] = [pair for pair in heap if pair[1] in self._by_id]
-                heapq.heapify(heap)
+        """Drop what the heap still names of items long gone, before it outgrows what is here."""
+        if len(self._expiry) > 2 * len(self._by_id) + HEAP_SLACK:
+            self._expiry = [pair for pair in self._expiry if pair[1] in self._by_id]
+            heapq.heapify(self._expiry)
 
     def _mark(self, key: LaneKey, lane: _Lane) -> None:
         """Keep the index of executable lanes right after any change of the lane."""
@@ -254,40 +247,10 @@ class Mempool:
 
     def remove(self, submission_id: bytes) -> Entry | None:
         """Forget one item; later seqs of its lane stay and wait."""
-        entry = self._by_id.pop(submission_id, None)
-        if entry is None:
-            return None
-        lane = self._lanes[entry.lane]
-        del lane.entries[entry.seq]
-        del self._by_data[entry.data]
-        key = entry.lane[:2]
-        self._count(entry.member, -1, -len(entry.data))
-        self._key_items[key] -= 1
-        self._mark(entry.lane, lane)
-        if not lane.entries:
-            del self._lanes[entry.lane]
-            lanes = self._by_key[key]
-            lanes.discard(entry.lane[2])
-            if not lanes:
-                del self._by_key[key], self._key_items[key]
+        entry = self._by_id.get(submission_id)
+        if entry is not None:
+            self._forget(entry.lane, [entry])
         return entry
-
-    def _count(self, member: str, items: int, size: int) -> None:
-        """Keep the sums right: of all, of the member, and of what members use beyond their shares."""
-        share, common, bounds = self._shares.setdefault(member, _Share()), self._common, self.bounds
-        common.items -= max(0, share.items - bounds.reserved_items)
-        common.bytes -= max(0, share.bytes - bounds.reserved_bytes)
-        share.items += items
-        share.bytes += size
-        self.bytes += size
-        common.items += max(0, share.items - bounds.reserved_items)
-        common.bytes += max(0, share.bytes - bounds.reserved_bytes)
-        if share.items == 0:
-            del self._shares[member]
-
-    def sample(self, lane: LaneKey) -> Item:
-        """Any waiting item of the lane."""
-        return next(iter(self._lanes[lane].entries.values())).item
 
     def advance(self, lane: LaneKey, next_seq: int) -> list[Entry]:
         """The lane's next seq in the state is now ``next_seq``: forget what it has passed, and answer that."""
@@ -296,10 +259,30 @@ class Mempool:
             return []
         held.next_seq = next_seq
         passed = [held.entries[seq] for seq in sorted(held.entries) if seq < next_seq]
-        for entry in passed:
-            self.remove(entry.submission_id)
-        self._mark(lane, held)
+        self._forget(lane, passed)
         return passed
+
+    def _forget(self, key: LaneKey, entries: list[Entry]) -> None:
+        """Forget items of one lane."""
+        lane = self._lanes[key]
+        for entry in entries:
+            del lane.entries[entry.seq], self._by_id[entry.submission_id], self._by_data[entry.data]
+        self._mark(key, lane)
+        if not lane.entries:
+            del self._lanes[key]
+        left = self._key_items[key[:2]] - len(entries)
+        if left:
+            self._key_items[key[:2]] = left
+        else:
+            del self._key_items[key[:2]]
+        size = sum(len(entry.data) for entry in entries)
+        self.bytes -= size
+        member = member_of(key[0])
+        share = self._shares[member]
+        share.items -= len(entries)
+        share.bytes -= size
+        if not share.items:
+            del self._shares[member]
 
     def expire(self, time_ms: int) -> list[Entry]:
         """Forget items whose last moment lies before certified time ``time_ms``, and answer them."""
@@ -350,17 +333,16 @@ class Mempool:
                 turn.append(member)
         return taken
 
-    def due_for_gossip(self, now_ms: int) -> list[Entry]:
+    def due_for_gossip(self, now_ms: int, least_age_ms: int = REGOSSIP_MS) -> list[Entry]:
         """Items to be sent to everyone again, each after ever longer waits; at most one message's worth."""
         due: list[Entry] = []
-        while self._gossip and self._gossip[0][0] <= now_ms and len(due) < REGOSSIP_ITEMS:
-            _, submission_id = heapq.heappop(self._gossip)
-            entry = self._by_id.get(submission_id)
-            if entry is None:
-                continue
-            entry.gossiped = min(entry.gossiped + 1, 6)
-            heapq.heappush(self._gossip, (now_ms + (REGOSSIP_MS << entry.gossiped), submission_id))
-            due.append(entry)
+        for entry in self._by_id.values():  # oldest first
+            if entry.since_ms + least_age_ms > now_ms or len(due) == REGOSSIP_ITEMS:
+                break
+            if entry.gossip_ms <= now_ms:
+                entry.gossiped = min(entry.gossiped + 1, 6)
+                entry.gossip_ms = now_ms + (REGOSSIP_MS << entry.gossiped)
+                due.append(entry)
         return due
 
     def entries(self) -> Iterable[Entry]:

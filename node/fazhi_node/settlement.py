@@ -24,19 +24,21 @@ def settle(mempool: Mempool, app: Application, executed: ExecutedBlock, notify: 
     """
     header = executed.block.header
     lanes: dict[LaneKey, Item] = {}
+    committed: set[bytes] = set()
     recheck = False
     for index, (item, outcome) in enumerate(zip(executed.block.items, executed.outcomes, strict=True)):
         result = outcome.result
         lanes[lane_key(item)] = item
         recheck = recheck or (item.body.contract, item.body.action) in CHANGES_ADMISSION
-        mempool.remove(result.submission_id)
+        committed.add(result.submission_id)
         place = (header.height, index)
         notify(Admission(result.submission_id, COMMITTED, result.code, result.parameters, *place, checked=True))
     for lane, item in lanes.items():
         next_seq = app.lane_position(item)
         for entry in mempool.advance(lane, next_seq):
-            parameters = (("seq", entry.seq), ("next_seq", next_seq))
-            notify(Admission(entry.submission_id, CONFLICT, "seq-used", parameters, checked=True))
+            if entry.submission_id not in committed:
+                parameters = (("seq", entry.seq), ("next_seq", next_seq))
+                notify(Admission(entry.submission_id, CONFLICT, "seq-used", parameters, checked=True))
     for entry in mempool.expire(header.time_ms):
         limits = (("valid_until_ms", entry.item.body.valid_until_ms or 0), ("time_ms", header.time_ms))
         notify(Admission(entry.submission_id, INVALID, "expired", limits, checked=True))
