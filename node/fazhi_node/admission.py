@@ -25,7 +25,7 @@ from .limits import (
 )
 from .mempool import Entry, Mempool, Refusal
 from .notices import BUSY, COMMITTED, INVALID, PENDING, Admission
-from .peers import PeerMisbehaved, hostile_input
+from .peers import PeerMisbehaved
 from .verification import Verdicts, Verification, item_job
 
 Checked = Callable[[list[Admission]], None]
@@ -178,10 +178,10 @@ class AdmissionDesk:
             return self._checking[data]
         host = self._host
         try:
-            with hostile_input():
-                item = Item.decode(data)
-        except FazhiError as error:
-            return Admission(b"", INVALID, "malformed-item", (("reason", error.code),))
+            item = Item.decode(data)
+        except Exception as error:  # noqa: BLE001 - whatever the reading of a stranger's bytes raises is laid to them
+            reason = error.code if isinstance(error, FazhiError) else "unexpected-error"
+            return Admission(b"", INVALID, "malformed-item", (("reason", reason),))
         submission_id = item.id(host.suite)
         if item.body.genesis_hash != host.genesis_hash:
             return Admission(submission_id, INVALID, "wrong-genesis")

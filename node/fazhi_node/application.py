@@ -249,8 +249,10 @@ class Application:
 
     # Committing
 
-    def commit(self, block: Block, block_hash: bytes, certificate: CommitCertificate) -> ExecutedBlock:
+    def commit(self, payload: bytes, block: Block, block_hash: bytes, certificate: CommitCertificate) -> ExecutedBlock:
         """Execute a decided block (unless that was done for its vote), make it durable, and move the tip.
+
+        ``payload`` is what ``block`` was decoded from.
 
         Raises:
             OwnFault: a certified block that we cannot execute, or execute otherwise than its header says.
@@ -264,7 +266,7 @@ class Application:
                 raise
             except Exception as error:
                 raise OwnFault("decided-block-not-executable", f"height {block.header.height}: {error!r}") from error
-        self._store.commit(executed, certificate)
+        self._store.commit(executed, certificate, payload)
         self._candidates.clear()
         self.base = self._store.state()
         self._refresh()

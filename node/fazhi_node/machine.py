@@ -469,18 +469,18 @@ class Machine:
             self._ports.store.add_commits(certificate)
             return
         block, block_hash = self._app.payloads.decode(payload)
-        self._commit(block, block_hash, certificate)
+        self._commit(payload, block, block_hash, certificate)
         self._driver.start_height(len(block.items))
 
     def commit_delivered(self, delivered: Delivered) -> None:
         """State transfer has brought the block after the tip, and checked certificate and signatures."""
-        self._commit(delivered.block, delivered.block_hash, delivered.certificate)
+        self._commit(delivered.payload, delivered.block, delivered.block_hash, delivered.certificate)
         self._driver.decided_by_sync(delivered.certificate.height, delivered.certificate)
         self._driver.start_height(len(delivered.block.items))
 
-    def _commit(self, block: Block, block_hash: bytes, certificate: CommitCertificate) -> None:
+    def _commit(self, payload: bytes, block: Block, block_hash: bytes, certificate: CommitCertificate) -> None:
         """Durable first, in one batch; then the votes below are forgotten, the mempool follows, and all are told."""
-        executed = self._app.commit(block, block_hash, certificate)
+        executed = self._app.commit(payload, block, block_hash, certificate)
         height = block.header.height
         if self._ports.vote_log is not None:
             self._ports.vote_log.truncate_below(height + 1)

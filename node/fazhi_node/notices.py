@@ -18,7 +18,7 @@ INVALID: Final = "invalid"
 BUSY: Final = "busy"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: several are made for each item, and a frozen one takes four times as long
 class Admission:
     """The answer to one submitted item, and later news of it.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from fazhi_ledger.submission import Item
 from fazhi_ledger.suites import Suite
@@ -16,6 +17,16 @@ from .limits import REMEMBERED_EQUATIONS
 from .ports import Job, SignatureCheck, Verifier
 
 Verdicts = Sequence[bool]
+
+
+@dataclass(slots=True)
+class _Question:
+    """``positions`` of the jobs with unknown equations among all ``jobs``, and the equations' names."""
+
+    jobs: int
+    positions: list[int]
+    names: list[list[bytes]]
+    answer: Callable[[Verdicts], None]
 
 
 class Verification:
@@ -28,7 +39,7 @@ class Verification:
         self._verifier = verifier
         self._limit = remembered
         self._known: OrderedDict[bytes, None] = OrderedDict()
-        self._waiting: dict[int, tuple[list[int], list[Job], int, Callable[[Verdicts], None]]] = {}
+        self._waiting: dict[int, _Question] = {}
         self._token = 0
 
     @property
@@ -40,44 +51,37 @@ class Verification:
         """Call ``answer`` with the verdicts on ``jobs``, now or later."""
         positions: list[int] = []
         unknown: list[Job] = []
+        names: list[list[bytes]] = []
         for position, job in enumerate(jobs):
-            rest = tuple(check for check in job if not self.holds(check))
+            named = [(_name(check), check) for check in job]
+            rest = [(name, check) for name, check in named if name not in self._known]
             if rest:
                 positions.append(position)
-                unknown.append(rest)
+                unknown.append(tuple(check for _, check in rest))
+                names.append([name for name, _ in rest])
         if not unknown:
             answer([True] * len(jobs))
             return
         self._token += 1
-        self._waiting[self._token] = (positions, unknown, len(jobs), answer)
+        self._waiting[self._token] = _Question(len(jobs), positions, names, answer)
         self._verifier.verify(self._token, unknown)
 
     def on_verified(self, token: int, verdicts: Verdicts) -> None:
         """The verifier's answer; an unknown token (of before a restart) is ignored."""
-        waiting = self._waiting.pop(token, None)
-        if waiting is None:
+        question = self._waiting.pop(token, None)
+        if question is None:
             return
-        positions, jobs, count, answer = waiting
-        all_verdicts = [True] * count
-        for position, job, verdict in zip(positions, jobs, verdicts, strict=True):
+        all_verdicts = [True] * question.jobs
+        for position, names, verdict in zip(question.positions, question.names, verdicts, strict=True):
             all_verdicts[position] = verdict
             if verdict:
-                for check in job:
-                    self.remember(check)
-        answer(all_verdicts)
-
-    def holds(self, check: SignatureCheck) -> bool:
-        """Whether the equation is known to hold."""
-        return _key(check) in self._known
-
-    def remember(self, check: SignatureCheck) -> None:
-        """The equation was found to hold."""
-        self._known[_key(check)] = None
-        if len(self._known) > self._limit:
+                self._known.update(dict.fromkeys(names))
+        while len(self._known) > self._limit:
             self._known.popitem(last=False)
+        question.answer(all_verdicts)
 
 
-def _key(check: SignatureCheck) -> bytes:
+def _name(check: SignatureCheck) -> bytes:
     # Key and signature have fixed lengths within a suite, and a node knows one suite: no two equations share the
     # preimage.
     return check.suite.hash(check.public_key + check.signature + check.message)

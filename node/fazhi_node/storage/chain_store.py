@@ -220,10 +220,10 @@ class ChainStore:
 
     # Writing
 
-    def commit(self, executed: ExecutedBlock, certificate: CommitCertificate) -> None:
+    def commit(self, executed: ExecutedBlock, certificate: CommitCertificate, encoded: bytes | None = None) -> None:
         """Make a decided block durable, in one batch, and move the tip.
 
-        The certificate must have been verified.
+        The certificate must have been verified. ``encoded``: the block's bytes, where they are known.
 
         Raises:
             StorageError: nothing of the block was kept; the store is stopped.
@@ -239,7 +239,7 @@ class ChainStore:
         history, nodes = self._history.append_nodes(self.suite, leaf)
         invariant(history == executed.history, "the history is that of this chain")
         tip = Tip(height, executed.block_hash, header.time_ms)
-        entries = self._block_entries(executed, certificate)
+        entries = self._block_entries(executed, certificate, encoded or executed.block.encode())
         entries += [layout.frame(layout.node_key(level, index), digest) for level, index, digest in nodes]
         entries += self._state_entries(executed.changes, executed.tree.pages)
         late = self._late_entries()
@@ -294,14 +294,14 @@ class ChainStore:
 
     # Entries of a batch
 
-    def _block_entries(self, executed: ExecutedBlock, certificate: CommitCertificate) -> _Entries:
+    def _block_entries(self, executed: ExecutedBlock, certificate: CommitCertificate, encoded: bytes) -> _Entries:
         block, height = executed.block, executed.block.header.height
         results = BlockResults(
             executed.result_leaves,
             tuple(layout.pack_record_results(outcome.record_results) for outcome in executed.outcomes),
         )
         entries: _Entries = [
-            layout.frame(layout.height_key(layout.BLOCK, height), block.encode()),
+            layout.frame(layout.height_key(layout.BLOCK, height), encoded),
             layout.frame(layout.height_key(layout.HEADER, height), executed.block_hash + block.header.encode()),
             layout.frame(layout.height_key(layout.CERTIFICATE, height), certificate.encode()),
             layout.frame(layout.height_key(layout.RESULTS, height), results.encode()),
