@@ -86,5 +86,11 @@ DECIDED_ANSWER_MS: Final = 500
 STALLED_MS: Final = 15_000
 """Work waited so long without a decision: the chain is stalled, and readiness says so."""
 PROGRESS_PERIOD_MS: Final = 500
+OPEN_BLOCKS: Final = 4
+"""Blocks that are kept decoded, with their trees, for the proofs that are asked for right after a decision."""
+OPEN_BLOCK_BYTES: Final = 8 * 1024 * 1024
+"""Bytes of their submissions; decoded they take a few times as much."""
+OPEN_BATCHES: Final = 4
+"""Items of an open block whose records' trees are kept."""
 EVENTS_PAGE: Final = 1000
 """Most events, blocks or results that one query answers."""

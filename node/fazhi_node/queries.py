@@ -26,8 +26,9 @@ from fazhi_ledger.stateproof import key_hash_of
 from fazhi_ledger.submission import Item
 from fazhi_ledger.validators import ValidatorSet
 
-from .limits import EVENTS_PAGE
-from .storage.chain_layout import EventPlace
+from .limits import EVENTS_PAGE, OPEN_BLOCKS
+from .proofs import OpenBlock, OpenBlocks, RecordPart
+from .storage.chain_layout import EventPlace, Place
 from .storage.chain_store import ChainStore
 
 
@@ -68,22 +69,18 @@ class BlockAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordProof:
-    """The node's half of a record's receipt (``/v1/submissions/{id}/proof``). Bytes as they stand on the chain; proofs
-    are digests from the leaf upwards."""
+class SubmissionProof:
+    """What ties a submission, its result and one of its records to a certificate: the node's half of a record receipt
+    (``/v1/submissions/{id}/proof``). ``record`` is None where the submission was refused or has no records. Bytes as
+    they stand on the chain; proofs are digests from the leaf upwards."""
 
     checkpoint: Checkpoint
     submission: bytes
-    submission_index: int
+    index: int
     submission_proof: tuple[bytes, ...]
     result: bytes
     result_proof: tuple[bytes, ...]
-    record: bytes
-    record_index: int
-    record_proof: tuple[bytes, ...]
-    record_result: bytes
-    record_result_proof: tuple[bytes, ...]
-    handovers: tuple[Handover, ...]
+    record: RecordPart | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +140,7 @@ class ChainReader:
     def __init__(self, store: ChainStore) -> None:
         self._store = store
         self._suite = store.suite
+        self._blocks = OpenBlocks(store)
 
     @property
     def height(self) -> int:
@@ -234,45 +232,46 @@ class ChainReader:
 
     def item(self, submission_id: bytes) -> Item | None:
         """The committed submission itself."""
-        place = self._store.locate(submission_id)
-        block = None if place is None else self._store.block(place.height)
-        return None if place is None or block is None else block.items[place.index]
+        place, opened = self._find(submission_id)
+        return None if place is None or opened is None else opened.block.items[place.index]
 
-    def proof(self, submission_id: bytes, record: int) -> RecordProof:
-        """Everything that ties record ``record`` of a submission to a certificate.
+    def is_open(self, submission_id: bytes) -> bool:
+        """Whether a proof of that submission takes microseconds: its block is in memory, or it has none."""
+        place = self._store.locate(submission_id)
+        return place is None or place.height == self.height or self._blocks.is_open(place.height)
+
+    def proof(self, submission_id: bytes, record: int = 0) -> SubmissionProof:
+        """Everything that ties a submission, its result and record ``record`` to a certificate; of a submission without
+        record results (refused, or of another contract) everything but the record.
 
         Raises:
-            NotFound: ``unknown-submission``, or ``unknown-record`` for an index it has not, or of a refused submission
-                (which has no record results; ``result`` tells).
+            NotFound: ``unknown-submission``, or ``unknown-record`` for an index it has not.
         """
-        place = self._store.locate(submission_id)
-        block = None if place is None else self._store.block(place.height)
-        results = None if place is None else self._store.results(place.height)
-        if place is None or block is None or results is None:
+        place, opened = self._find(submission_id)
+        if place is None or opened is None:
             raise NotFound("unknown-submission")
-        item = block.items[place.index]
-        outcomes = results.record_results(place.index)
-        if not 0 <= record < len(outcomes):
-            code = Result.decode(results.leaves[place.index]).code
-            raise NotFound("unknown-record", record=record, records=len(outcomes), result=code)
-        encoded = [outcome.encode() for outcome in outcomes]
-        return RecordProof(
+        part = opened.record(place.index, record)
+        leaf = opened.results.leaves[place.index]
+        if part is None and (record or opened.results.packed_records[place.index]):
+            count = len(opened.record_results(place.index))
+            raise NotFound("unknown-record", record=record, records=count, result=Result.decode(leaf).code)
+        return SubmissionProof(
             self.checkpoint(place.height),
-            item.envelope(),
+            opened.block.items[place.index].envelope(),
             place.index,
-            self._path([each.envelope() for each in block.items], place.index),
-            results.leaves[place.index],
-            self._path(results.leaves, place.index),
-            item.records[record],
-            record,
-            self._path(item.records, record),
-            encoded[record],
-            self._path(encoded, record),
-            self.handovers(place.height),
+            opened.submissions.proof(place.index),
+            leaf,
+            opened.outcomes.proof(place.index),
+            part,
         )
 
-    def _path(self, leaves: tuple[bytes, ...] | list[bytes], index: int) -> tuple[bytes, ...]:
-        return merkle.inclusion_proof(self._suite, [merkle.leaf_hash(self._suite, leaf) for leaf in leaves], index)
+    def _find(self, submission_id: bytes) -> tuple[Place | None, OpenBlock | None]:
+        place = self._store.locate(submission_id)
+        if place is None:
+            return None, None
+        opened = self._blocks.get(place.height)
+        invariant(opened is not None, "a submission is found where its block is stored")
+        return place, opened
 
     def handovers(self, height: int) -> tuple[Handover, ...]:
         """The changes of the validator set up to block ``height``: none while the genesis' set is in force."""
@@ -339,12 +338,13 @@ class ChainReader:
         header = self._store.header(height)
         if header is None or header.submission_count <= first:
             return []
-        block, results = self._store.block(height), self._store.results(height)
-        if block is None or results is None:
+        # Streams at the tip all ask for the same blocks; one that comes from far behind must not drive them out.
+        opened = (self._blocks.get if height > self.height - OPEN_BLOCKS else self._blocks.read)(height)
+        if opened is None:
             return []
         found = []
-        for index in range(first, min(len(block.items), first + limit)):
-            body, result = block.items[index].body, Result.decode(results.leaves[index])
+        for index in range(first, min(len(opened.block.items), first + limit)):
+            body, result = opened.block.items[index].body, Result.decode(opened.results.leaves[index])
             found.append(
                 ChainEvent(
                     height,
@@ -356,7 +356,7 @@ class ChainReader:
                     body.action,
                     result.code,
                     result.parameters,
-                    results.record_results(index),
+                    opened.record_results(index),
                 )
             )
         return found

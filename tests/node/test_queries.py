@@ -17,6 +17,8 @@ from fazhi_ledger.receipt import Anchor, RecordReceipt
 from fazhi_ledger.receipt_steps import check_receipt
 from fazhi_ledger.stateproof import StateProof, verify_absence, verify_presence
 from fazhi_ledger.submission import Item
+from fazhi_node import proofs
+from fazhi_node.proofs import OpenBlocks, RecordPart
 from fazhi_node.queries import ChainReader, Checkpoint, NotFound
 from fazhi_node.storage.chain_store import ChainStore, open_chain
 from fazhi_node.storage.memory import MemoryStore
@@ -82,27 +84,73 @@ def test_the_nodes_half_of_a_receipt_makes_a_valid_receipt(
 ) -> None:
     proof = chain.reader.proof(submission_ids(chain, height)[index], record)
     newer = chain.reader.checkpoint()
+    part = proof.record
+    assert part is not None
     receipt = RecordReceipt(
         chain.world.genesis_file.genesis_bytes,
-        proof.handovers,
+        chain.reader.handovers(height),
         newer.certificate if anchored else proof.checkpoint.certificate,
         Anchor(newer.header, chain.reader.history_proof(height, newer.height)) if anchored else None,
         proof.checkpoint.header,
         proof.submission,
-        proof.submission_index,
+        proof.index,
         proof.submission_proof,
         proof.result,
         proof.result_proof,
-        proof.record,
-        proof.record_index,
-        proof.record_proof,
-        proof.record_result,
-        proof.record_result_proof,
+        part.record,
+        part.index,
+        part.proof,
+        part.result,
+        part.result_proof,
         None,
         (),
     )
     report = check_receipt(receipt.to_json(), chain.world.genesis_file.hash())
     assert report.verdict == "VALID", report.failed
+
+
+def test_every_proof_is_the_one_worked_out_from_the_block_alone(chain: Chain) -> None:
+    """However often and in whatever order they are asked for: what is kept between proofs changes none."""
+    reader = chain.reader
+    for height in (2, 3, 2, 7, 6, 5, 4, 3, 2):
+        block, results = chain.store.block(height), chain.store.results(height)
+        assert block is not None
+        assert results is not None
+        envelopes = [merkle.leaf_hash(SUITE, item.envelope()) for item in block.items]
+        outcomes = [merkle.leaf_hash(SUITE, leaf) for leaf in results.leaves]
+        for index, item in enumerate(block.items):
+            encoded = [one.encode() for one in results.record_results(index)]
+            for record in range(max(1, len(encoded))):
+                proof = reader.proof(item.id(SUITE), record)
+                assert (proof.checkpoint, proof.index) == (reader.checkpoint(height), index)
+                assert (proof.submission, proof.result) == (item.envelope(), results.leaves[index])
+                assert proof.submission_proof == merkle.inclusion_proof(SUITE, envelopes, index)
+                assert proof.result_proof == merkle.inclusion_proof(SUITE, outcomes, index)
+                if not encoded:
+                    assert proof.record is None
+                    continue
+                records = [merkle.leaf_hash(SUITE, one) for one in item.records]
+                leaves = [merkle.leaf_hash(SUITE, one) for one in encoded]
+                assert proof.record == RecordPart(
+                    item.records[record],
+                    record,
+                    merkle.inclusion_proof(SUITE, records, record),
+                    encoded[record],
+                    merkle.inclusion_proof(SUITE, leaves, record),
+                )
+        if block.items:
+            assert reader.is_open(block.items[0].id(SUITE))
+
+
+def test_few_blocks_are_kept_open(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = OpenBlocks(chain.store)
+    for height in range(1, 8):
+        assert blocks.get(height) is not None
+    assert [height for height in range(1, 8) if blocks.is_open(height)] == [4, 5, 6, 7]
+    assert blocks.get(8) is None
+    monkeypatch.setattr(proofs, "OPEN_BLOCK_BYTES", 0)
+    assert blocks.get(2) is blocks.get(2)
+    assert [height for height in range(1, 8) if blocks.is_open(height)] == [2]
 
 
 def test_proofs_that_cannot_be_given_say_why(chain: Chain) -> None:
@@ -112,7 +160,8 @@ def test_proofs_that_cannot_be_given_say_why(chain: Chain) -> None:
     with pytest.raises(NotFound, match="unknown-record"):
         chain.reader.proof(accepted, 5)
     with pytest.raises(NotFound, match="unknown-case"):
-        chain.reader.proof(refused, 0)
+        chain.reader.proof(refused, 1)
+    assert chain.reader.proof(refused).record is None
 
 
 def test_a_submission_is_found_with_its_result_and_findings(chain: Chain) -> None:

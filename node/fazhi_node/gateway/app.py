@@ -123,7 +123,14 @@ def _submit_operation(wait_ms: int) -> dict[str, Any]:
                 "required": False,
                 "description": "How long to wait until everything is decided.",
                 "schema": {"type": "integer", "minimum": 0, "default": 0, "description": f"At most {wait_ms} count."},
-            }
+            },
+            {
+                "name": "proof",
+                "in": "query",
+                "required": False,
+                "description": "1: the proofs of what is committed stand in the answer, for those who may read.",
+                "schema": {"type": "integer", "enum": [0, 1], "default": 0},
+            },
         ],
         "requestBody": {
             "required": True,

@@ -69,6 +69,7 @@ def make_gateway(service: Service, chain: ChainStore) -> Shell:
     submit = SubmitRoute(
         service,
         service.hub,
+        machine.reader,
         config.lang,
         body_bytes=config.http_body_bytes,
         body_seconds=config.http_body_seconds,

@@ -8,15 +8,14 @@ import asyncio
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
-from fazhi_ledger import merkle
-from fazhi_ledger.result import Result
 from starlette.responses import Response, StreamingResponse
 
 from ..limits import EVENTS_PAGE
-from ..queries import BlockAnswer, ChainReader, Checkpoint, NotFound
+from ..queries import BlockAnswer, ChainReader
 from . import health, schemas
 from .context import Context, answer, b64, findings_json, handovers_json, hexes, records_json
 from .problems import Problem
+from .proofs import certified, submission_proof
 
 MAX_BLOCKS: Final = 100
 BLOCKS_BYTES: Final = 16 * 1024 * 1024
@@ -27,15 +26,6 @@ DigestPath = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 HexPath = Annotated[str, Path(pattern="^([0-9a-f]{2}){1,128}$")]
 OrgPath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,30}(\.[a-z0-9-]{1,31})?$")]
 HeightPath = Annotated[int, Path(ge=1, le=MAX_HEIGHT)]
-
-
-def certified(context: Context, checkpoint: Checkpoint) -> dict[str, Any]:
-    """Header, certificate, and what leads to the set that signed it."""
-    return {
-        "header": b64(checkpoint.header),
-        "certificate": b64(checkpoint.certificate),
-        "handovers": handovers_json(context.reader.handovers(checkpoint.height)),
-    }
 
 
 def block_json(block: BlockAnswer) -> dict[str, Any]:
@@ -128,7 +118,7 @@ def checkpoint_routes(context: Context) -> APIRouter:
     @router.get("/v1/checkpoint", response_model=schemas.CertifiedHeader)
     async def checkpoint(height: Annotated[int | None, Query(ge=1, le=MAX_HEIGHT)] = None) -> Response:
         """The newest certified header, or that of a height."""
-        return answer(certified(context, reader.checkpoint(height)))
+        return answer(certified(context.reader, reader.checkpoint(height)))
 
     @router.get("/v1/consistency", response_model=schemas.ConsistencyBody)
     async def consistency(
@@ -145,7 +135,7 @@ def checkpoint_routes(context: Context) -> APIRouter:
                 "to": newer,
                 "from_header": b64(found.older.header),
                 "from_certificate": b64(found.older.certificate),
-                **certified(context, found.newer),
+                **certified(context.reader, found.newer),
                 "consistency": hexes(found.consistency),
                 "inclusion": hexes(found.inclusion),
             }
@@ -211,7 +201,9 @@ def submission_routes(context: Context) -> APIRouter:
         wanted = bytes.fromhex(submission_id)
         if context.pending(wanted):
             raise Problem(404, "not-committed", {"what": submission_id})
-        return answer(await asyncio.to_thread(submission_proof, context, wanted, record))
+        if reader.is_open(wanted):
+            return answer(submission_proof(reader, wanted, record))
+        return answer(await asyncio.to_thread(submission_proof, reader, wanted, record))
 
     return router
 
@@ -250,7 +242,7 @@ def state_routes(context: Context) -> APIRouter:
     ) -> Response:
         """A case as of the newest block, proven; that there is none is proven likewise (404)."""
         found = reader.case(bytes.fromhex(case_id), first, limit)
-        proven = {**certified(context, found.checkpoint), "proof": b64(found.proof)}
+        proven = {**certified(context.reader, found.checkpoint), "proof": b64(found.proof)}
         if found.head is None:
             raise Problem(404, "not-found", {"what": f"case {case_id}"}, extra={"head": None, **proven, "events": []})
         events = [
@@ -267,48 +259,3 @@ def state_routes(context: Context) -> APIRouter:
         return answer({"head": b64(found.head), **proven, "events": events})
 
     return router
-
-
-def submission_proof(context: Context, submission_id: bytes, record: int) -> dict[str, Any]:
-    """The proof of a committed submission's place and result, and of one record of it where it was accepted.
-
-    Raises:
-        NotFound: ``unknown-submission``, ``unknown-record``.
-    """
-    found = context.reader.committed(submission_id)
-    if found is None:
-        raise NotFound("unknown-submission")
-    if found.records or record:
-        proof = context.reader.proof(submission_id, record)
-        return {
-            **certified(context, proof.checkpoint),
-            "submission": b64(proof.submission),
-            "submission_index": proof.submission_index,
-            "submission_proof": hexes(proof.submission_proof),
-            "result": b64(proof.result),
-            "result_proof": hexes(proof.result_proof),
-            "record": b64(proof.record),
-            "record_index": proof.record_index,
-            "record_proof": hexes(proof.record_proof),
-            "record_result": b64(proof.record_result),
-            "record_result_proof": hexes(proof.record_result_proof),
-        }
-    block, results = context.chain.block(found.height), context.chain.results(found.height)
-    if block is None or results is None or Result.decode(results.leaves[found.index]).submission_id != submission_id:
-        raise NotFound("unknown-submission")
-    suite = context.chain.suite
-    envelopes = [merkle.leaf_hash(suite, item.envelope()) for item in block.items]
-    leaves = [merkle.leaf_hash(suite, leaf) for leaf in results.leaves]
-    return {
-        **certified(context, context.reader.checkpoint(found.height)),
-        "submission": b64(block.items[found.index].envelope()),
-        "submission_index": found.index,
-        "submission_proof": hexes(merkle.inclusion_proof(suite, envelopes, found.index)),
-        "result": b64(results.leaves[found.index]),
-        "result_proof": hexes(merkle.inclusion_proof(suite, leaves, found.index)),
-        "record": None,
-        "record_index": None,
-        "record_proof": None,
-        "record_result": None,
-        "record_result_proof": None,
-    }

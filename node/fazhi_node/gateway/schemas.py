@@ -86,24 +86,6 @@ class ItemError(Model):
     retry_after_ms: int | None = None
 
 
-class ItemAnswer(Model):
-    """One submission's answer. ``id`` is null where the bytes are no submission."""
-
-    id: Digest | None
-    status: Literal["committed", "pending", "conflict", "invalid", "busy"]
-    height: Height | None
-    index: int | None
-    code: str
-    parameters: Parameters
-    error: ItemError | None = None
-
-
-class SubmitAnswer(Model):
-    """Answers in the order of the items."""
-
-    results: list[ItemAnswer]
-
-
 class FindingBody(Model):
     """A breach that was recorded, with the article that it concerns."""
 
@@ -164,6 +146,26 @@ class SubmissionProof(CertifiedHeader):
     record_proof: list[Digest] | None
     record_result: Base64 | None
     record_result_proof: list[Digest] | None
+
+
+class ItemAnswer(Model):
+    """One submission's answer. ``id`` is null where the bytes are no submission; ``proof`` only where it was asked
+    for."""
+
+    id: Digest | None
+    status: Literal["committed", "pending", "conflict", "invalid", "busy"]
+    height: Height | None
+    index: int | None
+    code: str
+    parameters: Parameters
+    error: ItemError | None = None
+    proof: SubmissionProof | None = None
+
+
+class SubmitAnswer(Model):
+    """Answers in the order of the items."""
+
+    results: list[ItemAnswer]
 
 
 class LaneAnswer(Model):

@@ -17,6 +17,7 @@ from ..exits import Misuse
 from ..private_files import read_bounded
 from ..texts import Language
 from .problems import Problem, busy, response
+from .submit import MAY_READ, SUBMIT_PATH
 
 MAX_TOKENS_BYTES: Final = 64 * 1024
 MAX_QUERY_BYTES: Final = 4096
@@ -150,10 +151,12 @@ class Shell:
             raise busy("too-many-requests", 1)
         if len(scope["query_string"]) > MAX_QUERY_BYTES:
             raise Problem(414, "bad-parameter", {"name": "query", "reason": f"> {MAX_QUERY_BYTES} bytes"})
-        submits = path == "/v1/submissions" and scope["method"] == "POST"
-        if self._tokens is None or submits or path in OPEN_PATHS or scope["method"] == "OPTIONS":
+        if path in OPEN_PATHS or scope["method"] == "OPTIONS":
             return
-        if not self._tokens.admits(headers.get(b"authorization")):
+        may_read = self._tokens is None or self._tokens.admits(headers.get(b"authorization"))
+        if path == SUBMIT_PATH and scope["method"] == "POST":
+            scope[MAY_READ] = may_read  # nobody needs to; its answer says more to those who may
+        elif not may_read:
             raise Problem(401, "unauthorized", headers={"WWW-Authenticate": 'Bearer realm="fazhi"'})
 
     async def _answer(

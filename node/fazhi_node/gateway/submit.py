@@ -18,14 +18,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..notices import BUSY, COMMITTED, Admission
+from ..queries import ChainReader
 from ..texts import Language, sentence
 from .hub import Hub, Waiter
 from .problems import Problem, busy, language_of
+from .proofs import submission_proof
 
 SUBMIT_PATH: Final = "/v1/submissions"
 MEDIA_TYPE: Final = "application/vnd.fazhi.submissions.v1"
 CHECK_SECONDS: Final = 5.0
 """Longest wait for the signatures to be looked at, whatever ``wait_ms`` says."""
+MAX_PROOFS: Final = 32
+MAX_PROOF_BYTES: Final = 256 * 1024
+"""Most proofs in one answer, and bytes of submissions and records that they show: the rest is asked for by itself."""
+MAY_READ: Final = "fazhi.may-read"
+"""Set in the scope of a request whose sender may read, too."""
 _ACCEPTED: Final = frozenset({MEDIA_TYPE, "application/octet-stream"})
 
 
@@ -48,6 +55,7 @@ class SubmitRoute:
         self,
         machine: Submitter,
         hub: Hub,
+        reader: ChainReader,
         language: Language,
         *,
         body_bytes: int,
@@ -57,6 +65,7 @@ class SubmitRoute:
     ) -> None:
         self._machine = machine
         self._hub = hub
+        self._reader = reader
         self._language: Language = language
         self._body_bytes = body_bytes
         self._body_seconds = body_seconds
@@ -68,12 +77,18 @@ class SubmitRoute:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type not in _ACCEPTED:
             raise Problem(415, "unsupported-media-type", {"expected": MEDIA_TYPE})
-        wait_ms = self._wait(request)
+        wait_ms, wants_proofs = self._parameters(request)
         items = self._decode(await self._read(request))
         client = request.client.host if request.client is not None else "local"
         admissions = await self._submit(items, client, wait_ms)
         language = language_of(request.headers.get("accept-language"), self._language)
         results = [result_json(admission, language) for admission in admissions]
+        if wants_proofs and request.scope.get(MAY_READ, False):
+            decided = [pair for pair in zip(admissions, results, strict=True) if pair[0].status == COMMITTED]
+            if all(self._reader.is_open(admission.submission_id) for admission, _ in decided[:MAX_PROOFS]):
+                self._add_proofs(decided)
+            else:
+                await asyncio.to_thread(self._add_proofs, decided)
         if all(admission.status == BUSY for admission in admissions):
             wait = max(1, -(-max(admission.retry_after_ms for admission in admissions) // 1000))
             problem = busy("node-busy", wait)
@@ -83,17 +98,26 @@ class SubmitRoute:
         body = json.dumps({"results": results}, ensure_ascii=False).encode("utf-8")
         return Response(body, 200 if final else 202, media_type="application/json")
 
-    def _wait(self, request: Request) -> int:
-        values = request.query_params.getlist("wait_ms")
-        unknown = [name for name in request.query_params if name != "wait_ms"]
-        if unknown or len(values) > 1:
-            raise Problem(
-                400, "bad-parameter", {"name": (unknown or ["wait_ms"])[0][:64], "reason": "unknown or twice"}
-            )
-        text = values[0] if values else "0"
+    def _parameters(self, request: Request) -> tuple[int, bool]:
+        """``wait_ms``, within the node's bound, and ``proof``."""
+        given = request.query_params
+        for name in given:
+            if name not in ("wait_ms", "proof") or len(given.getlist(name)) > 1:
+                raise Problem(400, "bad-parameter", {"name": name[:64], "reason": "unknown or twice"})
+        text, proof = given.get("wait_ms", "0"), given.get("proof", "0")
         if not (text.isascii() and text.isdigit() and len(text) <= 9):
             raise Problem(400, "bad-parameter", {"name": "wait_ms", "reason": f"0 … {self.wait_ms}"})
-        return min(int(text), self.wait_ms)
+        if proof not in ("0", "1"):
+            raise Problem(400, "bad-parameter", {"name": "proof", "reason": "0, 1"})
+        return min(int(text), self.wait_ms), proof == "1"
+
+    def _add_proofs(self, decided: Sequence[tuple[Admission, dict[str, Any]]]) -> None:
+        size = 0
+        for admission, result in decided[:MAX_PROOFS]:
+            if size <= MAX_PROOF_BYTES:
+                proof = submission_proof(self._reader, admission.submission_id)
+                size += len(proof["submission"]) + len(proof["record"] or "")
+                result["proof"] = proof
 
     async def _read(self, request: Request) -> bytes:
         length = request.headers.get("content-length", "0")

@@ -65,6 +65,7 @@ class ChainStore:
         self._hash_cache = BoundedCache(HASH_CACHE_ENTRIES, HASH_CACHE_BYTES)
         self._late: dict[int, CommitCertificate] = {}
         self._results: dict[int, BlockResults] = {}
+        self._newest: Block | None = None
         data = self._read(layout.GENESIS_KEY)
         if data is None:
             raise StoreForeign("store-empty")
@@ -144,7 +145,10 @@ class ChainStore:
         return self._of_height(layout.BLOCK, height)
 
     def block(self, height: int) -> Block | None:
-        """Block ``height``."""
+        """Block ``height``. The newest is not decoded again: everybody asks for it."""
+        newest = self._newest
+        if newest is not None and newest.header.height == height:
+            return newest
         data = self.block_bytes(height)
         return None if data is None else Block.decode(data)
 
@@ -251,6 +255,7 @@ class ChainStore:
         self._state_cache.keep_all(executed.changes)
         self._page_cache.keep_all(executed.tree.pages)
         self._history = history
+        self._newest = executed.block
         self._tip = tip
 
     def add_commits(self, certificate: CommitCertificate) -> CommitCertificate | None:

@@ -147,9 +147,10 @@ class NodeProcess:
             given["Authorization"] = f"Bearer {self.token}"
         return self.request("GET", path, headers=given)
 
-    def submit(self, items: Sequence[Item], wait_ms: int = 0) -> Answer:
+    def submit(self, items: Sequence[Item], wait_ms: int = 0, *, proof: bool = False, token: bool = False) -> Answer:
         body = encode(tuple(item.encode() for item in items))
-        return self.request("POST", f"/v1/submissions?wait_ms={wait_ms}", body, {"Content-Type": MEDIA_TYPE})
+        headers = {"Content-Type": MEDIA_TYPE} | ({"Authorization": f"Bearer {self.token}"} if token else {})
+        return self.request("POST", f"/v1/submissions?wait_ms={wait_ms}{'&proof=1' * proof}", body, headers)
 
     def status(self) -> dict[str, Any] | None:
         """``/v1/status``, or None while nobody answers."""

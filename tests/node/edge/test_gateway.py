@@ -25,8 +25,9 @@ from fazhi_ledger.header import Header
 from fazhi_ledger.record import case_id, case_key, records_root
 from fazhi_ledger.result import Result
 from fazhi_ledger.stateproof import StateProof, verify_absence, verify_presence
+from fazhi_ledger.submission import Item
 from fazhi_node.gateway import schemas
-from fazhi_node.gateway.submit import MEDIA_TYPE
+from fazhi_node.gateway.submit import MAX_PROOFS, MEDIA_TYPE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -36,7 +37,7 @@ from .processes import SUITE, Answer, Network, NodeProcess, until
 LIMITS = {
     "FAZHI_NODE_HTTP_BODY_BYTES": "100000",
     "FAZHI_NODE_HTTP_BODY_SECONDS": "1",
-    "FAZHI_NODE_HTTP_ITEMS": "20",
+    "FAZHI_NODE_HTTP_ITEMS": "40",
     "FAZHI_NODE_HTTP_CONCURRENCY": "8",
     "FAZHI_NODE_EVENT_STREAMS": "2",
     "FAZHI_NODE_HTTP_WAIT_MS": "3000",
@@ -202,6 +203,33 @@ def test_a_refused_submission_has_a_proof_of_its_refusal(network: Network, node:
     assert Result.decode(raw(proof["result"])).code == result["code"]
 
 
+def test_a_committed_answer_carries_its_proof_for_those_who_may_read(network: Network, node: NodeProcess) -> None:
+    items = [network.lead("同证 1"), network.lead("同证 1")]  # the second is refused: the case exists
+
+    def answered(status: int = 200, *more: Item, **how: bool) -> list[dict[str, Any]]:
+        answer = node.submit([*items, *more], wait_ms=3000, **how)
+        found: list[dict[str, Any]] = ok(answer, schemas.SubmitAnswer, status)["results"]
+        return found
+
+    for result in answered(proof=True, token=True) + answered(proof=True, token=True):
+        assert result["proof"] == ok(node.get(f"/v1/submissions/{result['id']}/proof"), schemas.SubmissionProof)
+    assert [result["code"] == "OK" for result in answered()] == [True, False]
+    for told in (answered(), answered(proof=True), answered(token=True)):
+        assert [result.get("proof") for result in told] == [None, None]
+    waiting = network.lead("同证 2", lane=os.urandom(16), seq=1)
+    *told, pending = answered(202, waiting, proof=True, token=True)
+    assert [result["proof"]["record"] is None for result in told] == [False, True]
+    assert "proof" not in pending
+    for query in ("proof=2", "proof=1&proof=1", "proof="):
+        problem(post(node, b"", f"/v1/submissions?{query}"), 400, "bad-parameter")
+
+
+def test_one_answer_carries_so_many_proofs(network: Network, node: NodeProcess) -> None:
+    items = [network.lead(f"多证 {number}") for number in range(MAX_PROOFS + 2)]
+    results = ok(node.submit(items, wait_ms=20_000, proof=True, token=True), schemas.SubmitAnswer)["results"]
+    assert [("proof" in result) for result in results] == [True] * MAX_PROOFS + [False] * 2
+
+
 def test_cases_are_proven_present_and_absent(network: Network, node: NodeProcess) -> None:
     network.commit(node, network.lead("在案"))
     key = case("在案")
@@ -307,7 +335,7 @@ def test_bodies_that_are_no_list_of_items(node: NodeProcess, body: bytes) -> Non
 
 
 def test_bounds_of_a_request(node: NodeProcess) -> None:
-    problem(post(node, encode((b"x",) * 21)), 413, "too-many-items")
+    problem(post(node, encode((b"x",) * 41)), 413, "too-many-items")
     problem(post(node, bytes(100_001)), 413, "body-too-large")
     problem(post(node, encode((b"x",)), media_type="application/json"), 415, "unsupported-media-type")
     for query in ("wait_ms=-1", "wait_ms=x", "wait_ms=1&wait_ms=2", "wait_ms=1.5", "wait_ms=", "other=1", "wait_ms=٣"):
