@@ -19,7 +19,7 @@ PROCEDURE ?=
 OUT ?= demo-out
 export EVIDENCE PROCEDURE OUT
 
-.PHONY: help setup demo stop test check lint explore sim bench bench-quick lock wheelhouse clean
+.PHONY: help setup demo stop test check lint explore sim bench bench-quick bench-peers lock wheelhouse clean
 
 help: ## 列出目标 / list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -56,6 +56,9 @@ bench: setup ## 测量性能 / measure, in full (JSON= ARGS=)
 
 bench-quick: setup ## 快速测量 / measure quickly (JSON= ARGS=)
 	@$(PY) -m bench --quick $(if $(JSON),--json $(JSON)) $(ARGS)
+
+bench-peers: setup ## 与其他系统同机比较 / the same load against other systems (JSON= ARGS=)
+	@$(PY) -m bench.peers $(if $(JSON),--json $(JSON)) $(ARGS)
 
 lock: ## 重新解析依赖 / resolve requirements.lock anew (UPGRADE=1 takes the newest; needs uv)
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

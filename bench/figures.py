@@ -52,6 +52,8 @@ FIGURES: Final[dict[str, tuple[str, str]]] = {
     "batched.spread_records_per_s": ("1/s", "committed records, 1,000 new cases under one signature"),
     "batched.spread_cpu_us_per_record_node": ("µs", "CPU of one node a record of the latter kind"),
     "batched.ratio_to_single": ("", "records_per_s ÷ single.submissions_per_s"),
+    "batched.request_p50_ms": ("ms", "a batch under full load, until it is committed"),
+    "batched.spread_request_p50_ms": ("ms", "a batch of new cases, likewise"),
     "batched.other_cores": ("cores", "busy with other people's work meanwhile"),
     "latency_ms.idle_p50": ("ms", "SDK call to verified receipt, one at a time, idle network"),
     "latency_ms.idle_p99": ("ms", "the same"),
@@ -87,6 +89,7 @@ FIGURES: Final[dict[str, tuple[str, str]]] = {
     "memory_mib.node_idle": ("MiB", "a node right after its start"),
     "disk.bytes_per_single": ("B", "a node's store, compacted, a submission of one record that opens a case"),
     "disk.bytes_per_batched_record": ("B", "a node's store, compacted, a record of batches of 1,000 events of a case"),
+    "peers": ("", "a list: other systems and ours under the same load, by `make bench-peers` only"),
     "profile": ("", "µs of CPU a submission and node by stage; see README"),
 }
 
@@ -98,6 +101,8 @@ class Report:
     meta: dict[str, Any]
     values: dict[str, Any] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """What cannot be measured on this machine, and why."""
 
     def put(self, key: str, value: float | Spread) -> None:
         """Keep a figure: of a spread the median."""
@@ -121,8 +126,13 @@ class Report:
         """The JSON: keys with dots become nested objects."""
         result: dict[str, Any] = {"format": "fazhi-bench/1", "meta": self.meta}
         for key, value in self.values.items():
-            parent, _, name = key.rpartition(".")
-            (result.setdefault(parent, {}) if parent else result)[name] = value
+            *parents, name = key.split(".")
+            place = result
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[name] = value
+        if self.skipped:
+            result["skipped"] = self.skipped
         if self.failures:
             result["failures"] = self.failures
         return result

@@ -54,12 +54,13 @@ def measure_single(report: Report, settings: Settings, net: BenchNet, work: Work
 
 def _batches(
     settings: Settings, net: BenchNet, work: Workload, make: Callable[..., list[bytes]], runs: int
-) -> tuple[Spread, Spread, float]:
-    """Records a second, CPU a record and node (µs), other cores."""
+) -> tuple[Spread, Spread, float, float]:
+    """Records a second, CPU a record and node (µs), milliseconds of a batch (median), other cores."""
     lanes = work.new_lanes(BATCH_WORKERS)
     rates: list[float] = []
     costs: list[float] = []
     others: list[float] = []
+    took: list[float] = []
     for _ in range(runs):
         batches = [make(lane, settings.batches_per_worker, settings.batch_records) for lane in lanes]
         loaded = load(net, spread_over(net, [requests(one, 1) for one in batches]))
@@ -67,21 +68,24 @@ def _batches(
         rates.append(committed / loaded.outcome.seconds)
         costs.append(loaded.nodes_cpu_s / len(net.nodes) / committed * 1e6)
         others.append(loaded.other_cores)
-    return Spread.of(rates), Spread.of(costs), Spread.of(others).median
+        took += loaded.outcome.request_ms or ()
+    return Spread.of(rates), Spread.of(costs), percentile(took, 0.5), Spread.of(others).median
 
 
 def measure_batched(report: Report, settings: Settings, net: BenchNet, work: Workload) -> None:
     """Records a second with one signature over 1,000: events of one case, then a new case each."""
     _batches(settings, net, work, work.event_batches, 1)
-    rates, costs, others = _batches(settings, net, work, work.event_batches, settings.runs)
+    rates, costs, p50_ms, others = _batches(settings, net, work, work.event_batches, settings.runs)
     report.put("batched.records_per_s", rates)
     report.put("batched.low", rates.low)
     report.put("batched.high", rates.high)
     report.put("batched.cpu_us_per_record_node", costs)
+    report.put("batched.request_p50_ms", p50_ms)
     report.put("batched.other_cores", others)
     single = report.get("single.submissions_per_s")
     if single:
         report.put("batched.ratio_to_single", rates.median / single)
-    rates, costs, _ = _batches(settings, net, work, work.opening_batches, settings.runs)
+    rates, costs, p50_ms, _ = _batches(settings, net, work, work.opening_batches, settings.runs)
     report.put("batched.spread_records_per_s", rates)
     report.put("batched.spread_cpu_us_per_record_node", costs)
+    report.put("batched.spread_request_p50_ms", p50_ms)
