@@ -123,7 +123,14 @@ def cluster() -> Iterator[tuple[Crew, int, str]]:
             people.start(name, [programs["postgres"], "-D", people.folder / name], signal.SIGINT)
             people.wait(lambda: answers(port), name)
 
+        def takes_queries() -> bool:
+            try:
+                return sql("SELECT 1") == "1"
+            except BenchError:  # it listens before it is ready
+                return False
+
         start("primary", ports[0])
+        people.wait(takes_queries, "primary")
         for name, port in zip(STANDBYS, ports[1:], strict=True):
             source = f"host=127.0.0.1 port={ports[0]} user=postgres application_name={name}"
             people.run([programs["pg_basebackup"], "-D", people.folder / name, "-d", source, "-R", "-X", "stream"])
