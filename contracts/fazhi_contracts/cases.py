@@ -7,6 +7,9 @@ opens a case and claims its id, which no other member can claim (:func:`fazhi_le
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Final
+
 from fazhi_ledger import merkle
 from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.record import Record, case_id, member_of
@@ -20,9 +23,12 @@ from .head import CaseHead, event_bytes
 from .identity import is_within
 from .keys import case_state_key, procedure_key, rule_set_key, serial_key
 from .procedures.interpreter import judge
-from .procedures.marks import Marks
+from .procedures.marks import Marks, Memory
 from .procedures.ruleset import RuleSet, decoded_rule_set
-from .state import Overlay, StateView, load_entry
+from .state import Entry, Overlay, StateView, load_entry
+
+_NO_EVENTS: Final = Frontier.empty()
+_NO_MARKS: Final = Marks()
 
 
 def record(call: Call) -> Effect:
@@ -32,85 +38,121 @@ def record(call: Call) -> Effect:
         Refused: ``unknown-procedure``, ``unknown-case``, ``case-exists``, ``wrong-procedure``, ``wrong-org``, or what
             :func:`~fazhi_contracts.procedures.interpreter.judge` refuses; with the ``record``'s index.
     """
-    results: list[RecordResult] = []
-    encoded: list[bytes] = []
+    batch = _Batch(call)
     for index, entry in enumerate(call.admitted.records):
         try:
-            result = _record_one(call, index, entry, encoded)
+            batch.record(index, entry)
         except Refused as refusal:
             raise Refused(refusal.code, record=index, **dict(refusal.parameters)) from None
-        results.append(result)
-    return Effect(record_results=tuple(results), record_result_bytes=tuple(encoded))
+    return batch.effect()
 
 
-def _record_one(call: Call, index: int, entry: Record, encoded: list[bytes]) -> RecordResult:
-    identity = case_id(call.context.suite, call.body.org, entry.case_key)
-    key = case_state_key(identity)
-    head = call.state.load(key, CaseHead.decode)
-    if head is None:
-        head, rules = _open(call, entry)
-    else:
-        rules = bound_rule_set(call.base, head.rule_set_hash)
-        _check_continues(head, rules, entry)
-    _check_writers(call, head.org)
-    number = head.count + 1
-    verdict = judge(rules, head.marks, entry, call.admitted.signers, call.context.time_ms, number, call.settings)
-    result = RecordResult(identity, number, verdict.findings)
-    data = result.encode()
-    encoded.append(data)
-    suite = call.context.suite
-    leaf = merkle.leaf_hash(suite, event_bytes(call.admitted.submission_id, index, data))
-    call.state.store(
-        key,
-        CaseHead(
-            head.org,
-            head.procedure,
-            head.serial,
-            head.year,
-            head.rule_set_hash,
-            head.opened_height,
-            head.opened_time_ms,
-            number,
-            head.frontier.append(suite, leaf),
-            entry.step,
-            verdict.marks,
-        ),
-    )
-    return result
+@dataclass(slots=True)
+class _Case:
+    """A case while a batch records in it: read at its first record, written after the last."""
+
+    identity: bytes
+    key: bytes
+    head: CaseHead  # as it stood before the batch
+    rules: RuleSet
+    memory: Memory
+    events: list[bytes] = field(default_factory=list)
+    """Leaf hashes of the events that the batch adds."""
+
+    def head_after(self, call: Call) -> CaseHead:
+        """The head with the events of the batch."""
+        org, procedure, serial, year, rules, height, time_ms, _, frontier, step, _ = self.head
+        if self.memory.latest is not None:
+            step = self.memory.latest.step
+        frontier = frontier.append_many(call.context.suite, self.events)
+        marks = self.memory.marks()
+        return CaseHead(org, procedure, serial, year, rules, height, time_ms, frontier.size, frontier, step, marks)
 
 
-def _open(call: Call, entry: Record) -> tuple[CaseHead, RuleSet]:
-    """The head of a case that this record opens, before its first event, and the rule set that the case is bound to."""
-    installed = call.base.load(procedure_key(entry.procedure), ProcedureEntry.decode)
-    if installed is None:
-        raise Refused("unknown-procedure", procedure=entry.procedure)
-    rule_set_hash = installed.rule_set_hashes[-1]
-    rules = bound_rule_set(call.base, rule_set_hash)
-    step = rules.step(entry.step)
-    if step is None:
-        raise Refused("unknown-step", step=entry.step)
-    if not step.initial:
-        raise Refused("unknown-case", step=entry.step)
-    org = call.body.org
-    year = year_of(call.context.time_ms, call.settings.utc_offset_min)
-    counter_key = serial_key(org, entry.procedure, year)
-    counter = call.state.load(counter_key, Counter.decode)
-    serial = 1 if counter is None else counter.value + 1
-    call.state.store(counter_key, Counter(serial))
-    head = CaseHead(
-        org,
-        entry.procedure,
-        serial,
-        year,
-        rule_set_hash,
-        call.context.height,
-        call.context.time_ms,
-        0,
-        Frontier.empty(),
-        entry.step,
-        Marks(),
-    )
-    return head, rules
+class _Batch:
+    """The records of one item, one after another, and what they come to together."""
+
+    __slots__ = ("_call", "_cases", "_encoded", "_results", "_serials")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._cases: dict[bytes, _Case] = {}  # by the key that its records carry
+        self._serials: dict[bytes, int] = {}  # the last one given out, by the key of its counter
+        self._results: list[RecordResult] = []
+        self._encoded: list[bytes] = []
+
+    def record(self, index: int, entry: Record) -> None:
+        """Take up one record.
+
+        Raises:
+            Refused: and then nothing of the batch is to be kept.
+        """
+        call = self._call
+        case = self._cases.get(entry.case_key)
+        if case is None:
+            case = self._cases[entry.case_key] = self._first_touched(entry)
+        else:
+            _check_continues(case.head, case.rules, entry)
+        number = case.head.count + len(case.events) + 1
+        findings = judge(
+            case.rules, case.memory, entry, call.admitted.signers, call.context.time_ms, number, call.settings
+        )
+        result = RecordResult(case.identity, number, findings)
+        data = result.encode()
+        event = event_bytes(call.admitted.submission_id, index, data)
+        case.events.append(merkle.leaf_hash(call.context.suite, event))
+        self._results.append(result)
+        self._encoded.append(data)
+
+    def effect(self) -> Effect:
+        """What all of it came to."""
+        writes: dict[bytes, Entry] = {case.key: case.head_after(self._call) for case in self._cases.values()}
+        for counter_key, serial in self._serials.items():
+            writes[counter_key] = Counter(serial)
+        return Effect(writes=writes, record_results=tuple(self._results), record_result_bytes=tuple(self._encoded))
+
+    def _first_touched(self, entry: Record) -> _Case:
+        """The case of the batch's first record with that case key."""
+        call = self._call
+        identity = case_id(call.context.suite, call.body.org, entry.case_key)
+        key = case_state_key(identity)
+        head = call.state.load(key, CaseHead.decode)
+        if head is None:
+            head, rules = self._opened(entry)
+        else:
+            rules = bound_rule_set(call.base, head.rule_set_hash)
+            _check_continues(head, rules, entry)
+        _check_writers(call, head.org)
+        return _Case(identity, key, head, rules, Memory(head.marks))
+
+    def _opened(self, entry: Record) -> tuple[CaseHead, RuleSet]:
+        """The head of a case that this record opens, before its first event, and the rule set that the case is bound
+        to."""
+        call = self._call
+        installed = call.base.load(procedure_key(entry.procedure), ProcedureEntry.decode)
+        if installed is None:
+            raise Refused("unknown-procedure", procedure=entry.procedure)
+        rule_set_hash = installed.rule_set_hashes[-1]
+        rules = bound_rule_set(call.base, rule_set_hash)
+        step = rules.step(entry.step)
+        if step is None:
+            raise Refused("unknown-step", step=entry.step)
+        if not step.initial:
+            raise Refused("unknown-case", step=entry.step)
+        org, context = call.body.org, call.context
+        year = year_of(context.time_ms, call.settings.utc_offset_min)
+        serial = self._next_serial(serial_key(org, entry.procedure, year))
+        height, time_ms = context.height, context.time_ms
+        opening = (org, entry.procedure, serial, year, rule_set_hash, height, time_ms)
+        return CaseHead(*opening, 0, _NO_EVENTS, entry.step, _NO_MARKS), rules
+
+    def _next_serial(self, counter_key: bytes) -> int:
+        last = self._serials.get(counter_key)
+        if last is None:
+            counter = self._call.state.load(counter_key, Counter.decode)
+            last = 0 if counter is None else counter.value
+        self._serials[counter_key] = last + 1
+        return last + 1
 
 
 def _check_continues(head: CaseHead, rules: RuleSet, entry: Record) -> None:

@@ -87,15 +87,15 @@ def execute_block(view: StateView, items: Sequence[Item], context: BlockContext)
             lane = take_lane(state, parameters, item)
         except InvalidSubmission as error:
             raise InvalidBlock(error.code, index=index, **dict(error.parameters)) from error
-        call = Call(context, parameters, settings, admitted, base, Overlay(state))
-        outcomes.append(_execute(call, state, lane))
+        call = Call(context, parameters, settings, admitted, base, state)
+        outcomes.append(_execute(call, lane))
     epochs.advance(state, context.height)
     return BlockOutcome(tuple(outcomes), state.changes())
 
 
-def _execute(call: Call, state: Overlay, lane: LaneEntry) -> ItemOutcome:
-    """Run one item's action over an overlay of its own; its lane moves on whether it is refused or not."""
-    body = call.body
+def _execute(call: Call, lane: LaneEntry) -> ItemOutcome:
+    """Run one item's action and write what it came to; its lane moves on whether it is refused or not."""
+    body, state = call.admitted.item.body, call.state
     try:
         action = ACTIONS.get((body.contract, body.action))
         if action is None:
@@ -105,7 +105,7 @@ def _execute(call: Call, state: Overlay, lane: LaneEntry) -> ItemOutcome:
         code, effect = refusal.code, Effect(refusal.parameters)
     else:
         code = OK
-        call.state.commit()
+        state.store_all(effect.writes)
     next_seq = body.seq + 1 if effect.next_seq is None else effect.next_seq
     state.store(lane_key_of(body), LaneEntry(next_seq, lane.voided + effect.voided))
     result = Result(

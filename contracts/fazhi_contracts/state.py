@@ -53,17 +53,16 @@ class MemoryState:
 
 
 class Overlay:
-    """Changes over a view.
-
-    An overlay over an overlay holds those of one item, which are committed or dropped as a whole.
+    """Changes over a view that stays as it is. The state before a block is an overlay that nobody writes to; one over
+    it takes the block's changes.
     """
 
-    __slots__ = ("_below", "_loaded", "_written")
+    __slots__ = ("_below", "_entries", "_written")
 
     def __init__(self, below: StateView | Overlay) -> None:
         self._below = below
         self._written: dict[bytes, Entry | bytes | None] = {}
-        self._loaded: dict[bytes, Entry] = {}
+        self._entries: dict[bytes, Entry] = {}  # typed entries as they stand, read or written
 
     def get(self, key: bytes) -> bytes | None:
         """The value under ``key``, changes of this overlay included."""
@@ -79,39 +78,35 @@ class Overlay:
         Raises:
             StateCorrupt: the bytes under ``key`` do not decode.
         """
-        if key in self._written:
-            value = self._written[key]
-            if isinstance(value, bytes):
-                return read_entry(value, decode)
-            return cast("E | None", value)
-        if isinstance(self._below, Overlay):
+        known = self._entries.get(key)
+        if known is not None:
+            return cast(E, known)
+        if key not in self._written and isinstance(self._below, Overlay):
             return self._below.load(key, decode)
-        if key not in self._loaded:
-            data = self._below.get(key)
-            if data is None:
-                return None
-            self._loaded[key] = read_entry(data, decode)
-        return cast(E, self._loaded[key])
+        data = self.get(key)
+        if data is None:  # not remembered: strangers ask for any number of keys that are not there
+            return None
+        entry = self._entries[key] = read_entry(data, decode)
+        return entry
 
     def store(self, key: bytes, entry: Entry) -> None:
         """Write a typed entry; it is encoded when the changes are asked for."""
-        self._written[key] = entry
+        self._written[key] = self._entries[key] = entry
+
+    def store_all(self, entries: Mapping[bytes, Entry]) -> None:
+        """Write typed entries."""
+        self._written.update(entries)
+        self._entries.update(entries)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Write bytes."""
         self._written[key] = value
+        self._entries.pop(key, None)
 
     def delete(self, key: bytes) -> None:
         """Remove ``key``."""
         self._written[key] = None
-
-    def commit(self) -> None:
-        """Hand every change to the overlay below."""
-        below = self._below
-        if not isinstance(below, Overlay):
-            raise StateCorrupt("an overlay can be committed into an overlay only")
-        below._written.update(self._written)
-        self._written = {}
+        self._entries.pop(key, None)
 
     def changes(self) -> dict[bytes, bytes | None]:
         """What was written, sorted by key; None stands for a key that was there and is deleted."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from fazhi_contracts.errors import Refused
+from fazhi_contracts.procedures import interpreter
 from fazhi_contracts.procedures.compile import compile_rule_set
-from fazhi_contracts.procedures.interpreter import Settings, Verdict, judge, running_clocks
-from fazhi_contracts.procedures.marks import Marks
+from fazhi_contracts.procedures.interpreter import Settings, running_clocks
+from fazhi_contracts.procedures.marks import Marks, Memory
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_contracts.queries import case_clocks
 from fazhi_ledger.canonical import decode, encode
@@ -313,6 +314,24 @@ def test_an_unconfirmed_rule_says_so() -> None:
     assert dict(only(findings, "signers-short").parameters)["to_confirm"] == 1
 
 
+class Verdict(NamedTuple):
+    findings: tuple[Finding, ...]
+    marks: Marks
+
+
+def judge(
+    rules: RuleSet, marks: Marks, record: Record, who: tuple[ResultSigner, ...], time_ms: int, number: int
+) -> Verdict:
+    """What one record comes to over these marks; a refused one leaves the memory as it was."""
+    memory = Memory(marks)
+    try:
+        findings = interpreter.judge(rules, memory, record, who, time_ms, number, SETTINGS)
+    except Refused:
+        assert memory.marks() == marks
+        raise
+    return Verdict(findings, memory.marks())
+
+
 def judge_steps(rules: RuleSet, *steps: tuple[str, dict[str, str]]) -> list[tuple[Finding, ...]]:
     """Judge steps of a rule set alone, each signed by one and the same officer, an hour apart."""
     case = Docket("1", "zfj", rules.procedure)
@@ -320,7 +339,7 @@ def judge_steps(rules: RuleSet, *steps: tuple[str, dict[str, str]]) -> list[tupl
     marks, found = Marks(), []
     for number, (step, clear) in enumerate(steps, 1):
         time_ms = START_MS + number * HOUR_MS
-        verdict = judge(rules, marks, make_record(case, step, time_ms, clear), who, time_ms, number, SETTINGS)
+        verdict = judge(rules, marks, make_record(case, step, time_ms, clear), who, time_ms, number)
         marks = verdict.marks
         found.append(verdict.findings)
     return found
@@ -342,11 +361,10 @@ def test_others_than() -> None:
         (("OPEN", {}, one), ("WORK", {"mode": "fast"}, one), ("WORK", {"mode": "fast"}, two), ("DONE", {}, one)), 1
     ):
         time_ms = START_MS + number
-        verdict = judge(rules, marks, make_record(case, step, time_ms, clear), (who,), time_ms, number, SETTINGS)
+        verdict = judge(rules, marks, make_record(case, step, time_ms, clear), (who,), time_ms, number)
         marks = verdict.marks
     assert verdict.findings == ()
-    mark = marks.of("WORK")
-    assert mark is not None
+    mark = Memory(marks).by_step["WORK"]
     assert mark.signers == (two.key,)
     assert [m.signers for m in marks.marks if m.step != "WORK"] == [(), ()]
 
@@ -359,15 +377,17 @@ def test_guards_with_conditions() -> None:
 
 def test_clocks_from_the_last_recording_and_shifted() -> None:
     rules = compile_rule_set(small())
-    marks = Marks().recorded("OPEN", 1, START_MS, ())
-    marks = marks.recorded("WORK", 2, START_MS, (("mode", "slow"),))
-    marks = marks.recorded("WORK", 3, START_MS + 3 * DAY_MS, (("mode", "fast"),))
-    (clock,) = running_clocks(rules, marks, SETTINGS)
+    memory = Memory(Marks())
+    memory.record("OPEN", 1, START_MS, ())
+    memory.record("WORK", 2, START_MS, (("mode", "slow"),))
+    memory.record("WORK", 3, START_MS + 3 * DAY_MS, (("mode", "fast"),))
+    (clock,) = running_clocks(rules, memory.marks(), SETTINGS)
     assert clock.due_day == (START_MS + 8 * HOUR_MS) // DAY_MS + 13
-    marks = marks.recorded("WORK", 4, START_MS + 4 * DAY_MS, (("mode", "slow"),))
-    (clock,) = running_clocks(rules, marks, SETTINGS)
+    memory.record("WORK", 4, START_MS + 4 * DAY_MS, (("mode", "slow"),))
+    (clock,) = running_clocks(rules, memory.marks(), SETTINGS)
     assert clock.due_day == (START_MS + 8 * HOUR_MS) // DAY_MS + 19
-    assert running_clocks(rules, marks.recorded("DONE", 5, START_MS, ()), SETTINGS) == ()
+    memory.record("DONE", 5, START_MS, ())
+    assert running_clocks(rules, memory.marks(), SETTINGS) == ()
 
 
 def test_running_clocks_of_a_case() -> None:
@@ -402,12 +422,12 @@ CLEAR = st.one_of(
 def judged(rules: RuleSet, marks: Marks, record: Record, who: tuple[ResultSigner, ...], number: int) -> Verdict | None:
     """A verdict, or None for a refusal by name that is the same when asked again."""
     try:
-        return judge(rules, marks, record, who, START_MS, number, SETTINGS)
+        return judge(rules, marks, record, who, START_MS, number)
     except Refused as error:
         refusal = error
     assert refusal.code in REFUSALS_OF_JUDGE
     with pytest.raises(Refused) as again:
-        judge(rules, marks, record, who, START_MS, number, SETTINGS)
+        judge(rules, marks, record, who, START_MS, number)
     assert (again.value.code, again.value.parameters) == (refusal.code, refusal.parameters)
     return None
 
@@ -423,7 +443,7 @@ def test_random_stories(events: list[tuple[str, list[list[str]], int, dict[str, 
         if verdict is None:
             continue
         reread = Marks.from_value(decode(encode(marks.to_value())))
-        assert judge(rules, reread, record, who, START_MS, number, SETTINGS) == verdict
+        assert judge(rules, reread, record, who, START_MS, number) == verdict
         assert len(verdict.findings) <= MAX_FINDINGS
         result = RecordResult(case.id, number, verdict.findings)
         assert RecordResult.decode(result.encode()) == result
@@ -432,8 +452,9 @@ def test_random_stories(events: list[tuple[str, list[list[str]], int, dict[str, 
         number += 1
         assert len(marks.marks) <= len(rules.steps)
         assert sum(mark.count for mark in marks.marks) == number - 1
-        assert marks.latest is not None
-        assert marks.latest.step == step
+        latest = Memory(marks).latest
+        assert latest is not None
+        assert latest.step == step
 
 
 REFUSALS_OF_JUDGE = {

@@ -16,7 +16,7 @@ from fazhi_contracts.entries import (
 )
 from fazhi_contracts.errors import StateCorrupt
 from fazhi_contracts.head import CaseHead
-from fazhi_contracts.procedures.marks import Marks
+from fazhi_contracts.procedures.marks import Marks, StepMark
 from fazhi_contracts.state import Entry, MemoryState, Overlay
 from fazhi_ledger.canonical import Value, decode, encode
 from fazhi_ledger.errors import EncodingError
@@ -38,7 +38,12 @@ HEAD = CaseHead(
     2,
     Frontier.empty().append(SUITE, b"a" * 32).append(SUITE, b"b" * 32),
     "FILED",
-    Marks().recorded("LEAD", 1, 5, (("outcome", "penalty"),)).recorded("FILED", 2, 6, (), (b"k" * 32,)),
+    Marks(
+        (
+            StepMark("LEAD", 1, 1, 1, 5, 5, (("outcome", "penalty"),), ()),
+            StepMark("FILED", 1, 2, 2, 6, 6, (), (b"k" * 32,)),
+        )
+    ),
 )
 ENTRIES: list[tuple[Entry, Callable[[bytes], Entry]]] = [
     (OrgEntry("zfj", "执法局", "Bureau", None, ("enforcement",), 0), OrgEntry.decode),
@@ -120,18 +125,16 @@ def test_changes_are_sorted_and_delete_only_what_was_there() -> None:
     assert list(overlay.changes().items()) == [(b"a", b"1"), (b"z", b"2")]
 
 
-def test_dropped_overlay_leaves_nothing_and_a_committed_one_everything() -> None:
-    block = Overlay(MemoryState({b"n": Counter(1).encode()}))
-    for value, commit in ((2, False), (3, True), (4, False)):
-        item = Overlay(block)
-        known = item.load(b"n", Counter.decode)
-        assert known is not None
-        item.store(b"n", Counter(value))
-        assert item.load(b"n", Counter.decode) == Counter(value)
-        if commit:
-            item.commit()
-    assert block.load(b"n", Counter.decode) == Counter(3)
-    assert block.changes() == {b"n": Counter(3).encode()}
+def test_the_state_before_a_block_stays_as_it_is_while_the_block_writes() -> None:
+    before = Overlay(MemoryState({b"n": Counter(1).encode()}))
+    block = Overlay(before)
+    assert block.load(b"n", Counter.decode) == Counter(1)
+    block.store_all({b"n": Counter(2), b"m": Counter(7)})
+    assert block.load(b"n", Counter.decode) == Counter(2)
+    assert before.load(b"n", Counter.decode) == Counter(1)
+    assert before.load(b"m", Counter.decode) is None
+    assert before.changes() == {}
+    assert block.changes() == {b"m": Counter(7).encode(), b"n": Counter(2).encode()}
 
 
 def test_typed_and_raw_access_agree() -> None:
@@ -147,8 +150,3 @@ def test_typed_and_raw_access_agree() -> None:
 def test_unreadable_state_is_our_fault() -> None:
     with pytest.raises(StateCorrupt):
         Overlay(MemoryState({b"n": b"\xc1"})).load(b"n", Counter.decode)
-
-
-def test_only_an_overlay_takes_a_commit() -> None:
-    with pytest.raises(StateCorrupt):
-        Overlay(MemoryState()).commit()

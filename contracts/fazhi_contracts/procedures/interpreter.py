@@ -8,6 +8,7 @@ could honestly have to record is a finding; only what cannot be is refused (desi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from fazhi_ledger.errors import Parameter
@@ -17,7 +18,7 @@ from fazhi_ledger.result import Finding, ResultSigner
 
 from ..calendar import end_of_day_ms, local_day
 from ..errors import Refused
-from .marks import NO_SIGNERS, Clear, Marks, StepMark
+from .marks import NO_CLEAR, NO_SIGNERS, Clear, Marks, Memory, StepMark
 from .ruleset import Clock, Condition, Guard, RuleSet, Step
 from .vocabulary import DONE, FIRST, OUTCOME
 
@@ -42,58 +43,48 @@ class Settings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What an accepted record came to."""
-
-    findings: tuple[Finding, ...]
-    marks: Marks
-
-
 def judge(
     rules: RuleSet,
-    marks: Marks,
+    memory: Memory,
     record: Record,
     signers: tuple[ResultSigner, ...],
     time_ms: int,
     number: int,
     settings: Settings,
-) -> Verdict:
-    """Judge the ``number``-th event of a case, recorded in a block of ``time_ms``.
+) -> tuple[Finding, ...]:
+    """Judge the ``number``-th event of a case, recorded in a block of ``time_ms``, and remember it, unless it is
+    refused.
 
     Raises:
         Refused: ``unknown-step``, ``case-closed``, ``impossible-step``, ``role-not-allowed``, ``unknown-clear-field``,
             ``unknown-clear-value`` or ``missing-clear-field``.
     """
-    step = rules.step(record.step)
+    step = rules.by_code.get(record.step)
     if step is None:
         raise Refused("unknown-step", step=record.step)
-    _check_possible(rules, marks, step)
-    clear = _check_clear(step, record)
+    _check_possible(rules, memory, step)
+    clear = _check_clear(step, record) if record.clear or step.required_clear else NO_CLEAR
     findings: list[Finding] = []
     _judge_signers(step, signers, findings)
-    _judge_order(step, marks, findings)
+    _judge_order(step, memory, findings)
     if record.commitment_count < step.documents_min:
-        findings.append(
-            _finding(
-                "documents-short", step.article, IRREGULAR, required=step.documents_min, found=record.commitment_count
-            )
-        )
+        required, found = step.documents_min, record.commitment_count
+        findings.append(_same_finding("documents-short", step.article, IRREGULAR, required=required, found=found))
     for guard in step.guards:
-        _judge_guard(guard, marks, clear, signers, findings)
+        _judge_guard(guard, memory, clear, signers, findings)
     for clock in step.clocks:
-        _judge_clock(clock, marks, clear, record.occurred_at_ms, settings, findings)
-    _judge_times(rules, marks, record.occurred_at_ms, time_ms, settings, findings)
-    kept = tuple(sorted(signer.key for signer in signers)) if step.code in rules.watched else NO_SIGNERS
-    return Verdict(tuple(findings), marks.recorded(step.code, number, record.occurred_at_ms, clear, kept))
+        _judge_clock(clock, memory, clear, record.occurred_at_ms, settings, findings)
+    _judge_times(rules, memory, record.occurred_at_ms, time_ms, settings, findings)
+    kept = tuple(sorted([signer.key for signer in signers])) if step.code in rules.watched else NO_SIGNERS
+    memory.record(step.code, number, record.occurred_at_ms, clear, kept)
+    return tuple(findings)
 
 
-def _check_possible(rules: RuleSet, marks: Marks, step: Step) -> None:
-    for mark in marks.marks:
-        recorded = rules.step(mark.step)
-        if recorded is not None and recorded.terminal:
-            raise Refused("case-closed", step=step.code, closed_by=mark.step)
-    if step.requires and not any(marks.has(code) for code in step.requires):
+def _check_possible(rules: RuleSet, memory: Memory, step: Step) -> None:
+    if not rules.terminal.isdisjoint(memory.by_step):
+        closed_by = next(code for code in memory.by_step if code in rules.terminal)
+        raise Refused("case-closed", step=step.code, closed_by=closed_by)
+    if step.requires and memory.has_none_of(step.requires):
         raise Refused("impossible-step", step=step.code, requires=_listed(step.requires))
 
 
@@ -101,31 +92,35 @@ def _check_clear(step: Step, record: Record) -> Clear:
     """The record's clear fields, all of them out of the step's vocabulary."""
     accepted: list[tuple[str, str]] = []
     for name, value in record.clear:
-        known = step.clear_field(name)
+        known = step.vocabulary.get(name)
         if known is None:
             raise Refused("unknown-clear-field", step=step.code, field=name)
-        if not isinstance(value, str) or value not in known.codes:
+        if not isinstance(value, str) or value not in known:
             raise Refused("unknown-clear-value", step=step.code, field=name, value=value)
         accepted.append((name, value))
-    given = [name for name, _ in accepted]
-    for known in step.clear:
-        if known.required and known.name not in given:
-            raise Refused("missing-clear-field", step=step.code, field=known.name)
+    for required in step.required_clear:
+        if all(required != name for name, _ in accepted):
+            raise Refused("missing-clear-field", step=step.code, field=required)
     return tuple(accepted)
 
 
 def _judge_signers(step: Step, signers: tuple[ResultSigner, ...], findings: list[Finding]) -> None:
     rule = step.signing
-    found = sum(1 for signer in signers if any(role in rule.roles for role in signer.roles))
+    found = 0
+    for signer in signers:
+        for role in signer.roles:
+            if role in rule.roles:
+                found += 1
+                break
     if found == 0:
         raise Refused("role-not-allowed", step=step.code, roles=_listed(rule.roles))
     if found < rule.minimum:
         findings.append(
-            _finding(
+            _same_finding(
                 "signers-short",
                 rule.article,
                 IRREGULAR,
-                confirmed=rule.confirmed,
+                rule.confirmed,
                 roles=_listed(rule.roles),
                 required=rule.minimum,
                 found=found,
@@ -133,29 +128,32 @@ def _judge_signers(step: Step, signers: tuple[ResultSigner, ...], findings: list
         )
 
 
-def _judge_order(step: Step, marks: Marks, findings: list[Finding]) -> None:
-    mark = marks.of(step.code)
-    if mark is not None and not step.repeatable:
-        findings.append(_finding("step-repeated", step.article, IRREGULAR, step=step.code, first=mark.first_number))
-    if step.from_steps and not any(marks.has(code) for code in step.from_steps):
-        findings.append(_finding("step-skipped", step.article, IRREGULAR, expected=_listed(step.from_steps)))
+def _judge_order(step: Step, memory: Memory, findings: list[Finding]) -> None:
+    if not step.repeatable:
+        mark = memory.by_step.get(step.code)
+        if mark is not None:
+            findings.append(_finding("step-repeated", step.article, IRREGULAR, step=step.code, first=mark.first_number))
+    if step.from_steps and memory.has_none_of(step.from_steps):
+        findings.append(_same_finding("step-skipped", step.article, IRREGULAR, expected=_listed(step.from_steps)))
 
 
 def _judge_guard(
-    guard: Guard, marks: Marks, clear: Clear, signers: tuple[ResultSigner, ...], findings: list[Finding]
+    guard: Guard, memory: Memory, clear: Clear, signers: tuple[ResultSigner, ...], findings: list[Finding]
 ) -> None:
-    if guard.only_if is not None and not _holds(guard.only_if, marks, clear):
+    if guard.only_if is not None and not _holds(guard.only_if, memory, clear):
         return
-    if guard.unless is not None and _holds(guard.unless, marks, clear):
+    if guard.unless is not None and _holds(guard.unless, memory, clear):
         return
-    mark = marks.of(guard.step)
+    mark = memory.by_step.get(guard.step)
     if guard.kind == DONE:
-        since = None if guard.since is None else marks.of(guard.since)
+        since = None if guard.since is None else memory.by_step.get(guard.since)
         if mark is None:
-            findings.append(_finding("step-missing", guard.article, guard.severity, guard.confirmed, step=guard.step))
+            findings.append(
+                _same_finding("step-missing", guard.article, guard.severity, guard.confirmed, step=guard.step)
+            )
         elif since is not None and mark.last_number < since.last_number:
             findings.append(
-                _finding(
+                _same_finding(
                     "step-outdated", guard.article, guard.severity, guard.confirmed, step=guard.step, since=since.step
                 )
             )
@@ -165,7 +163,7 @@ def _judge_guard(
         value = _value_of(mark.clear, guard.field or "")
         if value not in guard.values:
             findings.append(
-                _finding(
+                _same_finding(
                     "outcome-adverse",
                     guard.article,
                     guard.severity,
@@ -176,14 +174,14 @@ def _judge_guard(
                 )
             )
     elif any(signer.key in mark.signers for signer in signers):
-        findings.append(_finding("same-signer", guard.article, guard.severity, guard.confirmed, step=guard.step))
+        findings.append(_same_finding("same-signer", guard.article, guard.severity, guard.confirmed, step=guard.step))
 
 
 def _judge_clock(
-    clock: Clock, marks: Marks, clear: Clear, occurred_at_ms: int, settings: Settings, findings: list[Finding]
+    clock: Clock, memory: Memory, clear: Clear, occurred_at_ms: int, settings: Settings, findings: list[Finding]
 ) -> None:
-    mark = marks.of(clock.start)
-    if mark is None or (clock.only_if is not None and not _holds(clock.only_if, marks, clear)):
+    mark = memory.by_step.get(clock.start)
+    if mark is None or (clock.only_if is not None and not _holds(clock.only_if, memory, clear)):
         return
     late_days = local_day(occurred_at_ms, settings.utc_offset_min) - due_day(clock, mark, settings)
     if late_days > 0:
@@ -208,10 +206,10 @@ def due_day(clock: Clock, start: StepMark, settings: Settings) -> int:
 
 
 def _judge_times(
-    rules: RuleSet, marks: Marks, occurred_at_ms: int, time_ms: int, settings: Settings, findings: list[Finding]
+    rules: RuleSet, memory: Memory, occurred_at_ms: int, time_ms: int, settings: Settings, findings: list[Finding]
 ) -> None:
     """Breaches of the recording itself: out of order, late, or of something that has not happened yet."""
-    latest = marks.latest
+    latest = memory.latest
     if latest is not None and occurred_at_ms < latest.last_occurred_ms:
         findings.append(
             _finding(
@@ -257,13 +255,14 @@ def running_clocks(rules: RuleSet, marks: Marks, settings: Settings) -> tuple[Ru
 
     A clock that hangs on a fact of the awaited record itself is listed as running: the fact is not known yet.
     """
-    closed = any(step.terminal and marks.has(step.code) for step in rules.steps)
+    memory = Memory(marks)
+    closed = not rules.terminal.isdisjoint(memory.by_step)
     running: list[RunningClock] = []
     for step in () if closed else rules.steps:
-        for clock in () if marks.has(step.code) else step.clocks:
-            start = marks.of(clock.start)
+        for clock in () if step.code in memory.by_step else step.clocks:
+            start = memory.by_step.get(clock.start)
             condition = clock.only_if
-            if start is None or (condition is not None and condition.step and not _holds(condition, marks, ())):
+            if start is None or (condition is not None and condition.step and not _holds(condition, memory, ())):
                 continue
             day = due_day(clock, start, settings)
             due_ms = end_of_day_ms(day, settings.utc_offset_min)
@@ -273,15 +272,18 @@ def running_clocks(rules: RuleSet, marks: Marks, settings: Settings) -> tuple[Ru
     return tuple(sorted(running, key=lambda clock: clock.due_ms))
 
 
-def _holds(condition: Condition, marks: Marks, clear: Clear) -> bool:
+def _holds(condition: Condition, memory: Memory, clear: Clear) -> bool:
     if condition.step is None:
         return _value_of(clear, condition.field) in condition.values
-    mark = marks.of(condition.step)
+    mark = memory.by_step.get(condition.step)
     return mark is not None and _value_of(mark.clear, condition.field) in condition.values
 
 
 def _value_of(clear: Clear, name: str) -> str | None:
-    return next((value for known, value in clear if known == name), None)
+    for known, value in clear:
+        if known == name:
+            return value
+    return None
 
 
 def _listed(codes: tuple[str, ...]) -> str:
@@ -296,3 +298,7 @@ def _finding(code: str, clause: str, severity: str, confirmed: bool = True, **pa
         # it bites.
         named = (*named, ("to_confirm", 1))
     return Finding(code, clause, severity, named)
+
+
+_same_finding = lru_cache(maxsize=1024)(_finding)
+"""For findings that the records of a batch tend to share: made once."""

@@ -5,8 +5,8 @@ enough for guards and clocks, and no more than one mark a step of its rule set.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from fazhi_ledger.canonical import Value
 from fazhi_ledger.limits import MAX_CLEAR_FIELDS, MAX_CODE_CHARS, MAX_NAME_CHARS, MAX_SIGNER_KEYS, MAX_TIME_MS
@@ -18,19 +18,21 @@ from .ruleset import MAX_STEPS
 Clear = tuple[tuple[str, str], ...]
 """Clear fields of a record that its rule set has accepted: names and values of the vocabulary, sorted by name."""
 
+NO_CLEAR: Final[Clear] = ()
 NO_SIGNERS: Final[tuple[bytes, ...]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StepMark:
+class StepMark(NamedTuple):
     """``[step, count, first_number, last_number, first_occurred_ms, last_occurred_ms, clear, [signer key…]]``.
 
     Numbers are those of the events in the case, from 1, in the order of recording. ``clear`` is that of the last
     recording, and so are the signers, which are kept only where a guard of the rule set asks for them.
+
+    A named tuple: each record makes one, and a frozen dataclass of eight fields costs five times as much to make.
     """
 
     step: str
-    count: int
+    count: int  # type: ignore[assignment]  # takes the place of tuple.count, which nobody asks a mark for
     first_number: int
     last_number: int
     first_occurred_ms: int
@@ -39,16 +41,7 @@ class StepMark:
     signers: tuple[bytes, ...]
 
     def to_value(self) -> Value:
-        return (
-            self.step,
-            self.count,
-            self.first_number,
-            self.last_number,
-            self.first_occurred_ms,
-            self.last_occurred_ms,
-            self.clear,
-            self.signers,
-        )
+        return tuple(self)
 
     @classmethod
     def from_value(cls, value: Value) -> StepMark:
@@ -79,44 +72,41 @@ class Marks:
 
     marks: tuple[StepMark, ...] = ()
 
-    def of(self, step: str) -> StepMark | None:
-        """The mark of a step, None where it was never recorded."""
-        for mark in self.marks:
-            if mark.step == step:
-                return mark
-        return None
-
-    def has(self, step: str) -> bool:
-        """Whether a step was recorded."""
-        return self.of(step) is not None
-
-    @property
-    def latest(self) -> StepMark | None:
-        """The mark of the event recorded last."""
-        return max(self.marks, key=lambda mark: mark.last_number, default=None)
-
-    def recorded(
-        self, step: str, number: int, occurred_at_ms: int, clear: Clear, signers: tuple[bytes, ...] = NO_SIGNERS
-    ) -> Marks:
-        """The marks with one more event."""
-        known = self.of(step)
-        if known is None:
-            return Marks(
-                (*self.marks, StepMark(step, 1, number, number, occurred_at_ms, occurred_at_ms, clear, signers))
-            )
-        newer = replace(
-            known,
-            count=known.count + 1,
-            last_number=number,
-            last_occurred_ms=occurred_at_ms,
-            clear=clear,
-            signers=signers,
-        )
-        return Marks(tuple(newer if mark is known else mark for mark in self.marks))
-
     def to_value(self) -> Value:
         return tuple(mark.to_value() for mark in self.marks)
 
     @classmethod
     def from_value(cls, value: Value) -> Marks:
         return cls(tuple(StepMark.from_value(mark) for mark in as_tuple(value, "marks", max_length=MAX_STEPS)))
+
+
+class Memory:
+    """The marks of a case by step, while its records are judged one after another; :attr:`latest` is the mark of the
+    event recorded last.
+    """
+
+    __slots__ = ("by_step", "latest")
+
+    def __init__(self, marks: Marks) -> None:
+        self.by_step: dict[str, StepMark] = {mark.step: mark for mark in marks.marks}  # as they were first recorded
+        self.latest = max(marks.marks, key=lambda mark: mark.last_number) if marks.marks else None
+
+    def has_none_of(self, steps: tuple[str, ...]) -> bool:
+        """Whether none of these steps was recorded."""
+        return self.by_step.keys().isdisjoint(steps)
+
+    def record(
+        self, step: str, number: int, occurred_at_ms: int, clear: Clear, signers: tuple[bytes, ...] = NO_SIGNERS
+    ) -> None:
+        """Remember one more event."""
+        known = self.by_step.get(step)
+        if known is None:
+            mark = StepMark(step, 1, number, number, occurred_at_ms, occurred_at_ms, clear, signers)
+        else:
+            first, first_ms = known.first_number, known.first_occurred_ms
+            mark = StepMark(step, known.count + 1, first, number, first_ms, occurred_at_ms, clear, signers)
+        self.by_step[step] = self.latest = mark
+
+    def marks(self) -> Marks:
+        """What is remembered, as the case's head keeps it."""
+        return Marks(tuple(self.by_step.values()))

@@ -277,6 +277,13 @@ class Step:
     clear: tuple[ClearField, ...] = ()
     guards: tuple[Guard, ...] = ()
     clocks: tuple[Clock, ...] = ()
+    vocabulary: dict[str, frozenset[str]] = field(init=False, compare=False, repr=False)
+    """The values of each clear field, by its name."""
+    required_clear: tuple[str, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vocabulary", {known.name: frozenset(known.codes) for known in self.clear})
+        object.__setattr__(self, "required_clear", tuple(known.name for known in self.clear if known.required))
 
     def clear_field(self, name: str) -> ClearField | None:
         """The clear field of that name."""
@@ -347,11 +354,14 @@ class RuleSet:
     by_code: dict[str, Step] = field(init=False, compare=False, repr=False)
     watched: frozenset[str] = field(init=False, compare=False, repr=False)
     """Steps whose last signers a guard compares with: only those are remembered."""
+    terminal: frozenset[str] = field(init=False, compare=False, repr=False)
+    """Steps that close a case."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_code", {step.code: step for step in self.steps})
         watched = (guard.step for step in self.steps for guard in step.guards if guard.kind == OTHERS_THAN)
         object.__setattr__(self, "watched", frozenset(watched))
+        object.__setattr__(self, "terminal", frozenset(step.code for step in self.steps if step.terminal))
         check_rule_set(self)
 
     def step(self, code: str) -> Step | None:
