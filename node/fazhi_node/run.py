@@ -6,13 +6,16 @@ import asyncio
 import gc
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from .cli_texts import cli_text
 from .exits import Exit, Stop
 from .logs import make_log
 from .prepare import Prepared, prepare
 from .texts import Language
+
+GC_YOUNG_OBJECTS: Final = 20_000
+"""New containers before the collector looks at them; they cost a few megabytes."""
 
 
 def check(home: Path, genesis: Path | None, passphrase: Callable[[], bytes], language: Language | None) -> str:
@@ -54,6 +57,8 @@ async def _serve(prepared: Prepared, log: Any) -> Exit:
     # What the imports made lives as long as the process: keep the collector from walking it again and again.
     gc.collect()
     gc.freeze()
+    # Blocks and items hold no cycles: they go by their counts. A collection every 700 objects took 6 to 9 % of the CPU.
+    gc.set_threshold(GC_YOUNG_OBJECTS, 20, 50)
     return await Service(prepared, log).run()
 
 
