@@ -21,7 +21,10 @@ from .settings import FULL, QUICK, Settings
 
 NAMES: Final = (
     "ceilings", "start", "seal", "single", "audit", "latency", "offline", "catchup", "batched", "growth", "profile",
+    "delays",
 )  # fmt: skip
+FULL_ONLY: Final = frozenset({"delays"})
+"""Not in a quick run, unless asked for by name."""
 ON_A_NETWORK: Final = frozenset({"single", "audit", "latency", "offline", "catchup", "batched"})
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -78,13 +81,14 @@ class Bench:
             "seal": self._seal,
             "growth": self._growth,
             "profile": self._profile,
+            "delays": self._delays,
         }
         for name in ("ceilings", "start", "seal"):
             if name in self.names:
                 self._step(name, apart[name])
         if ON_A_NETWORK & set(self.names):
             self._step("network", self._on_a_network)
-        for name in ("growth", "profile"):
+        for name in ("growth", "profile", "delays"):
             if name in self.names:
                 self._step(name, apart[name])
         self.report.meta["load_after"] = round(os.getloadavg()[0], 2)
@@ -134,6 +138,12 @@ class Bench:
         measure_profile(self.report, self.settings)
         print("\n".join(lines(self.report.values["profile"])))
 
+    def _delays(self) -> None:
+        from .delays import measure_delays
+
+        with tempfile.TemporaryDirectory(prefix="fazhi-bench-") as folder:
+            measure_delays(self.report, self.settings, Path(folder))
+
     def _on_a_network(self) -> None:
         from . import chain_checks, latency, offline, throughput
         from .cluster import network
@@ -173,10 +183,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 where everything asked for was measured."""
     options = _options(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the nodes are taken down then, too
-    bench = Bench(QUICK if options.quick else FULL, options.only or NAMES)
+    names = options.only or [name for name in NAMES if not (options.quick and name in FULL_ONLY)]
+    bench = Bench(QUICK if options.quick else FULL, names)
     began = time.monotonic()
     bench.run()
     bench.report.meta["seconds"] = round(time.monotonic() - began)
+    for name, reason in bench.report.skipped.items():
+        print(f"{name}: not measured: {reason}", file=sys.stderr)
     text = bench.report.json()
     if options.json is not None and str(options.json) != "-":
         options.json.write_text(text, "utf-8")

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from fazhi_sdk.devnet import Devnet
+from fazhi_sdk.devnet import Devnet, NodeState, node_command
 
 from .load import Outcome, Plan
 from .measure import BenchError, Neighbours, cpu_s, memory_mib
@@ -40,22 +40,26 @@ class Loaded:
 
 
 class BenchNet(Devnet):
-    """A devnet whose nodes can be started under the sampler of :mod:`bench.sampler`."""
+    """A devnet whose nodes can run under the sampler of :mod:`bench.sampler`, or with more in their environment."""
 
-    sampled: Path | None = None
-    """Where sampled nodes leave their samples; None: nodes run as they are."""
+    def __init__(self, folder: Path, genesis_hash: str, nodes: Sequence[NodeState]) -> None:
+        super().__init__(folder, genesis_hash, nodes)
+        self.sampled: Path | None = None
+        """Where sampled nodes leave their samples; None: nodes run as they are."""
+        self.environment: dict[str, dict[str, str]] = {}
+        """Of each node, beside ours."""
 
     def start(self, org: str) -> None:
-        if self.sampled is None:
-            super().start(org)
-            return
         node = self.nodes[org]
-        arguments = [sys.executable, "-m", "bench.sampler", str(self.sampled / f"{org}.json"), "run"]
-        arguments += ["--home", node.home, "--genesis", str(self.folder / "genesis.fazhi")]
+        arguments = [node_command()]
+        if self.sampled is not None:
+            arguments = [sys.executable, "-m", "bench.sampler", str(self.sampled / f"{org}.json")]
+        arguments += ["run", "--home", node.home, "--genesis", str(self.folder / "genesis.fazhi")]
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("FAZHI_NODE_")}
         with self.log(org).open("ab") as log:
             child = subprocess.Popen(
                 arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT,
-                start_new_session=True,
+                start_new_session=True, env={**outside, **self.environment.get(org, {})},
             )  # fmt: skip
         self._children[org] = child
         self.nodes[org] = replace(node, pid=child.pid, started=None)
@@ -97,15 +101,20 @@ class BenchNet(Devnet):
 
 
 @contextmanager
-def network(sampled: bool = False) -> Iterator[BenchNet]:
-    """Four nodes in a temporary folder; processes and files are gone afterwards, whatever happens."""
+def network(
+    sampled: bool = False, around: Callable[[BenchNet], AbstractContextManager[None]] | None = None
+) -> Iterator[BenchNet]:
+    """Four nodes in a temporary folder; processes and files are gone afterwards, whatever happens. ``around`` is
+    entered before they start.
+    """
     place = Path(tempfile.mkdtemp(prefix="fazhi-bench-"))
     net = BenchNet.create(place / "net")
     if sampled:
         net.sampled = place
     try:
-        net.up(ready_s=60.0)
-        yield net
+        with around(net) if around is not None else nullcontext():
+            net.up(ready_s=60.0)
+            yield net
     finally:
         net.destroy()
         shutil.rmtree(place, ignore_errors=True)
