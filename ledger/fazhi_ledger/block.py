@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import merkle
-from .canonical import Value, decode, pack
+from .canonical import Value, decode, pack, strings_of
 from .errors import InvalidBlock
 from .header import Header
 from .limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
@@ -34,7 +34,7 @@ class Block:
 
     @classmethod
     def decode(cls, data: bytes) -> Block:
-        header, items = as_tuple(decode(data, max_bytes=MAX_BLOCK_BYTES, sparse=True), "block", length=2)
+        header, items = as_tuple(_parts(data), "block", length=2)
         return cls(
             Header.decode(as_bytes(header, "header", max_length=MAX_HEADER_BYTES)),
             tuple(Item.decode(as_bytes(item, "item")) for item in as_tuple(items, "items")),
@@ -56,8 +56,14 @@ class Block:
             raise InvalidBlock("wrong-header-field", height=self.header.height, field="submissions_root")
 
 
+def _parts(data: bytes) -> Value:
+    """Header and items; all that is so far known to be wrong with them has been said."""
+    found = strings_of(data, (None, MAX_BLOCK_BYTES)) if len(data) <= MAX_BLOCK_BYTES else None
+    return found or decode(data, max_bytes=MAX_BLOCK_BYTES, sparse=True)
+
+
 def block_hash_of(suite: Suite, data: bytes) -> bytes:
     """The hash of an encoded block, without decoding its items: what binds a proposal's payload to the hash that is
     voted on."""
-    header, _ = as_tuple(decode(data, max_bytes=MAX_BLOCK_BYTES, sparse=True), "block", length=2)
+    header, _ = as_tuple(_parts(data), "block", length=2)
     return suite.tagged_hash("header", as_bytes(header, "header", max_length=MAX_HEADER_BYTES))

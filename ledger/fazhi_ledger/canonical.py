@@ -8,7 +8,8 @@ exactly one encoding; decoding rejects every other. msgpack by itself is not can
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 import msgpack
 
@@ -18,6 +19,18 @@ from .limits import BYTES_PER_VALUE, FREE_VALUES, MAX_DEPTH, MAX_MESSAGE_BYTES, 
 Value = None | bool | int | bytes | str | tuple["Value", ...]
 
 _SCALARS = frozenset({type(None), bool, int, bytes, str})
+_BYTES = frozenset({bytes})
+
+_KEPT_BUFFER_BYTES: Final = 1024 * 1024
+
+
+def _new_packer() -> msgpack.Packer:
+    return msgpack.Packer(use_bin_type=True, strict_types=False)
+
+
+_packers = [_new_packer()]
+"""The one packer: to make one costs more than to pack a record. Packing runs no Python code, so that no other thread
+comes between; after an error the packer empties itself."""
 
 
 def encode(value: Value) -> bytes:
@@ -35,9 +48,11 @@ def pack(value: Value) -> bytes:
     """:func:`encode` without the walk over the types: for values whose parts were checked by the constructors that
     hold them."""
     try:
-        packed: bytes = msgpack.packb(value, use_bin_type=True, strict_types=False)
+        packed: bytes = _packers[0].pack(value)
     except (TypeError, ValueError, OverflowError, UnicodeEncodeError) as error:
         raise EncodingError("not-canonical", what=type(error).__name__) from None
+    if len(packed) > _KEPT_BUFFER_BYTES:  # its buffer has grown as large, and would stay so
+        _packers[0] = _new_packer()
     return packed
 
 
@@ -58,23 +73,73 @@ def decode(
     if sparse and len(data) > UNCOUNTED_BYTES:
         _check_count(data, FREE_VALUES + len(data) // BYTES_PER_VALUE)
     try:
-        value: Any = msgpack.unpackb(
-            data,
-            raw=False,
-            use_list=False,
-            strict_map_key=True,
-            max_map_len=0,
-            max_ext_len=0,
-            max_array_len=len(data),
-            max_str_len=len(data),
-            max_bin_len=len(data),
-        )
+        value: Any = msgpack.unpackb(data, use_list=False, max_map_len=0, max_ext_len=0)
     except Exception as error:  # noqa: BLE001 - the library raises many types, StackError and UnicodeDecodeError too
         raise EncodingError("malformed", what=type(error).__name__) from None
     _check_types(value, max_depth)
     if pack(value) != data:
         raise EncodingError("not-canonical", what="not the shortest form")
     return value  # type: ignore[no-any-return]
+
+
+def parts_of(data: bytes, head: bytes) -> tuple[Any, ...] | None:
+    """The parts of a small array whose bytes begin with ``head``, or nothing where that needs a closer look.
+
+    The short way of a decoder that looks at the type of every part in any case: what it does not know at a glance it
+    leaves to :func:`decode`, which says what is wrong, if anything is.
+    """
+    if len(data) > UNCOUNTED_BYTES or not data.startswith(head):
+        return None
+    try:
+        value: Any = msgpack.unpackb(data, use_list=False, max_map_len=0, max_ext_len=0)
+        return value if _packers[0].pack(value) == data else None
+    except Exception:  # noqa: BLE001 - see decode, which says what it is
+        return None
+
+
+def is_flat(values: tuple[Any, ...]) -> bool:
+    """Whether what :func:`parts_of` gave holds nothing but scalars of the profile."""
+    return _SCALARS.issuperset(map(type, values))
+
+
+def all_bytes(values: tuple[Any, ...]) -> bool:
+    """Whether all of them are byte strings."""
+    return _BYTES.issuperset(map(type, values))
+
+
+def strings_of(data: bytes, limits: tuple[int | None, ...]) -> tuple[Any, ...] | None:
+    """The parts of an array that holds, at each place, a byte string (``None``) or an array of at most so many; nothing
+    where it is anything else, or not canonical, or too many for ``sparse``: :func:`decode` then says what is wrong.
+
+    Nothing but byte strings is built, however large the data.
+    """
+    try:
+        reader = msgpack.Unpacker(
+            use_list=False, max_buffer_size=len(data), max_array_len=0, max_map_len=0, max_ext_len=0
+        )
+        reader.feed(data)
+        if reader.read_array_header() != len(limits):
+            return None
+        room = FREE_VALUES + len(data) // BYTES_PER_VALUE - 1
+        parts: list[Any] = []
+        for limit in limits:
+            room -= 1
+            if limit is None:
+                parts.append(reader.unpack())
+            else:
+                count = reader.read_array_header()
+                room -= count
+                if count > limit or room < 0:
+                    return None
+                parts.append(tuple(islice(reader, count)))
+        value = tuple(parts)
+        return value if room >= 0 and _only_bytes(value, limits) and pack(value) == data else None
+    except Exception:  # noqa: BLE001 - see decode, which says what it is
+        return None
+
+
+def _only_bytes(value: tuple[Any, ...], limits: tuple[int | None, ...]) -> bool:
+    return all(all_bytes((part,) if limit is None else part) for part, limit in zip(value, limits, strict=True))
 
 
 def _widths() -> tuple[int, ...]:

@@ -5,11 +5,11 @@ A contract's refusal is a result too, with a code and parameters; sentences are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from . import merkle
 from .canonical import Value, decode, encode, pack
+from .datatypes import slotted
 from .errors import EncodingError, Parameter
 from .limits import (
     MAX_CODE_CHARS,
@@ -43,7 +43,7 @@ def parameters_from_value(value: Value) -> tuple[Parameter, ...]:
     return tuple(pairs)
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class ResultSigner:
     """Who signed, as the state before the block knew the key: ``[key, org, [role…]]``."""
 
@@ -64,7 +64,7 @@ class ResultSigner:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Result:
     """``[version, submission_id, code, parameters, [[key, org, [role…]]…], record_results_root]``: a leaf under
     ``results_root``."""
@@ -103,14 +103,15 @@ class Result:
         )
 
     def encode(self) -> bytes:
-        return encode(self.to_value())
+        # Parameters alone come from rule sets and users; the types of the rest were seen to where it was made.
+        return encode(self.to_value()) if self.parameters else pack(self.to_value())
 
     @classmethod
     def decode(cls, data: bytes) -> Result:
         return cls.from_value(decode(data, max_bytes=MAX_RESULT_BYTES))
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Finding:
     """A breach that was honestly recorded: ``[code, clause, severity, parameters]``; ``clause`` cites the article of
     law.
@@ -142,7 +143,7 @@ class Finding:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class RecordResult:
     """What a record came to: ``[case_id, number in case, findings]``. Numbers count from 1."""
 

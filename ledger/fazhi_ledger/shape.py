@@ -3,11 +3,10 @@ naming the place."""
 
 from __future__ import annotations
 
-import re
-
 from .canonical import Value
 from .errors import EncodingError
 from .limits import MAX_INT, MAX_TEXT_CHARS
+from .names import Grammar
 
 
 def as_tuple(value: Value, what: str, length: int | None = None, max_length: int | None = None) -> tuple[Value, ...]:
@@ -46,13 +45,13 @@ def as_bytes(value: Value, what: str, length: int | None = None, max_length: int
     return value
 
 
-def as_text(value: Value, what: str, max_length: int = MAX_TEXT_CHARS, pattern: re.Pattern[str] | None = None) -> str:
+def as_text(value: Value, what: str, max_length: int = MAX_TEXT_CHARS, pattern: Grammar | None = None) -> str:
     """A string of at most ``max_length`` characters that, as a whole, matches ``pattern``."""
     if type(value) is not str:
         raise EncodingError("bad-shape", what=what, expected="text")
     if len(value) > max_length:
         raise EncodingError("bad-shape", what=what, expected=f"at most {max_length} characters")
-    if pattern is not None and pattern.fullmatch(value) is None:
+    if pattern is not None and not pattern[value]:
         raise EncodingError("bad-shape", what=what, expected=pattern.pattern)
     return value
 

@@ -7,12 +7,13 @@ Records travel beside the signed body, which holds their count and root.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import field
 from typing import Any, Final
 
 from . import dsse, merkle
-from .canonical import Value, decode, encode, pack
+from .canonical import Value, all_bytes, decode, encode, is_flat, pack, parts_of, strings_of
+from .datatypes import slotted
 from .errors import EncodingError, InvalidSignature
 from .keys import Signer
 from .limits import (
@@ -26,18 +27,21 @@ from .limits import (
     MAX_SIGNER_KEYS,
     MAX_TIME_MS,
     RECORDS_KEPT_DECODED,
+    UNCOUNTED_BYTES,
 )
 from .names import NAME, ORG
 from .record import Record, records_root
 from .shape import as_bytes, as_digest, as_int, as_text, as_tuple, as_version
-from .suites import Suite
+from .suites import DIGEST_BYTES, Suite
 
 SUBMISSION_VERSION: Final = 1
 LANE_BYTES: Final = 16
 DRAFT_ID_BYTES: Final = 16
+MAX_KEY_BYTES: Final = 128
+MAX_SIGNATURE_BYTES: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class SubmissionBody:
     """What is signed.
 
@@ -65,7 +69,7 @@ class SubmissionBody:
     def __post_init__(self) -> None:
         if not 1 <= len(self.signer_keys) <= MAX_SIGNER_KEYS:
             raise EncodingError("bad-signer-keys", count=len(self.signer_keys))
-        if len(set(self.signer_keys)) != len(self.signer_keys):
+        if len(self.signer_keys) > 1 and len(set(self.signer_keys)) != len(self.signer_keys):
             raise EncodingError("bad-signer-keys", what="a key stands twice")
 
     def to_value(self) -> Value:
@@ -90,9 +94,7 @@ class SubmissionBody:
         parts = as_tuple(value, "submission", length=13)
         as_version(parts[0], "submission", SUBMISSION_VERSION)
         _, genesis, org, lane, seq, draft_id, contract, action, args, keys, claimed, not_before, until = parts
-        if not_before is not None:
-            height, header_hash = as_tuple(not_before, "not_before", length=2)
-            not_before = (as_int(height, "not_before height", low=1), as_digest(header_hash, "not_before hash"))
+        before = None if not_before is None else _not_before(not_before)
         return cls(
             as_digest(genesis, "genesis hash"),
             as_text(org, "org", MAX_ORG_CHARS, ORG),
@@ -102,9 +104,9 @@ class SubmissionBody:
             as_text(contract, "contract", MAX_NAME_CHARS, NAME),
             as_text(action, "action", MAX_NAME_CHARS, NAME),
             args,
-            tuple(as_bytes(key, "signer key", max_length=128) for key in as_tuple(keys, "signer keys")),
+            tuple(as_bytes(key, "signer key", max_length=MAX_KEY_BYTES) for key in as_tuple(keys, "signer keys")),
             as_int(claimed, "claimed time", high=MAX_TIME_MS),
-            not_before,
+            before,
             None if until is None else as_int(until, "valid until", high=MAX_TIME_MS),
         )
 
@@ -113,7 +115,50 @@ class SubmissionBody:
 
     @classmethod
     def decode(cls, data: bytes) -> SubmissionBody:
-        return cls.from_value(decode(data, max_bytes=MAX_BODY_BYTES, sparse=True))
+        return _body_at_a_glance(data) or cls.from_value(decode(data, max_bytes=MAX_BODY_BYTES, sparse=True))
+
+
+def _body_at_a_glance(data: bytes) -> SubmissionBody | None:
+    """What :meth:`SubmissionBody.decode` gives, or nothing where that needs a closer look."""
+    parts = parts_of(data, _BODY_HEAD)
+    if parts is None:
+        return None
+    _, genesis, org, lane, seq, draft_id, contract, action, args, keys, claimed, not_before, until = parts
+    try:
+        before = None if not_before is None else _not_before(not_before)
+        if (
+            type(genesis) is type(lane) is type(draft_id) is bytes
+            and (len(genesis), len(lane), len(draft_id)) == (DIGEST_BYTES, LANE_BYTES, DRAFT_ID_BYTES)
+            and type(seq) is type(claimed) is int
+            and 0 <= seq < MAX_INT
+            and 0 <= claimed <= MAX_TIME_MS
+            and ORG[org]
+            and NAME[contract]
+            and NAME[action]
+            and type(args) is tuple
+            and is_flat(args)
+            and type(keys) is tuple
+            and _are_short_bytes(keys, MAX_KEY_BYTES)
+            and (until is None or (type(until) is int and 0 <= until <= MAX_TIME_MS))
+        ):
+            return SubmissionBody(
+                genesis, org, lane, seq, draft_id, contract, action, args, keys, claimed, before, until
+            )
+    except (TypeError, EncodingError):
+        pass
+    return None
+
+
+_BODY_HEAD: Final = b"\x9d\x01"  # an array of thirteen, the first of which is SUBMISSION_VERSION
+
+
+def _are_short_bytes(values: tuple[Any, ...], most: int) -> bool:
+    return all_bytes(values) and max(map(len, values), default=0) <= most
+
+
+def _not_before(value: Value) -> tuple[int, bytes]:
+    height, header_hash = as_tuple(value, "not_before", length=2)
+    return as_int(height, "not_before height", low=1), as_digest(header_hash, "not_before hash")
 
 
 def submission_id(suite: Suite, body_bytes: bytes) -> bytes:
@@ -122,7 +167,7 @@ def submission_id(suite: Suite, body_bytes: bytes) -> bytes:
     return suite.hash(dsse.pae(dsse.SUBMISSION, body_bytes))
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Item:
     """A submission as it travels and stands in a block: ``[body, [signature…], [record…]]``, each part verbatim bytes.
 
@@ -136,7 +181,7 @@ class Item:
     signatures: tuple[bytes, ...]
     records: tuple[bytes, ...] = ()
     body: SubmissionBody = field(init=False, compare=False, repr=False)
-    _known: dict[str, Any] = field(init=False, compare=False, repr=False, default_factory=dict)
+    _known: dict[Any, Any] = field(init=False, compare=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "body", SubmissionBody.decode(self.body_bytes))
@@ -154,7 +199,7 @@ class Item:
         return cls(
             as_bytes(body, "body", max_length=MAX_BODY_BYTES),
             tuple(
-                as_bytes(signature, "signature", max_length=256)
+                as_bytes(signature, "signature", max_length=MAX_SIGNATURE_BYTES)
                 for signature in as_tuple(signatures, "signatures", max_length=MAX_SIGNER_KEYS)
             ),
             tuple(
@@ -168,19 +213,13 @@ class Item:
 
     @classmethod
     def decode(cls, data: bytes) -> Item:
-        return cls.from_value(decode(data, max_bytes=MAX_ITEM_BYTES, sparse=True))
+        return _item_at_a_glance(data) or cls.from_value(decode(data, max_bytes=MAX_ITEM_BYTES, sparse=True))
 
     def envelope(self) -> bytes:
         """``[body, [signature…]]``: the leaf under ``submissions_root``. Records are bound by the root in the body."""
         return pack((self.body_bytes, self.signatures))
 
-    def _once(self, what: str, suite: Suite, make: Callable[[], bytes]) -> bytes:
-        """What follows from an item is worked out once: a node needs it at admission, proposal, check and decision."""
-        key = f"{what} {suite.name}"
-        found: bytes | None = self._known.get(key)
-        if found is None:
-            found = self._known[key] = make()
-        return found
+    # What follows from an item is worked out once: a node needs it at admission, proposal, check and decision.
 
     def message(self) -> bytes:
         """What the signatures are over."""
@@ -191,15 +230,24 @@ class Item:
 
     def id(self, suite: Suite) -> bytes:
         """See :func:`submission_id`."""
-        return self._once("id", suite, lambda: suite.hash(self.message()))
+        found: bytes | None = self._known.get(("id", suite.name))
+        if found is None:
+            found = self._known["id", suite.name] = suite.hash(self.message())
+        return found
 
     def leaf(self, suite: Suite) -> bytes:
         """The leaf hash of the envelope."""
-        return self._once("leaf", suite, lambda: merkle.leaf_hash(suite, self.envelope()))
+        found: bytes | None = self._known.get(("leaf", suite.name))
+        if found is None:
+            found = self._known["leaf", suite.name] = merkle.leaf_hash(suite, self.envelope())
+        return found
 
     def records_root(self, suite: Suite) -> bytes:
         """The root over the records that travel beside the body."""
-        return self._once("records", suite, lambda: records_root(suite, self.records))
+        found: bytes | None = self._known.get(("records", suite.name))
+        if found is None:
+            found = self._known["records", suite.name] = records_root(suite, self.records)
+        return found
 
     def decoded_records(self) -> tuple[Record, ...]:
         """The records, decoded; those of a large batch anew each time, since decoded they take many times their bytes
@@ -210,7 +258,10 @@ class Item:
         """
         found: tuple[Record, ...] | None = self._known.get("decoded")
         if found is None:
-            found = tuple(_decoded(index, data) for index, data in enumerate(self.records))
+            try:
+                found = tuple(map(Record.decode, self.records))
+            except EncodingError:
+                found = tuple(_decoded(index, data) for index, data in enumerate(self.records))
             if len(found) <= RECORDS_KEPT_DECODED:
                 self._known["decoded"] = found
         return found
@@ -223,6 +274,32 @@ class Item:
                 suite.verify(key, message, signature)
             except InvalidSignature as error:
                 raise InvalidSignature("bad-submission-signature", position=position + 1, reason=error.code) from None
+
+
+def _item_at_a_glance(data: bytes) -> Item | None:
+    """What :meth:`Item.decode` gives, or nothing where that needs a closer look."""
+    if len(data) <= UNCOUNTED_BYTES:
+        parts = parts_of(data, _ITEM_HEAD)
+    elif len(data) <= MAX_ITEM_BYTES:
+        parts = strings_of(data, (None, MAX_SIGNER_KEYS, MAX_RECORDS_PER_ITEM))
+    else:
+        parts = None
+    if parts is None:
+        return None
+    body, signatures, records = parts
+    if (
+        type(body) is bytes
+        and type(signatures) is type(records) is tuple
+        and len(body) <= MAX_BODY_BYTES
+        and len(signatures) <= MAX_SIGNER_KEYS
+        and _are_short_bytes(signatures, MAX_SIGNATURE_BYTES)
+        and _are_short_bytes(records, MAX_RECORD_BYTES)
+    ):
+        return Item(body, signatures, records)
+    return None
+
+
+_ITEM_HEAD: Final = b"\x93"  # an array of three
 
 
 def _decoded(index: int, data: bytes) -> Record:
@@ -246,8 +323,11 @@ def sign_item(body: SubmissionBody, signers: Sequence[Signer], records: Sequence
 
 def envelope_parts(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     """Body bytes and signatures of an encoded envelope, as receipts carry it."""
-    body, signatures = as_tuple(decode(data, max_bytes=MAX_ITEM_BYTES, sparse=True), "envelope", length=2)
+    value: Any = parts_of(data, b"\x92")
+    if value is None or type(value[0]) is not bytes or type(value[1]) is not tuple or not all_bytes(value[1]):
+        value = decode(data, max_bytes=MAX_ITEM_BYTES, sparse=True)
+    body, signatures = as_tuple(value, "envelope", length=2)
     return as_bytes(body, "body"), tuple(
-        as_bytes(signature, "signature", max_length=256)
+        as_bytes(signature, "signature", max_length=MAX_SIGNATURE_BYTES)
         for signature in as_tuple(signatures, "signatures", max_length=MAX_SIGNER_KEYS)
     )
