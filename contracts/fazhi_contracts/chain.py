@@ -104,17 +104,29 @@ def build_block(base: ChainState, proposer: str, time_ms: int, items: Sequence[I
         InvalidBlock: ``wrong-header-field`` for a time that does not move on or a proposer without a seat; an item's
             invalidity, with its ``index`` (see :func:`~fazhi_contracts.execution.execute_block`).
     """
+    items = tuple(items)
+    return _build(base, proposer, time_ms, items, submissions_root(base.suite, items))
+
+
+def _build(
+    base: ChainState,
+    proposer: str,
+    time_ms: int,
+    items: tuple[Item, ...],
+    body_root: bytes,
+    state_root: bytes | None = None,
+) -> ExecutedBlock:
+    """See :func:`build_block`. A ``state_root`` that is given is taken for what it says, and the tree not updated."""
     height = base.height + 1
     current, following = base.validators()
     if not base.time_ms < time_ms <= MAX_TIME_MS:
         raise InvalidBlock("wrong-header-field", height=height, field="time_ms", parent_ms=base.time_ms)
     if current.index_of_member(proposer) is None:
         raise InvalidBlock("wrong-header-field", height=height, field="proposer", proposer=proposer)
-    items = tuple(items)
     suite = base.suite
     outcome = execute_block(base.view, items, context_of(base, time_ms))
     result_leaves = tuple(item.result.encode() for item in outcome.outcomes)
-    tree = tree_update(suite, base.pages, outcome.changes)
+    tree = tree_update(suite, base.pages, outcome.changes) if state_root is None else TreeUpdate(state_root, {})
     header = Header(
         genesis_hash=base.genesis_hash,
         height=height,
@@ -122,7 +134,7 @@ def build_block(base: ChainState, proposer: str, time_ms: int, items: Sequence[I
         time_ms=time_ms,
         proposer=proposer,
         submission_count=len(items),
-        submissions_root=submissions_root(suite, items),
+        submissions_root=body_root,
         results_root=merkle.root_of(suite, [merkle.leaf_hash(suite, leaf) for leaf in result_leaves]),
         state_root=tree.root,
         history_root=base.history.root(suite),
@@ -137,9 +149,13 @@ def build_block(base: ChainState, proposer: str, time_ms: int, items: Sequence[I
     )
 
 
-def check_block(base: ChainState, block: Block) -> ExecutedBlock:
+def check_block(base: ChainState, block: Block, *, roots_elsewhere: bool = False) -> ExecutedBlock:
     """Execute a block that somebody else built and compare every field of its header. Signatures must have been
     verified.
+
+    With ``roots_elsewhere`` two fields are taken for what they say: ``submissions_root`` and ``state_root``. The caller
+    answers for them, the latter from ``changes``: an auditor works them out beside the execution. ``tree`` then has no
+    pages.
 
     Raises:
         InvalidBlock: ``wrong-header-field`` naming the first ``field`` that differs; or an item's invalidity, with its
@@ -151,11 +167,14 @@ def check_block(base: ChainState, block: Block) -> ExecutedBlock:
         ("genesis_hash", base.genesis_hash),
         ("height", base.height + 1),
         ("parent_hash", base.header_hash),
+        ("submission_count", len(block.items)),
     ):
         if getattr(header, name) != expected:
             raise InvalidBlock("wrong-header-field", height=header.height, field=name)
-    block.check_body(base.suite)
-    executed = build_block(base, header.proposer, header.time_ms, block.items)
+    if not roots_elsewhere:
+        block.check_body(base.suite)
+    state_root = header.state_root if roots_elsewhere else None
+    executed = _build(base, header.proposer, header.time_ms, block.items, header.submissions_root, state_root)
     field = header.first_difference(executed.block.header)
     if field is not None:
         raise InvalidBlock("wrong-header-field", height=header.height, field=field)
@@ -190,6 +209,10 @@ class MemoryChain:
             self._pages,
             self._hash_at,
         )
+
+    def pages(self) -> Mapping[bytes, bytes]:
+        """The pages of the state tree, as they are now."""
+        return self._pages.pages
 
     def _hash_at(self, height: int) -> bytes | None:
         return self._hashes[height] if 0 <= height < len(self._hashes) else None

@@ -217,7 +217,7 @@ class Item:
 
     def envelope(self) -> bytes:
         """``[body, [signature…]]``: the leaf under ``submissions_root``. Records are bound by the root in the body."""
-        return pack((self.body_bytes, self.signatures))
+        return envelope_bytes(self.body_bytes, self.signatures)
 
     # What follows from an item is worked out once: a node needs it at admission, proposal, check and decision.
 
@@ -319,6 +319,11 @@ def sign_item(body: SubmissionBody, signers: Sequence[Signer], records: Sequence
         raise EncodingError("bad-signer-keys", what="signers are not the keys that the body names")
     data = body.encode()
     return Item(data, tuple(dsse.sign(signer, dsse.SUBMISSION, data) for signer in signers), tuple(records))
+
+
+def envelope_bytes(body_bytes: bytes, signatures: tuple[bytes, ...]) -> bytes:
+    """The envelope of a body and its signatures; see :meth:`Item.envelope`."""
+    return pack((body_bytes, signatures))
 
 
 def envelope_parts(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:

@@ -49,8 +49,8 @@ def test_clean(built: tuple[GenesisFile, Blocks]) -> None:
 
 
 def test_many_signatures_in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fazhi_sdk.audit.INLINE_SIGNATURES", 100)
-    monkeypatch.setattr("fazhi_sdk.audit.JOB_SIGNATURES", 50)
+    monkeypatch.setattr("fazhi_sdk.audit_line.INLINE_SIGNATURES", 100)
+    monkeypatch.setattr("fazhi_sdk.audit_line.BATCH_SIGNATURES", 50)
     file, blocks = build_chain(blocks=5, items_a_block=100)
     report = run(file, blocks, processes=2)
     assert report.clean
@@ -146,7 +146,7 @@ def test_first_fault_is_named(
     processes: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fazhi_sdk.audit.INLINE_SIGNATURES", 0)
+    monkeypatch.setattr("fazhi_sdk.audit_line.INLINE_SIGNATURES", 0)
     file, blocks = built
     broken = list(blocks)
     break_it(file, broken)

@@ -128,6 +128,24 @@ def test_every_field_of_a_header_is_checked(name: str) -> None:
         assert (caught.value.code, dict(caught.value.parameters)["field"]) == ("wrong-header-field", name)
 
 
+@pytest.mark.parametrize("name", FIELDS)
+def test_two_roots_can_be_checked_elsewhere_and_no_other_field(name: str) -> None:
+    world = busy_world()
+    executed = world.build(world.by("head").record(world.case("b0"), "FILED"))
+    checked = check_block(world.state, executed.block, roots_elsewhere=True)
+    assert replace(checked, tree=executed.tree) == executed
+    assert (checked.tree.root, checked.tree.pages) == (executed.tree.root, {})
+    value = getattr(executed.block.header, name)
+    other = bytes(32) if isinstance(value, bytes) else "nobody" if isinstance(value, str) else value + 1
+    altered = Block(replace(executed.block.header, **{name: other}), executed.block.items)  # type: ignore[arg-type]
+    if name in ("submissions_root", "state_root"):
+        assert check_block(world.state, altered, roots_elsewhere=True).changes == executed.changes
+        return
+    with pytest.raises(InvalidBlock) as caught:
+        check_block(world.state, altered, roots_elsewhere=True)
+    assert (caught.value.code, dict(caught.value.parameters)["field"]) == ("wrong-header-field", name)
+
+
 def test_time_moves_on() -> None:
     world = busy_world()
     for time_ms, good in (
