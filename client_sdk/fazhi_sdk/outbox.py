@@ -61,7 +61,9 @@ from .outbox_rows import (
 
 
 class Outbox:
-    """One open outbox. All methods are short, durable when they return, and may be called from any thread.
+    """One open outbox. All methods are short and may be called from any thread. What they keep is durable when they
+    return, but for notes of what can be asked again (:meth:`mark_sent`, :meth:`settle`): these reach the disk with the
+    next thing that must, in their order, so that a power cut loses the newest of them and nothing before.
 
     Raises:
         OutboxInUse: another process (or this one) has it open.
@@ -163,6 +165,20 @@ class Outbox:
             raise OutboxError("outbox-damaged", path=str(self.path), reason=str(error)) from error
         except OSError as error:
             raise OutboxDisk("outbox-disk", path=str(self.path), reason=os.strerror(error.errno or 0)) from error
+
+    @contextmanager
+    def _note(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that need not be on disk when it ends: the log is written in order, and synced with the next
+        one that must be."""
+        with self._mutex:
+            if self._lock_fd >= 0:
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with self._transaction() as db:
+                    yield db
+            finally:
+                if self._lock_fd >= 0:
+                    self._connection.execute("PRAGMA synchronous = FULL")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -338,16 +354,18 @@ class Outbox:
     def mark_sent(self, ids: Sequence[bytes]) -> None:
         """Note that these are about to leave (a note only: what is signed may have left already)."""
         now = time.time_ns() // 1_000_000
-        with self._transaction() as db:
+        with self._note() as db:
             db.executemany(
                 "UPDATE items SET status = ?, changed_ms = ? WHERE id = ? AND status = ?",
                 [(SENT, now, item_id, SIGNED) for item_id in ids],
             )
 
-    def settle(self, verdicts: Sequence[Verdict]) -> None:
-        """Keep what the chain or a gateway answered; a decided row never changes again."""
+    def settle(self, verdicts: Sequence[Verdict]) -> bool:
+        """Keep what the chain or a gateway answered; a decided row never changes again. Whether anything is still to be
+        delivered.
+        """
         now = time.time_ns() // 1_000_000
-        with self._transaction() as db:
+        with self._note() as db:
             for verdict in verdicts:
                 changed = db.execute(
                     "UPDATE items SET status = ?, code = ?, parameters = ?, height = ?, position = ?, changed_ms = ?"
@@ -359,6 +377,8 @@ class Outbox:
                 ).rowcount  # fmt: skip
                 if changed:
                     self._release(db, verdict)
+            (left,) = db.execute("SELECT EXISTS (SELECT 1 FROM items WHERE status IN ('signed', 'sent'))").fetchone()
+        return bool(left)
 
     def _release(self, db: sqlite3.Connection, verdict: Verdict) -> None:
         """After a decision the draft's pool lane is free; after a conflict a lane is never used again."""

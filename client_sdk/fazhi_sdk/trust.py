@@ -27,6 +27,8 @@ from fazhi_ledger.validators import ValidatorSet
 from .errors import BadAnswer, ProofFailed
 
 MAX_PROOF_HASHES: Final = 256
+MAX_CERTIFIED: Final = 16
+"""Verified certificates that are remembered."""
 
 
 class Fields:
@@ -128,8 +130,22 @@ class Trust:
         self.suite: Suite = self.genesis.suite
         self._sets: list[ValidatorSet] = [self.genesis.validator_set()]
         self._handovers: list[Handover] = []
+        self._certified: dict[tuple[bytes, bytes], Header] = {}
+        self._checked = False
         self.newest: Header | None = None
         """The highest certified header seen: an older answer than what was shown before is stale."""
+
+    @property
+    def checked_genesis(self) -> bytes:
+        """The encoded genesis; its parts hold together, and every key of it has proven its possession.
+
+        Raises:
+            InvalidGenesis: they do not.
+        """
+        if not self._checked:
+            self.genesis.check()
+            self._checked = True
+        return self.file.genesis_bytes
 
     @property
     def handovers(self) -> tuple[Handover, ...]:
@@ -171,6 +187,9 @@ class Trust:
             InvalidProof: ``another-chain``, ``unknown-validators``.
             InvalidCertificate, EncodingError: the certificate does not hold.
         """
+        verified = self._certified.get((header_bytes, certificate_bytes))
+        if verified is not None:  # of many submissions of one block the first pays
+            return verified
         header = Header.decode(header_bytes)
         if header.genesis_hash != self.genesis_hash:
             raise InvalidProof("another-chain", where="header")
@@ -181,6 +200,9 @@ class Trust:
         certificate.verify_for(self.suite, self.genesis_hash, validators, header.height, header.hash(self.suite))
         if self.newest is None or header.height > self.newest.height:
             self.newest = header
+        self._certified[header_bytes, certificate_bytes] = header
+        if len(self._certified) > MAX_CERTIFIED:
+            del self._certified[next(iter(self._certified))]
         return header
 
     def decided(self, fields: Fields, item_id: bytes) -> Decided:

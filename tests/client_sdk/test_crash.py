@@ -15,7 +15,7 @@ from fazhi_sdk.testing import connect
 from .test_chain import filed, receipt_of
 
 CHILD = """
-import os, signal, sys
+import os, signal, sys, threading
 from fazhi_sdk.aio.delivery import Delivery
 from fazhi_sdk.aio.chain import Chain
 from fazhi_sdk.devnet import Devnet
@@ -30,7 +30,10 @@ original = getattr(owner, name)
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-if name in ("_post", "proof", "_settle", "receipt_of"):
+if when == "never":
+    def patched(*arguments, **named):
+        threading.Event().wait()
+elif name in ("_post", "_settle", "receipt_of", "submit_many"):
     async def patched(*arguments, **named):
         if when == "before":
             die()
@@ -48,6 +51,8 @@ with connect(Devnet.open(folder), outbox) as chain:
     draft = case.draft("INVEST", [photo])
     setattr(owner, name, patched)
     draft.submit()
+    if when == "never":
+        die()
 print("survived")
 """
 
@@ -57,9 +62,12 @@ STEPS = [
     ("Outbox", "file", "after", True),  # kept, nothing sent
     ("Outbox", "mark_sent", "after", True),  # about to be sent
     ("Delivery", "_post", "after", True),  # sent and answered, the answer lost
-    ("Delivery", "proof", "after", True),  # proven, not noted
+    ("Delivery", "_checked", "after", True),  # proven, not noted
     ("Outbox", "settle", "before", True),  # about to be noted
-    ("Chain", "receipt_of", "before", True),  # noted, no receipt made
+    ("Outbox", "settle", "never", True),  # the receipt was handed over, that it was is not noted
+    ("Outbox", "settle", "after", True),  # noted
+    ("Chain", "receipt_of", "before", True),  # no receipt made
+    ("Chain", "submit_many", "after", True),  # the receipt is made, the caller has not got it
 ]
 
 

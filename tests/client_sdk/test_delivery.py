@@ -100,14 +100,34 @@ def test_a_dead_node_is_passed_over(client: Client, net: Devnet, number: str, ph
 
 
 def flip_proofs(name: str, status: int, body: bytes) -> tuple[int, bytes] | None:
-    """A node that serves receipts whose record was exchanged."""
-    if not name.endswith("/proof"):
+    """A node that serves proofs, asked for or beside its answer, in which a digest was exchanged."""
+    answer = json.loads(body) if name == "POST /v1/submissions" or name.endswith("/proof") else {}
+    proofs = [answer] if name.endswith("/proof") else [one.get("proof") for one in answer.get("results", ())]
+    for proof in filter(None, proofs):
+        proof["submission_proof"] = ["00" * 32, *proof["submission_proof"][1:]]
+    return (status, json.dumps(answer).encode()) if proofs else None
+
+
+def without_proofs(name: str, status: int, body: bytes) -> tuple[int, bytes] | None:
+    """A node that puts no proof beside its answers."""
+    if not name.startswith("POST"):
         return None
-    value = json.loads(body)
-    value["submission_proof"] = (
-        ["00" * 32, *value["submission_proof"][1:]] if value["submission_proof"] else ["00" * 32]
-    )
-    return status, json.dumps(value).encode()
+    answer = json.loads(body)
+    for one in answer.get("results", ()):
+        one.pop("proof", None)
+    return status, json.dumps(answer).encode()
+
+
+def test_the_proof_comes_with_the_answer_or_is_asked_for(net: Devnet, proxies: list[Proxy], number: str) -> None:
+    gateway = proxies[0]
+    with through(net, [gateway], f"beside-{number[-4:]}.db") as chain:
+        case = chain.open_case("penalty", number=number, signer=chain.officer())
+        assert receipt_of(case.opening).number_in_case == 1
+        assert not any(name.endswith("/proof") for name in gateway.seen)
+        gateway.meddle = without_proofs
+        assert receipt_of(case.record("INVEST", fields={"note": "a"})).number_in_case == 2
+        assert sum(name.endswith("/proof") for name in gateway.seen) == 1
+        assert chain.pending() == []
 
 
 def test_a_lying_proof_is_not_handed_over(net: Devnet, proxies: list[Proxy], number: str) -> None:
@@ -226,6 +246,7 @@ def test_without_a_token_nobody_is_told_that_nothing_was_recorded(
 ) -> None:
     """Submitting takes no token, the receipt does: the step is on the chain, and the error must not deny it."""
     shut = proxies[0]
+    shut.meddle = without_proofs
     shut.before = lambda name, _: (401, b"{}") if name.startswith("GET") and name != "GET /v1/genesis" else None
     with through(net, [shut], f"shut-{number[-4:]}.db") as chain:
         opening = chain.open_case("penalty", number=number, signer=chain.officer()).opening

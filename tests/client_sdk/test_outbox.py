@@ -100,6 +100,49 @@ def test_openings_come_back(path: Path) -> None:
     assert (kept.org, kept.procedure, kept.number) == ("zfj", "penalty", "桐综执罚2026-0412")
 
 
+def test_a_power_cut_loses_the_newest_notes_and_nothing_before(path: Path, tmp_path: Path) -> None:
+    """Notes are not synced; but the log is written in order, so whatever has reached the disk is a state that was."""
+    log = Path(f"{path}-wal")
+    states: list[tuple[int, list[tuple[int, str]]]] = []
+
+    def now(box: Outbox) -> list[tuple[int, str]]:
+        return [(entry.seq, entry.status) for entry in box.entries(rows.SIGNED, rows.SENT, rows.COMMITTED)]
+
+    with open_box(path) as box:
+        for number in range(3):
+            entry = file_one(box, draft(number=f"n{number}"))
+            states.append((log.stat().st_size, now(box)))
+            box.mark_sent([entry.id or b""])
+            states.append((log.stat().st_size, now(box)))
+            assert box.settle([Verdict(entry.id or b"", rows.COMMITTED, "OK", (), number + 1, 0)]) is False
+            states.append((log.stat().st_size, now(box)))
+        base, written = path.read_bytes(), log.read_bytes()
+    assert [size for size, _ in states] == sorted({size for size, _ in states})
+    for cut in range(states[0][0], len(written) + 1, 1500):
+        copy = tmp_path / f"cut-{cut}.db"
+        copy.write_bytes(base)
+        Path(f"{copy}-wal").write_bytes(written[:cut])
+        with open_box(copy) as box:
+            assert now(box) == [state for size, state in states if size <= cut][-1]
+
+
+def test_what_leaves_is_synced_and_notes_are_not(path: Path) -> None:
+    said: list[str] = []
+    with open_box(path) as box:
+        box._connection.set_trace_callback(said.append)
+        levels = [str(box._connection.execute("PRAGMA synchronous").fetchone()[0])]
+        entry = file_one(box)
+        assert not [line for line in said if "synchronous =" in line]
+        box.mark_sent([entry.id or b""])
+        assert [line for line in said if "synchronous =" in line] == [
+            "PRAGMA synchronous = NORMAL", "PRAGMA synchronous = FULL"
+        ]  # fmt: skip
+        with pytest.raises(AttributeError):
+            box.settle([None])  # type: ignore[list-item]
+        levels.append(str(box._connection.execute("PRAGMA synchronous").fetchone()[0]))
+    assert levels == ["2", "2"]
+
+
 def test_decided_rows_do_not_change(path: Path) -> None:
     with open_box(path) as box:
         entry = file_one(box)

@@ -20,17 +20,17 @@ from fazhi_ledger.keys import Signer
 from fazhi_ledger.submission import submission_id
 
 from .. import errors
-from ..drafts import DraftData, can_combine, combine, draft_of
+from ..drafts import DraftData, draft_of
 from ..errors import BadAnswer, InputError, SdkError
 from ..normalise import docket_number
 from ..outbox import Outbox
-from ..outbox_rows import COMMITTED, PREPARED, REFUSED, SENT, SIGNED, UNUSED, Entry, NewItem, new_draft_id
+from ..outbox_rows import COMMITTED, PREPARED, REFUSED, SENT, SIGNED, UNUSED, Entry, Kept, new_draft_id
 from ..privacy import check_clear
 from ..receipts import Receipt, build_receipt
 from ..trust import Fields, Trust, proof_failed
 from .case import Case, Draft, Files
 from .delivery import Delivery, Outcome
-from .filing import digest_of, learn_chain, new_item, void_item
+from .filing import Filed, digest_of, file_drafts, learn_chain, new_item
 from .gateways import Answer, Gateways, Tokens
 from .pending import Flushed, Pending, raise_for
 from .worker import Worker
@@ -275,100 +275,47 @@ class Chain:
         refuse such a batch, which is atomic, its drafts are submitted again, each on its own.
         """
         plain = [draft.data if isinstance(draft, Draft) else draft for draft in drafts]
-        # A draft is filed once, however often it is handed over: what was filed before is only waited for.
-        before = await self._worker.run(lambda: [self._outbox.filed_as(draft.draft_id) for draft in plain])
-        groups = self._grouped({at: draft for at, draft in enumerate(plain) if before[at] is None})
-        entries = await self._file([group for group, _ in groups])
-        places: dict[int, tuple[Entry, int, DraftData | None]] = {
-            at: (*found, None) for at, found in enumerate(before) if found is not None
-        }
-        batches = set()
-        for (group, members), entry in zip(groups, entries, strict=True):
-            places.update({at: (entry, record, group) for record, at in enumerate(members)})
-            if len(members) > 1:
-                batches.add(entry.id)
-        outcomes = await self._delivery.wait(
-            {entry.id for entry, _, _ in places.values() if entry.id},
-            self._timeout_s if timeout_s is None else timeout_s,
+        filed, due = await self._worker.run(
+            lambda: (file_drafts(self._outbox, self._trust, plain), self._delivery.due())
         )
+        timeout = self._timeout_s if timeout_s is None else timeout_s
+        outcomes = await self._delivery.wait([place.entry for place in filed], timeout, due)
         again: list[int] = []
         made: dict[int, Coroutine[Any, Any, Submitted | SdkError]] = {}
         limit = asyncio.Semaphore(MAX_RECEIPTS)
-        for at, (entry, record, source) in places.items():
-            outcome = outcomes[entry.id or b""]
-            if entry.id in batches and isinstance(outcome, Outcome) and outcome.entry.status == REFUSED:
+        for at, place in enumerate(filed):
+            outcome = outcomes[place.entry.id or b""]
+            if place.combined and isinstance(outcome, Outcome) and outcome.entry.status == REFUSED:
                 again.append(at)
             else:
-                made[at] = self._result(source, entry, outcome, record, limit)
+                made[at] = self._result(place, outcome, limit)
         results = dict(zip(made, await asyncio.gather(*made.values()), strict=True))
         for at in again:
             (results[at],) = await self.submit_many([plain[at]], timeout_s=timeout_s)
         return [results[at] for at in range(len(plain))]
 
-    def _grouped(self, drafts: Mapping[int, DraftData]) -> list[tuple[DraftData, list[int]]]:
-        """Drafts in order, neighbours that may stand under one signature put together."""
-        limit = self.genesis.parameters.get("max_records_per_item")
-        size_limit = self.genesis.parameters.get("max_item_bytes") // 2
-        runs: list[list[int]] = []
-        size = 0
-        for position, draft in drafts.items():
-            length = sum(map(len, draft.record_bytes()))
-            if (
-                not runs
-                or not can_combine(drafts[runs[-1][-1]], draft)
-                or len(runs[-1]) >= limit
-                or size + length > size_limit
-            ):
-                runs.append([])
-                size = 0
-            runs[-1].append(position)
-            size += length
-        return [
-            (drafts[run[0]] if len(run) == 1 else combine([drafts[one] for one in run], new_draft_id()), run)
-            for run in runs
-        ]
-
-    async def _file(self, drafts: Sequence[DraftData]) -> tuple[Entry, ...]:
-        """Into the outbox, signed; gaps in the lanes of these signers are voided first."""
-        for draft in drafts:
-            if draft.genesis_hash != self.genesis_hash:
-                raise InputError("wrong-chain", genesis=draft.genesis_hash.hex()[:16])
-            draft.require_complete()
-
-        def work() -> tuple[Entry, ...]:
-            self._fill_gaps(drafts)
-            return self._outbox.file([new_item(draft) for draft in drafts])
-
-        return await self._worker.run(work)
-
-    def _fill_gaps(self, drafts: Sequence[DraftData]) -> None:
-        voids: list[NewItem] = []
-        first_signers = {draft.signer_keys[0]: (draft.org, draft) for draft in drafts}
-        for key, (org, draft) in first_signers.items():
-            signer = next((one for one in draft.signers if one.public_key == key), None)
-            if signer is not None:
-                voids.extend(
-                    void_item(self._trust, org, signer, lane, seq) for lane, seq in self._outbox.gaps(org, key)
-                )
-        if voids:
-            self._outbox.file(voids)
-
     async def _result(
-        self, group: DraftData | None, entry: Entry, outcome: Outcome | SdkError, record: int, limit: asyncio.Semaphore
+        self, place: Filed, outcome: Outcome | SdkError, limit: asyncio.Semaphore
     ) -> Submitted | SdkError:
+        record, draft = place.record, place.draft
         if isinstance(outcome, SdkError):
-            return Pending(self, entry, record, outcome, group)
+            return Pending(self, place.entry, record, outcome, draft)
         if outcome.entry.status != COMMITTED:
-            return raise_for(Pending(self, outcome.entry, record, None, group))
+            return raise_for(Pending(self, outcome.entry, record, None, draft))
         try:
             async with limit:
-                return await self.receipt_of(outcome.entry, record, outcome.proof if record == 0 else None)
+                return await self.receipt_of(outcome.entry, record, outcome.proof if record == 0 else None, place.kept)
         except SdkError as error:
             return error
 
-    async def receipt_of(self, entry: Entry, record: int = 0, proof: Fields | None = None) -> Receipt:
-        """The verified receipt of one record of a committed submission."""
-        kept = await self._worker.run(lambda: self._outbox.kept(entry.draft_id))
+    async def receipt_of(
+        self, entry: Entry, record: int = 0, proof: Fields | None = None, kept: Sequence[Kept] | None = None
+    ) -> Receipt:
+        """The verified receipt of one record of a committed submission; ``proof`` and what is ``kept`` of the draft
+        are looked up where they are not at hand.
+        """
+        if kept is None:
+            kept = await self._worker.run(lambda: self._outbox.kept(entry.draft_id))
         if proof is None:
             try:
                 _, proof = await self._delivery.proof(entry.id or b"", record)
@@ -388,7 +335,7 @@ class Chain:
         if entry is None:
             raise InputError("unknown-submission", id=item_id.hex()[:16])
         if entry.status != COMMITTED:
-            outcome = (await self._delivery.wait([item_id], self._timeout_s))[item_id]
+            outcome = (await self._delivery.wait([entry], self._timeout_s))[item_id]
             if isinstance(outcome, SdkError):
                 raise outcome
             entry = outcome.entry
@@ -400,14 +347,13 @@ class Chain:
         """Deliver what the outbox holds, an earlier process's too, and say what became of it."""
         await self._poll_prepared()
         waiting = await self._worker.run(lambda: self._outbox.entries(SIGNED, SENT))
-        ids = [entry.id for entry in waiting if entry.id]
-        outcomes = await self._delivery.wait(ids, self._timeout_s if timeout_s is None else timeout_s)
+        outcomes = await self._delivery.wait(waiting, self._timeout_s if timeout_s is None else timeout_s)
         entries = [outcome.entry for outcome in outcomes.values() if isinstance(outcome, Outcome)]
         failed = tuple(Pending(self, entry, 0, None, None) for entry in entries if entry.status in UNUSED)
         return Flushed(
             sum(entry.status == COMMITTED for entry in entries),
             sum(entry.status == REFUSED for entry in entries),
-            len(ids) - len(entries),
+            len(outcomes) - len(entries),
             failed,
             tuple(raise_for(Pending(self, entry)) for entry in entries if entry.status in (REFUSED, *UNUSED)),
         )
@@ -467,8 +413,8 @@ class Chain:
         for signer in signers:
             if signer.public_key in fresh.signer_keys:
                 fresh = fresh.cosign(signer)
-        (entry,) = await self._file([fresh])
-        return entry
+        (place,) = await self._worker.run(lambda: file_drafts(self._outbox, self._trust, [fresh]))
+        return place.entry
 
     async def abandon(self, draft: DraftData) -> None:
         """Give up a prepared draft. Its place is used again, or voided by its key's next submission where a signed
@@ -480,7 +426,9 @@ class Chain:
     async def wait_for(self, entry: Entry, timeout_s: float | None) -> Outcome | SdkError:
         """Wait until the chain has answered for an entry."""
         item_id = entry.id or b""
-        return (await self._delivery.wait([item_id], self._timeout_s if timeout_s is None else timeout_s))[item_id]
+        now = await self._worker.run(lambda: self._outbox.entry(item_id))
+        timeout = self._timeout_s if timeout_s is None else timeout_s
+        return (await self._delivery.wait([now or entry], timeout))[item_id]
 
     async def forget(self, submission: str | bytes) -> None:
         """Destroy this outbox's salts and values of a submission (deletion of personal data). No receipt can open its

@@ -16,7 +16,7 @@ from typing import Final
 from fazhi_ledger.canonical import encode
 
 from .. import errors
-from ..errors import BadAnswer, ConnectionFailed, NotDecided, SdkError, TooBusy
+from ..errors import BadAnswer, ConnectionFailed, NotDecided, ProofFailed, SdkError, TooBusy
 from ..outbox import Outbox
 from ..outbox_rows import COMMITTED, CONFLICT, EXPIRED, INVALID, REFUSED, UNUSED, Entry, Verdict
 from ..trust import Decided, Fields, Trust
@@ -44,6 +44,8 @@ class Word:
     status: str
     code: str
     parameters: tuple[tuple[str, str | int], ...] = ()
+    proof: Fields | None = None
+    """What came beside it; not checked yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Delivery:
         self._loop_task: asyncio.Task[None] | None = None
         self._posts = 0
         self._busy: TooBusy | None = None
+        self._left = False
         self._proofs = asyncio.Semaphore(MAX_PROOFS)
         self._retry_s = FIRST_RETRY_S
 
@@ -89,19 +92,31 @@ class Delivery:
             self._loop_task = asyncio.get_running_loop().create_task(self._run())
         self._wake.set()
 
-    async def wait(self, ids: Iterable[bytes], timeout_s: float) -> dict[bytes, Outcome | SdkError]:
+    async def wait(
+        self, entries: Iterable[Entry], timeout_s: float, due: Sequence[Entry] | None = None
+    ) -> dict[bytes, Outcome | SdkError]:
         """Deliver, and wait for these submissions until ``timeout_s`` has passed: what each came to, or what stopped
         it for now.
+
+        ``entries`` (and what is :meth:`due`, asked for here where it is not given) are as the outbox has just had them:
+        begin to wait in the same breath, without another ``await``. What is settled after they were read is then told
+        to those who wait (:meth:`Worker.begin`).
         """
         loop = asyncio.get_running_loop()
-        futures = {item_id: self._waiting.setdefault(item_id, loop.create_future()) for item_id in ids}
-        # Asked after the futures are there: what was settled before them would wake nobody.
-        for entry in await self._worker.run(lambda: [self._outbox.entry(item_id) for item_id in futures]):
-            if entry is not None and entry.id is not None and (entry.decided or entry.status in UNUSED):
-                self._answer(entry.id, Outcome(entry))
-        self._resting.difference_update(futures)  # somebody asks: try now
-        self.start()
+        futures: dict[bytes, asyncio.Future[Outcome | SdkError]] = {}
         done: dict[bytes, Outcome | SdkError] = {}
+        for entry in entries:
+            if entry.id is None:
+                continue
+            if entry.decided or entry.status in UNUSED:
+                done[entry.id] = Outcome(entry)
+            elif entry.id not in futures:
+                futures[entry.id] = self._waiting.setdefault(entry.id, loop.create_future())
+        self._resting.difference_update(futures)  # somebody asks: try now
+        if due is None:
+            self.start()
+        else:
+            self._send(due)
         if futures:
             await asyncio.wait(futures.values(), timeout=timeout_s)
         for item_id, future in futures.items():
@@ -124,22 +139,33 @@ class Delivery:
         """One request for all that is due; while the most requests are under way, what comes up meanwhile waits to be
         sent together.
         """
-        if self._posts >= MAX_POSTS:
-            return
+        if self._posts < MAX_POSTS:
+            self._send(await self._worker.run(self.due))
+
+    def due(self) -> tuple[Entry, ...]:
+        """What the outbox would send next, and what is under way. (On the worker's thread.)"""
+        return self._outbox.due(MAX_ITEMS + len(self._sending) + len(self._resting))
+
+    def _send(self, due: Sequence[Entry]) -> None:
+        """Send of what was due just now what is not under way, in one request, if there may be one more."""
         held = self._sending | self._resting
-        entries = await self._worker.run(lambda: self._outbox.due(MAX_ITEMS + len(held)))
-        batch = _batch([entry for entry in entries if entry.id is not None and entry.id not in held])
-        if batch:
+        fresh = [entry for entry in due if entry.id is not None and entry.id not in held]
+        if self._posts >= MAX_POSTS:
+            self._left = True  # the next one that ends takes it along
+        elif fresh:
+            batch = _batch(fresh)
             self._posts += 1
             self._sending.update(entry.id for entry in batch if entry.id is not None)
             task = asyncio.get_running_loop().create_task(self._deliver(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            self._wake.set()  # there may be more
+            if len(batch) < len(fresh):
+                self._wake.set()
 
     async def _deliver(self, batch: Sequence[Entry]) -> None:
         ids = [entry.id for entry in batch if entry.id is not None]
         rests: list[float | None] = [None] * len(batch)
+        self._left = True
         try:
             words = await self._post(batch)
             self._retry_s, self._busy = FIRST_RETRY_S, None
@@ -161,7 +187,8 @@ class Delivery:
             if seconds is not None:
                 self._resting.add(item_id)
                 asyncio.get_running_loop().call_later(seconds, self._rested, item_id)
-        self._wake.set()
+        if self._left:  # what waited for these, or for one request less, may be due now
+            self._wake.set()
 
     def _rested(self, item_id: bytes) -> None:
         self._resting.discard(item_id)
@@ -175,16 +202,19 @@ class Delivery:
 
     async def _post(self, batch: Sequence[Entry], only: Sequence[str] | None = None) -> list[Word]:
         ids = [entry.id for entry in batch if entry.id is not None]
-        await self._worker.run(lambda: self._outbox.mark_sent(ids))
         body = encode(tuple(entry.item for entry in batch))
-        return await self._gateways.post(
-            f"/v1/submissions?wait_ms={WAIT_MS}",
-            body,
-            CONTENT_TYPE,
-            lambda answer: _words(answer, ids),
-            timeout_s=WAIT_MS / 1000 + 10,
-            only=only,
-        )
+        note = self._worker.begin(lambda: self._outbox.mark_sent(ids))
+        try:
+            return await self._gateways.post(
+                f"/v1/submissions?wait_ms={WAIT_MS}&proof=1",
+                body,
+                CONTENT_TYPE,
+                lambda answer: _words(answer, ids),
+                timeout_s=WAIT_MS / 1000 + 10,
+                only=only,
+            )
+        finally:
+            await asyncio.shield(note)
 
     async def _take(self, entry: Entry, word: Word) -> float | None:
         """Act on a gateway's word; seconds after which to send the same bytes again, or None where it is over."""
@@ -194,7 +224,7 @@ class Delivery:
             if word.status in ("invalid", "conflict"):
                 word = await self._second_opinion(entry, word)
             if word.status == "committed":
-                await self._confirm(entry, word.url)
+                await self._confirm(entry, word.url, word.proof)
                 return None
             if word.status in ("invalid", "conflict"):
                 status = EXPIRED if word.code == "expired" else INVALID if word.status == "invalid" else CONFLICT
@@ -209,9 +239,8 @@ class Delivery:
         self._gateways.demote(word.url)  # it may be cut off, or it may not want to
         return BUSY_S if word.status == "busy" else PENDING_S
 
-    async def _confirm(self, entry: Entry, url: str | None) -> None:
-        async with self._proofs:
-            decided, proof = await self.proof(entry.id or b"", 0, url)
+    async def _confirm(self, entry: Entry, url: str | None, given: Fields | None = None) -> None:
+        decided, proof = self._checked(entry, given) or await self._ask_proof(entry, url)
         status = COMMITTED if decided.result.ok else REFUSED
         verdict = Verdict(
             decided.result.submission_id,
@@ -222,6 +251,17 @@ class Delivery:
             decided.index,
         )
         await self._settle(entry, verdict, decided, proof)
+
+    def _checked(self, entry: Entry, given: Fields | None) -> tuple[Decided, Fields] | None:
+        """The proof that came with the answer, if it did and holds."""
+        if given is not None:
+            with contextlib.suppress(ProofFailed, BadAnswer):  # asked for below, of the other gateways too
+                return self._trust.decided(given, entry.id or b""), given
+        return None
+
+    async def _ask_proof(self, entry: Entry, url: str | None) -> tuple[Decided, Fields]:
+        async with self._proofs:
+            return await self.proof(entry.id or b"", 0, url)
 
     async def look_up(self, entry: Entry) -> None:
         """Settle an entry that somebody else may have delivered, if the chain has decided it.
@@ -274,13 +314,27 @@ class Delivery:
     async def _settle(
         self, entry: Entry, verdict: Verdict, decided: Decided | None = None, proof: Fields | None = None
     ) -> None:
-        def settle() -> Entry | None:
-            self._outbox.settle([verdict])
-            return self._outbox.entry(verdict.id)
+        """Note a verdict, and tell those who wait. What the chain has decided, and is proven, is told at once: should
+        the note be lost, the same bytes are sent again and the same answer comes.
+        """
 
-        kept = await self._worker.run(settle)
-        self._answer(verdict.id, Outcome(kept or entry, decided, proof))
-        self._wake.set()  # what waited for this one may be due now
+        def settle() -> tuple[bool, Entry | None]:
+            return self._outbox.settle([verdict]), None if decided is not None else self._outbox.entry(verdict.id)
+
+        # Whoever goes on from the answer and asks the outbox asks behind this.
+        job = self._worker.begin(settle)
+        if decided is not None:
+            after = replace(
+                entry,
+                status=verdict.status,
+                code=verdict.code,
+                parameters=verdict.parameters,
+                height=verdict.height,
+                position=verdict.position,
+            )
+            self._answer(verdict.id, Outcome(after, decided, proof))
+        self._left, kept = await asyncio.shield(job)
+        self._answer(verdict.id, Outcome(kept or entry))
 
     def _fail(self, ids: Iterable[bytes], error: SdkError) -> None:
         for item_id in ids:
@@ -323,5 +377,14 @@ def _words(answer: Answer, ids: Sequence[bytes]) -> list[Word]:
             (str(name)[:64], value if type(value) is int else str(value)[:256])
             for name, value in (given if isinstance(given, dict) else {}).items()
         )[:16]
-        words.append(Word(answer.url, fields.text("status"), str(code or "")[:48], parameters))
+        proof = fields.value.get("proof")
+        words.append(
+            Word(
+                answer.url,
+                fields.text("status"),
+                str(code or "")[:48],
+                parameters,
+                Fields(proof, answer.url) if isinstance(proof, dict) else None,
+            )
+        )
     return words

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fazhi_ledger.errors import FazhiError
@@ -12,11 +14,11 @@ from fazhi_ledger.keys import Signer
 from fazhi_ledger.limits import MAX_GENESIS_FILE_BYTES
 from fazhi_ledger.submission import Item, SubmissionBody, sign_item
 
-from ..drafts import CASES, RECORD, DraftData
+from ..drafts import CASES, RECORD, DraftData, can_combine, combine
 from ..errors import BadAnswer, InputError, WrongGenesis
 from ..files import read_bounded
 from ..outbox import Outbox
-from ..outbox_rows import NewItem, new_draft_id
+from ..outbox_rows import Entry, Kept, NewItem, new_draft_id
 from ..trust import Trust
 from .gateways import Answer, Gateways
 from .worker import Worker
@@ -91,6 +93,84 @@ def new_item(draft: DraftData) -> NewItem:
         lambda lane, seq: draft.at(lane, seq).complete(),
         draft.place,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """Where a draft has its place in the outbox: ``record`` of ``entry``. ``draft`` is what was filed just now, of
+    several drafts where ``combined``, and ``kept`` what is kept of it; both None where it had been filed before.
+    """
+
+    entry: Entry
+    record: int
+    draft: DraftData | None = None
+    kept: tuple[Kept, ...] | None = None
+    combined: bool = False
+
+
+def file_drafts(outbox: Outbox, trust: Trust, drafts: Sequence[DraftData]) -> list[Filed]:
+    """File drafts, signed: durable when this returns. Neighbours that may stand under one signature do, and gaps in
+    the lanes of these signers are voided first. A draft is filed once, however often it is handed over.
+
+    Raises:
+        InputError: ``wrong-chain``.
+        SignatureMissing, OutboxDisk: nothing was filed.
+    """
+    places: dict[int, Filed] = {}
+    fresh: dict[int, DraftData] = {}
+    for at, draft in enumerate(drafts):
+        found = outbox.filed_as(draft.draft_id)
+        if found is None:
+            fresh[at] = draft
+        else:
+            places[at] = Filed(*found)
+    groups = _grouped(trust, fresh)
+    for group, _ in groups:
+        if group.genesis_hash != trust.genesis_hash:
+            raise InputError("wrong-chain", genesis=group.genesis_hash.hex()[:16])
+        group.require_complete()
+    _fill_gaps(outbox, trust, [group for group, _ in groups])
+    items = [new_item(group) for group, _ in groups]
+    entries = outbox.file(items) if items else ()
+    for (group, members), item, entry in zip(groups, items, entries, strict=True):
+        for record, at in enumerate(members):
+            places[at] = Filed(entry, record, group, item.kept, len(members) > 1)
+    return [places[at] for at in range(len(drafts))]
+
+
+def _grouped(trust: Trust, drafts: Mapping[int, DraftData]) -> list[tuple[DraftData, list[int]]]:
+    """Drafts in order, neighbours that may stand under one signature put together."""
+    limit = trust.genesis.parameters.get("max_records_per_item")
+    size_limit = trust.genesis.parameters.get("max_item_bytes") // 2
+    runs: list[list[int]] = []
+    size = 0
+    for position, draft in drafts.items():
+        length = sum(map(len, draft.record_bytes()))
+        if (
+            not runs
+            or not can_combine(drafts[runs[-1][-1]], draft)
+            or len(runs[-1]) >= limit
+            or size + length > size_limit
+        ):
+            runs.append([])
+            size = 0
+        runs[-1].append(position)
+        size += length
+    return [
+        (drafts[run[0]] if len(run) == 1 else combine([drafts[one] for one in run], new_draft_id()), run)
+        for run in runs
+    ]
+
+
+def _fill_gaps(outbox: Outbox, trust: Trust, drafts: Sequence[DraftData]) -> None:
+    voids: list[NewItem] = []
+    first_signers = {draft.signer_keys[0]: (draft.org, draft) for draft in drafts}
+    for key, (org, draft) in first_signers.items():
+        signer = next((one for one in draft.signers if one.public_key == key), None)
+        if signer is not None:
+            voids.extend(void_item(trust, org, signer, lane, seq) for lane, seq in outbox.gaps(org, key))
+    if voids:
+        outbox.file(voids)
 
 
 def void_item(trust: Trust, org: str, signer: Signer, lane: bytes, seq: int) -> NewItem:

@@ -17,8 +17,15 @@ class Worker:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fazhi-outbox")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns or raises. Once begun it is carried through, even if the caller is cancelled."""
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, work))
+        """What ``work`` returns or raises. Its place in the order is taken, and it is carried through, even if the
+        caller is cancelled."""
+        return await asyncio.shield(self.begin(work))
+
+    def begin(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Take the place in the order now, and wait later. Answers come in that order, too: whoever goes on from one
+        does so before anybody goes on from a later one.
+        """
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """Wait for what has begun, then end the thread."""
