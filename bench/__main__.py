@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs: under three minutes")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there; - for stdout")
     parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=" ".join(NAMES))
+    parser.add_argument("--growth-to", type=int, metavar="RECORDS", help="how far chains grow (full: 1000000)")
     return parser.parse_args(arguments)
 
 
@@ -129,8 +131,11 @@ class Bench:
         from .growth import measure_growth
 
         measure_growth(self.report, self.settings)
-        for point in self.report.values["growth"]:
-            print("  growth " + "  ".join(f"{name} {value:,}" for name, value in point.items()))
+        for key in ("growth", "growth_batched"):
+            for point in self.report.values[key]:
+                print(f"  {key} " + "  ".join(f"{name} {value:,}" for name, value in point.items()))
+        for kind, parts in self.report.values["growth_disk"].items():
+            print(f"  disk {kind}, B a record: " + "  ".join(f"{name} {value:,}" for name, value in parts.items()))
 
     def _profile(self) -> None:
         from .profiling import lines, measure_profile
@@ -184,7 +189,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the nodes are taken down then, too
     names = options.only or [name for name in NAMES if not (options.quick and name in FULL_ONLY)]
-    bench = Bench(QUICK if options.quick else FULL, names)
+    settings = QUICK if options.quick else FULL
+    if options.growth_to:
+        settings = replace(settings, growth_records=options.growth_to, growth_batched_records=options.growth_to)
+    bench = Bench(settings, names)
     began = time.monotonic()
     bench.run()
     bench.report.meta["seconds"] = round(time.monotonic() - began)

@@ -23,7 +23,8 @@ class Settings:
     half_samples: int = 200
     catchup_items: int = 10_000
     seal_mb: int = 4096
-    growth_records: int = 200_000
+    growth_records: int = 1_000_000
+    growth_batched_records: int = 1_000_000
     disk_batches: int = 50
     profile_items: int = 8_000
     profile_batches: int = 16
@@ -43,6 +44,7 @@ QUICK = Settings(
     catchup_items=1_200,
     seal_mb=256,
     growth_records=8_000,
+    growth_batched_records=20_000,
     disk_batches=5,
     profile_items=1_600,
     profile_batches=4,

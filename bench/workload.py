@@ -61,7 +61,16 @@ class Workload:
     def new_case(self) -> bytes:
         """The key of a case that nobody has opened."""
         self._cases += 1
-        return case_key(self._suite, self._org, PROCEDURE, f"{self._seed}-{self._cases}")
+        return self.case(self._cases)
+
+    @property
+    def cases(self) -> int:
+        """How many keys :meth:`new_case` has given."""
+        return self._cases
+
+    def case(self, number: int) -> bytes:
+        """The key that :meth:`new_case` gave as its ``number``-th, from 1."""
+        return case_key(self._suite, self._org, PROCEDURE, f"{self._seed}-{number}")
 
     def record(self, case: bytes, step: str, number: int = 0) -> bytes:
         """The bytes of one record, said to have happened now."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.figures import FIGURES, Report
-from bench.growth import points
+from bench.growth import PARTS, events, grow, points
 from bench.load import Plan
 from bench.measure import BenchError, Spread, per_second, percentile
 from bench.stages import OTHER, profile_of, stage_of
@@ -48,6 +48,15 @@ def test_growth_ends_with_the_size_asked_for() -> None:
     assert points(100_000) == [5_000, 10_000, 20_000, 50_000, 100_000]
     assert points(8_000) == [5_000, 8_000]
     assert points(1_000) == [1_000]
+    assert points(1_000_000, block=1_000)[:2] == [10_000, 20_000]
+
+
+def test_a_growing_chain_is_accepted_and_its_bytes_are_told_apart(tmp_path: Path) -> None:
+    found = events(1, tmp_path / "events")
+    assert sum(found[name] for name in PARTS) <= found["all"]
+    grown = grow("batched", 2_000, tmp_path / "batched")
+    assert [(point["records"], point["cases"]) for point in grown["points"]] == [(2_000, 200)]
+    assert set(grown["disk"]) == {"submitted", "all", "of_allowed", *PARTS}
 
 
 def test_a_stage_is_that_of_the_innermost_frame_that_names_one() -> None:
