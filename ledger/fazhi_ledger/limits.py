@@ -32,6 +32,8 @@ MAX_SIGNER_KEYS: Final = 16
 MAX_RECORDS_PER_ITEM: Final = 10_000
 RECORDS_KEPT_DECODED: Final = 4
 """Largest batch whose decoded records an item keeps."""
+BATCHES_KEPT_DECODED: Final = 16
+"""Larger batches that stay decoded: those seen last, from their admission to their execution."""
 MAX_COMMITMENTS: Final = 1024
 """Most commitments (files and fields) that stand under one record."""
 MAX_CLEAR_FIELDS: Final = 16

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
+from functools import lru_cache
 from typing import Any, Final
 
 from . import dsse, merkle
@@ -17,6 +18,7 @@ from .datatypes import slotted
 from .errors import EncodingError, InvalidSignature
 from .keys import Signer
 from .limits import (
+    BATCHES_KEPT_DECODED,
     MAX_BODY_BYTES,
     MAX_INT,
     MAX_ITEM_BYTES,
@@ -250,20 +252,17 @@ class Item:
         return found
 
     def decoded_records(self) -> tuple[Record, ...]:
-        """The records, decoded; those of a large batch anew each time, since decoded they take many times their bytes
-        while the item waits.
+        """The records, decoded. An item keeps those of a small batch; of large ones only the last few stay decoded, since
+        that takes many times their bytes while they wait.
 
         Raises:
             EncodingError: of the first that is malformed, with its index as parameter ``record``.
         """
         found: tuple[Record, ...] | None = self._known.get("decoded")
         if found is None:
-            try:
-                found = tuple(map(Record.decode, self.records))
-            except EncodingError:
-                found = tuple(_decoded(index, data) for index, data in enumerate(self.records))
-            if len(found) <= RECORDS_KEPT_DECODED:
-                self._known["decoded"] = found
+            if len(self.records) > RECORDS_KEPT_DECODED:
+                return _decoded_batch(self.records)
+            found = self._known["decoded"] = _decoded_all(self.records)
         return found
 
     def verify_signatures(self, suite: Suite) -> None:
@@ -300,6 +299,16 @@ def _item_at_a_glance(data: bytes) -> Item | None:
 
 
 _ITEM_HEAD: Final = b"\x93"  # an array of three
+
+
+def _decoded_all(records: tuple[bytes, ...]) -> tuple[Record, ...]:
+    try:
+        return tuple(map(Record.decode, records))
+    except EncodingError:
+        return tuple(_decoded(index, data) for index, data in enumerate(records))
+
+
+_decoded_batch = lru_cache(maxsize=BATCHES_KEPT_DECODED)(_decoded_all)
 
 
 def _decoded(index: int, data: bytes) -> Record:

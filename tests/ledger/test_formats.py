@@ -25,7 +25,7 @@ from fazhi_ledger.errors import (
 )
 from fazhi_ledger.genesis import Genesis, GenesisFile, Officer, prove_possession
 from fazhi_ledger.header import Header
-from fazhi_ledger.limits import MAX_SIGNER_KEYS, MAX_VALIDATORS, RECORDS_KEPT_DECODED
+from fazhi_ledger.limits import BATCHES_KEPT_DECODED, MAX_SIGNER_KEYS, MAX_VALIDATORS, RECORDS_KEPT_DECODED
 from fazhi_ledger.messages import MESSAGES, duration, printable, sentence
 from fazhi_ledger.parameters import KNOWN, Parameters
 from fazhi_ledger.record import Opening, Record, case_key, commitment
@@ -175,14 +175,18 @@ class TestSubmission:
         with pytest.raises(InvalidSignature, match="bad-submission-signature"):
             swapped.verify_signatures(ED25519_SHA256)
 
-    def test_only_a_small_batch_is_kept_decoded(self) -> None:
+    def test_only_small_batches_and_the_last_large_ones_stay_decoded(self) -> None:
         """Decoded records take many times their bytes; what waits in a mempool is bounded by its bytes."""
         record = WORLD.records[0]
         small, large = (Item(ITEM.body_bytes, ITEM.signatures, (record,) * count) for count in (4, 5))
         assert RECORDS_KEPT_DECODED == 4
         assert small.decoded_records() is small.decoded_records()
-        assert large.decoded_records() is not large.decoded_records()
-        assert large.decoded_records() == large.decoded_records()
+        found = large.decoded_records()
+        assert large.decoded_records() is found
+        for count in range(6, 6 + BATCHES_KEPT_DECODED):
+            Item(ITEM.body_bytes, ITEM.signatures, (record,) * count).decoded_records()
+        assert large.decoded_records() is not found
+        assert large.decoded_records() == found
 
     def test_signer_keys_have_limits_on_both_sides_and_do_not_repeat(self) -> None:
         keys = tuple(i.to_bytes(32, "big") for i in range(MAX_SIGNER_KEYS + 1))
