@@ -22,9 +22,9 @@ from .settings import FULL, QUICK, Settings
 
 NAMES: Final = (
     "ceilings", "start", "seal", "single", "audit", "latency", "offline", "catchup", "batched", "growth", "profile",
-    "delays",
+    "validators", "delays",
 )  # fmt: skip
-FULL_ONLY: Final = frozenset({"delays"})
+FULL_ONLY: Final = frozenset({"validators", "delays"})
 """Not in a quick run, unless asked for by name."""
 ON_A_NETWORK: Final = frozenset({"single", "audit", "latency", "offline", "catchup", "batched"})
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -83,6 +83,7 @@ class Bench:
             "seal": self._seal,
             "growth": self._growth,
             "profile": self._profile,
+            "validators": self._validators,
             "delays": self._delays,
         }
         for name in ("ceilings", "start", "seal"):
@@ -90,7 +91,7 @@ class Bench:
                 self._step(name, apart[name])
         if ON_A_NETWORK & set(self.names):
             self._step("network", self._on_a_network)
-        for name in ("growth", "profile", "delays"):
+        for name in ("growth", "profile", "validators", "delays"):
             if name in self.names:
                 self._step(name, apart[name])
         self.report.meta["load_after"] = round(os.getloadavg()[0], 2)
@@ -142,6 +143,13 @@ class Bench:
 
         measure_profile(self.report, self.settings)
         print("\n".join(lines(self.report.values["profile"])))
+
+    def _validators(self) -> None:
+        from .validators import measure_validators
+
+        measure_validators(self.report, self.settings)
+        for point in self.report.values["validators"]:
+            print("  validators " + "  ".join(f"{name} {value:,}" for name, value in point.items()))
 
     def _delays(self) -> None:
         from .delays import measure_delays

@@ -94,6 +94,7 @@ FIGURES: Final[dict[str, tuple[str, str]]] = {
     "delays.links_0ms.submissions_per_s": ("1/s", "the same, links through a proxy that delays nothing"),
     "delays.links_20ms.submissions_per_s": ("1/s", "the same, each link 20 ms ± 5 ms longer, each way"),
     "delays.links_20ms.ratio": ("", "the latter ÷ the former"),
+    "validators": ("", "a list: messages, bytes and CPU a block with 4 to 31 validators, simulated in one process"),
     "memory_mib.node_max": ("MiB", "most memory that any node ever held in this run"),
     "memory_mib.node_idle": ("MiB", "a node right after its start"),
     "disk.bytes_per_single": ("B", "a node's store, compacted, a submission of one record that opens a case"),

@@ -26,6 +26,7 @@ class Settings:
     growth_records: int = 1_000_000
     growth_batched_records: int = 1_000_000
     disk_batches: int = 50
+    validator_blocks: int = 20
     profile_items: int = 8_000
     profile_batches: int = 16
     commands: int = 11
@@ -46,6 +47,7 @@ QUICK = Settings(
     growth_records=8_000,
     growth_batched_records=20_000,
     disk_batches=5,
+    validator_blocks=3,
     profile_items=1_600,
     profile_batches=4,
     commands=5,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from .figures import FIGURES, shown
 
-NESTED: Final = frozenset({"growth", "growth_batched", "growth_disk", "profile", "peers"})
+NESTED: Final = frozenset({"growth", "growth_batched", "growth_disk", "profile", "peers", "validators"})
 
 
 def find(document: dict[str, Any], key: str) -> Any:

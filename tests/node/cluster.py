@@ -12,6 +12,7 @@ machine that stopped on its own fail the test at once, with the seed.
 from __future__ import annotations
 
 import hashlib
+import string
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -33,7 +34,7 @@ from fazhi_node.storage.memory import MemoryDisk, MemoryStore, MemoryVoteLog
 from .world import START_MS, SimClock, SimNetwork, SimVerifier, World
 
 SUITE = ED25519_SHA256
-NAMES = "abcdefghijklmnopqrst"
+NAMES = (*string.ascii_lowercase, *(f"a{letter}" for letter in string.ascii_lowercase))
 
 
 def signer_of(seed: int, name: str) -> SoftwareSigner:
@@ -121,7 +122,7 @@ class Node:
 
 
 class Cluster:
-    """Some nodes of one chain. ``count`` members, all of them validators; names are a, b, c, …"""
+    """Some nodes of one chain. ``count`` members, all of them validators; names are a, b, … z, aa, …"""
 
     def __init__(
         self,
