@@ -252,8 +252,8 @@ class Item:
         return found
 
     def decoded_records(self) -> tuple[Record, ...]:
-        """The records, decoded. An item keeps those of a small batch; of large ones only the last few stay decoded, since
-        that takes many times their bytes while they wait.
+        """The records, decoded. An item keeps those of a small batch; of large ones only the last few stay decoded:
+        decoded they take many times their bytes while they wait.
 
         Raises:
             EncodingError: of the first that is malformed, with its index as parameter ``record``.
