@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from fazhi_ledger.canonical import pack
 from fazhi_ledger.errors import EncodingError, InvalidSubmission
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.record import Record
@@ -23,7 +22,7 @@ from .entries import Counter, KeyEntry, LaneEntry, ParametersEntry
 from .errors import StateCorrupt
 from .keys import key_key, lane_count_key, lane_key_of, single_key
 from .lanes import seq_after
-from .state import Overlay, StateView, read_entry
+from .state import Overlay, StateView, read
 
 RECORDING: Final = ("cases", "record")
 """The one action that carries records beside its signed body."""
@@ -51,15 +50,13 @@ def parameters_of(view: StateView | Overlay) -> Parameters:
     Raises:
         StateCorrupt: there are none.
     """
-    data = view.get(single_key("parameters"))
-    if data is None:
+    entry = read(view, single_key("parameters"), _decoded_parameters)
+    if entry is None:
         raise StateCorrupt("the state holds no parameters")
-    return _decoded_parameters(data)
+    return entry.parameters
 
 
-@lru_cache(maxsize=16)
-def _decoded_parameters(data: bytes) -> Parameters:
-    return read_entry(data, ParametersEntry.decode).parameters
+_decoded_parameters = lru_cache(maxsize=16)(ParametersEntry.decode)
 
 
 def check_item(view: StateView | Overlay, item: Item, context: BlockContext) -> None:
@@ -72,15 +69,15 @@ def check_item(view: StateView | Overlay, item: Item, context: BlockContext) -> 
     """
     base = view if isinstance(view, Overlay) else Overlay(view)
     parameters = parameters_of(base)
-    admit(base, parameters, item, context)
-    if base.get(lane_key_of(item.body)) is None:
+    admit(base, parameters, item, content_bytes(item), context)
+    if _lane(base, item) is None:
         check_new_lane(base, parameters, item.body)
 
 
-def admit(base: Overlay, parameters: Parameters, item: Item, context: BlockContext) -> Admitted:
+def admit(base: Overlay, parameters: Parameters, item: Item, size: int, context: BlockContext) -> Admitted:
     """Check everything of an item but its lane and its signatures, cheap checks first.
 
-    ``base`` is the state before the block.
+    ``base`` is the state before the block; ``size`` the item's :func:`content_bytes`.
 
     Raises:
         InvalidSubmission: ``wrong-genesis``, ``item-too-large``, ``too-many-signers``, ``expired``,
@@ -91,7 +88,6 @@ def admit(base: Overlay, parameters: Parameters, item: Item, context: BlockConte
     body = item.body
     if body.genesis_hash != context.genesis_hash:
         raise InvalidSubmission("wrong-genesis")
-    size = content_bytes(item)
     if size > parameters.get("max_item_bytes"):
         raise InvalidSubmission("item-too-large", bytes=size, limit=parameters.get("max_item_bytes"))
     if len(body.signer_keys) > parameters.get("max_signer_keys"):
@@ -127,10 +123,14 @@ def _signers(base: Overlay, body: SubmissionBody) -> tuple[ResultSigner, ...]:
             raise InvalidSubmission("unknown-key", position=position)
         if entry.revoked_height is not None:
             raise InvalidSubmission("revoked-key", position=position, revoked_height=entry.revoked_height)
-        signers.append(ResultSigner(public_key, entry.org, entry.roles))
+        signers.append(_signer(public_key, entry.org, entry.roles))
     if signers[0].org != body.org:
         raise InvalidSubmission("key-not-of-org", org=body.org, key_org=signers[0].org)
     return tuple(signers)
+
+
+_signer = lru_cache(maxsize=4096)(ResultSigner)
+"""Who signs, signs often."""
 
 
 def _records(parameters: Parameters, item: Item, context: BlockContext) -> tuple[Record, ...]:
@@ -143,9 +143,9 @@ def _records(parameters: Parameters, item: Item, context: BlockContext) -> tuple
     count = len(item.records)
     if count > parameters.get("max_records_per_item"):
         raise InvalidSubmission("too-many-records", records=count, limit=parameters.get("max_records_per_item"))
-    # Compared as bytes: to Python True is 1, on the chain it is not.
-    expected = pack((count, item.records_root(context.suite)))
-    if count == 0 or pack(body.args) != expected:
+    args, expected = body.args, (count, item.records_root(context.suite))
+    # To Python True is 1, on the chain it is not.
+    if count == 0 or not isinstance(args, tuple) or args != expected or args[0] is True:
         raise InvalidSubmission("wrong-records", records=count)
     try:
         return item.decoded_records()
@@ -183,7 +183,7 @@ def select_items(view: StateView, items: Sequence[Item], context: BlockContext) 
         if size > room:
             continue
         try:
-            admit(base, parameters, item, context)
+            admit(base, parameters, item, size, context)
             lane = take_lane(state, parameters, item)
         except InvalidSubmission:
             continue
@@ -194,11 +194,7 @@ def select_items(view: StateView, items: Sequence[Item], context: BlockContext) 
 
 
 def _lane(view: StateView | Overlay, item: Item) -> LaneEntry | None:
-    key = lane_key_of(item.body)
-    if isinstance(view, Overlay):
-        return view.load(key, LaneEntry.decode)
-    data = view.get(key)
-    return None if data is None else read_entry(data, LaneEntry.decode)
+    return read(view, lane_key_of(item.body), LaneEntry.decode)
 
 
 def check_new_lane(state: Overlay, parameters: Parameters, body: SubmissionBody) -> int:

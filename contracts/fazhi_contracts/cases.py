@@ -22,10 +22,10 @@ from .errors import Refused, StateCorrupt
 from .head import CaseHead, event_bytes
 from .identity import is_within
 from .keys import case_state_key, procedure_key, rule_set_key, serial_key
-from .procedures.interpreter import judge
-from .procedures.marks import Marks, Memory
+from .procedures.interpreter import Judge
+from .procedures.marks import Marks
 from .procedures.ruleset import RuleSet, decoded_rule_set
-from .state import Entry, Overlay, StateView, load_entry
+from .state import Entry, Overlay, StateView, read
 
 _NO_EVENTS: Final = Frontier.empty()
 _NO_MARKS: Final = Marks()
@@ -36,7 +36,7 @@ def record(call: Call) -> Effect:
 
     Raises:
         Refused: ``unknown-procedure``, ``unknown-case``, ``case-exists``, ``wrong-procedure``, ``wrong-org``, or what
-            :func:`~fazhi_contracts.procedures.interpreter.judge` refuses; with the ``record``'s index.
+            :func:`~fazhi_contracts.procedures.interpreter.Judge` refuses; with the ``record``'s index.
     """
     batch = _Batch(call)
     for index, entry in enumerate(call.admitted.records):
@@ -54,18 +54,18 @@ class _Case:
     identity: bytes
     key: bytes
     head: CaseHead  # as it stood before the batch
-    rules: RuleSet
-    memory: Memory
+    judge: Judge
     events: list[bytes] = field(default_factory=list)
     """Leaf hashes of the events that the batch adds."""
 
     def head_after(self, call: Call) -> CaseHead:
         """The head with the events of the batch."""
         org, procedure, serial, year, rules, height, time_ms, _, frontier, step, _ = self.head
-        if self.memory.latest is not None:
-            step = self.memory.latest.step
-        frontier = frontier.append_many(call.context.suite, self.events)
-        marks = self.memory.marks()
+        if self.judge.memory.latest is not None:
+            step = self.judge.memory.latest.step
+        suite, events = call.context.suite, self.events
+        frontier = frontier.append(suite, events[0]) if len(events) == 1 else frontier.append_many(suite, events)
+        marks = self.judge.memory.marks()
         return CaseHead(org, procedure, serial, year, rules, height, time_ms, frontier.size, frontier, step, marks)
 
 
@@ -92,11 +92,9 @@ class _Batch:
         if case is None:
             case = self._cases[entry.case_key] = self._first_touched(entry)
         else:
-            _check_continues(case.head, case.rules, entry)
+            _check_continues(case.head, case.judge.rules, entry)
         number = case.head.count + len(case.events) + 1
-        findings = judge(
-            case.rules, case.memory, entry, call.admitted.signers, call.context.time_ms, number, call.settings
-        )
+        findings = case.judge.judge(entry, number)
         result = RecordResult(case.identity, number, findings)
         data = result.encode()
         event = event_bytes(call.admitted.submission_id, index, data)
@@ -123,7 +121,8 @@ class _Batch:
             rules = bound_rule_set(call.base, head.rule_set_hash)
             _check_continues(head, rules, entry)
         _check_writers(call, head.org)
-        return _Case(identity, key, head, rules, Memory(head.marks))
+        judge = Judge(rules, head.marks, call.admitted.signers, call.context.time_ms, call.settings)
+        return _Case(identity, key, head, judge)
 
     def _opened(self, entry: Record) -> tuple[CaseHead, RuleSet]:
         """The head of a case that this record opens, before its first event, and the rule set that the case is bound
@@ -169,7 +168,7 @@ def _check_writers(call: Call, org: str) -> None:
     What other organisations have to say is no event of this contract.
     """
     for signer in call.admitted.signers:
-        if not is_within(signer.org, org) and signer.org != member_of(org):
+        if signer.org != org and not is_within(signer.org, org) and signer.org != member_of(org):
             raise Refused("wrong-org", org=signer.org, case_org=org)
 
 
@@ -179,8 +178,7 @@ def bound_rule_set(view: StateView | Overlay, rule_set_hash: bytes) -> RuleSet:
     Raises:
         StateCorrupt: it is not installed; a case is only ever bound to one that is, and none is ever removed.
     """
-    key = rule_set_key(rule_set_hash)
-    rules = view.load(key, decoded_rule_set) if isinstance(view, Overlay) else load_entry(view, key, decoded_rule_set)
+    rules = read(view, rule_set_key(rule_set_hash), decoded_rule_set)
     if rules is None:
         raise StateCorrupt(f"rule set {rule_set_hash.hex()} is not in the state")
     return rules

@@ -77,13 +77,14 @@ def execute_block(view: StateView, items: Sequence[Item], context: BlockContext)
     settings = Settings.of(parameters)
     if len(items) > parameters.get("max_block_items"):
         raise InvalidBlock("too-many-items", items=len(items), limit=parameters.get("max_block_items"))
-    size = sum(map(content_bytes, items))
+    sizes = [content_bytes(item) for item in items]
+    size = sum(sizes)
     if size > parameters.get("max_block_bytes"):
         raise InvalidBlock("too-many-bytes", bytes=size, limit=parameters.get("max_block_bytes"))
     outcomes = []
     for index, item in enumerate(items):
         try:
-            admitted = admit(base, parameters, item, context)
+            admitted = admit(base, parameters, item, sizes[index], context)
             lane = take_lane(state, parameters, item)
         except InvalidSubmission as error:
             raise InvalidBlock(error.code, index=index, **dict(error.parameters)) from error

@@ -29,7 +29,7 @@ from .keys import (
 )
 from .procedures.interpreter import RunningClock, Settings, running_clocks
 from .procedures.ruleset import RuleSet
-from .state import StateView, load_entry
+from .state import StateView, read
 
 
 def parameters(view: StateView) -> Parameters:
@@ -39,7 +39,7 @@ def parameters(view: StateView) -> Parameters:
 
 def protocol_version(view: StateView) -> int:
     """The protocol version that the next block is executed under."""
-    entry = load_entry(view, single_key("protocol"), Counter.decode)
+    entry = read(view, single_key("protocol"), Counter.decode)
     if entry is None:
         raise StateCorrupt("the state holds no protocol version")
     return entry.value
@@ -47,22 +47,22 @@ def protocol_version(view: StateView) -> int:
 
 def org_entry(view: StateView, org: str) -> OrgEntry | None:
     """A member or unit."""
-    return load_entry(view, org_key(org), OrgEntry.decode)
+    return read(view, org_key(org), OrgEntry.decode)
 
 
 def key_entry(view: StateView, key: bytes) -> KeyEntry | None:
     """A key, revoked ones included."""
-    return load_entry(view, key_key(key), KeyEntry.decode)
+    return read(view, key_key(key), KeyEntry.decode)
 
 
 def lane_entry(view: StateView, org: str, key: bytes, lane: bytes) -> LaneEntry | None:
     """A lane that has been used."""
-    return load_entry(view, lane_key(org, key, lane), LaneEntry.decode)
+    return read(view, lane_key(org, key, lane), LaneEntry.decode)
 
 
 def lane_count(view: StateView, key: bytes) -> int:
     """How many lanes a key has opened."""
-    entry = load_entry(view, lane_count_key(key), Counter.decode)
+    entry = read(view, lane_count_key(key), Counter.decode)
     return 0 if entry is None else entry.value
 
 
@@ -73,13 +73,13 @@ def validator_sets(view: StateView) -> tuple[ValidatorSet, ValidatorSet | None]:
 
 def procedures(view: StateView) -> tuple[str, ...]:
     """Names of all procedures with a rule set, sorted."""
-    entry = load_entry(view, single_key("procedures"), ProceduresEntry.decode)
+    entry = read(view, single_key("procedures"), ProceduresEntry.decode)
     return () if entry is None else entry.names
 
 
 def installed_rule_sets(view: StateView, procedure: str) -> tuple[bytes, ...]:
     """Hashes of a procedure's rule sets, oldest first; new cases are bound to the last."""
-    entry = load_entry(view, procedure_key(procedure), ProcedureEntry.decode)
+    entry = read(view, procedure_key(procedure), ProcedureEntry.decode)
     return () if entry is None else entry.rule_set_hashes
 
 
@@ -104,7 +104,7 @@ def rules_hash(view: StateView, suite: Suite) -> bytes:
 
 def case_head(view: StateView, case_id: bytes) -> CaseHead | None:
     """The head of a case."""
-    return load_entry(view, case_state_key(case_id), CaseHead.decode)
+    return read(view, case_state_key(case_id), CaseHead.decode)
 
 
 def case_rule_set(view: StateView, head: CaseHead) -> RuleSet:
@@ -119,5 +119,5 @@ def case_clocks(view: StateView, head: CaseHead) -> tuple[RunningClock, ...]:
 
 def last_serial(view: StateView, org: str, procedure: str, year: int) -> int:
     """How many cases an organisation has opened in a procedure in a year of recording; serials run from 1 to this."""
-    entry = load_entry(view, serial_key(org, procedure, year), Counter.decode)
+    entry = read(view, serial_key(org, procedure, year), Counter.decode)
     return 0 if entry is None else entry.value

@@ -130,7 +130,9 @@ def read_entry(data: bytes, decode: Callable[[bytes], E]) -> E:
         raise StateCorrupt(f"an entry of the state cannot be read: {error}") from error
 
 
-def load_entry(view: StateView, key: bytes, decode: Callable[[bytes], E]) -> E | None:
-    """The typed entry under ``key`` of a plain view."""
+def read(view: StateView | Overlay, key: bytes, decode: Callable[[bytes], E]) -> E | None:
+    """The typed entry under ``key``, which an overlay keeps decoded and a plain view decodes anew."""
+    if isinstance(view, Overlay):
+        return view.load(key, decode)
     data = view.get(key)
     return None if data is None else read_entry(data, decode)

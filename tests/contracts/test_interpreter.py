@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from fazhi_contracts.errors import Refused
-from fazhi_contracts.procedures import interpreter
 from fazhi_contracts.procedures.compile import compile_rule_set
-from fazhi_contracts.procedures.interpreter import Settings, running_clocks
+from fazhi_contracts.procedures.interpreter import Judge, Settings, running_clocks
 from fazhi_contracts.procedures.marks import Marks, Memory
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_contracts.queries import case_clocks
@@ -323,13 +322,13 @@ def judge(
     rules: RuleSet, marks: Marks, record: Record, who: tuple[ResultSigner, ...], time_ms: int, number: int
 ) -> Verdict:
     """What one record comes to over these marks; a refused one leaves the memory as it was."""
-    memory = Memory(marks)
+    judging = Judge(rules, marks, who, time_ms, SETTINGS)
     try:
-        findings = interpreter.judge(rules, memory, record, who, time_ms, number, SETTINGS)
+        findings = judging.judge(record, number)
     except Refused:
-        assert memory.marks() == marks
+        assert judging.memory.marks() == marks
         raise
-    return Verdict(findings, memory.marks())
+    return Verdict(findings, judging.memory.marks())
 
 
 def judge_steps(rules: RuleSet, *steps: tuple[str, dict[str, str]]) -> list[tuple[Finding, ...]]:

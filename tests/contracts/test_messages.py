@@ -51,7 +51,7 @@ def test_every_code_raised_has_both_texts(name: str) -> None:
 
 
 def test_every_finding_has_both_texts() -> None:
-    assert set(said("_finding")) | set(said("_same_finding")) | {"lane-voided"} == set(FINDINGS)
+    assert set(said("_finding")) | {"lane-voided"} == set(FINDINGS)
 
 
 def test_no_sentence_without_a_code() -> None:
@@ -84,7 +84,7 @@ def test_sentences(table: Sentences, code: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "table"),
-    [("Refused", REFUSALS), ("InvalidSubmission", INVALIDITIES), ("_finding", FINDINGS), ("_same_finding", FINDINGS)],
+    [("Refused", REFUSALS), ("InvalidSubmission", INVALIDITIES), ("_finding", FINDINGS)],
 )
 def test_sentences_name_parameters_that_are_given(name: str, table: Sentences) -> None:
     for code, given in said(name).items():

@@ -43,41 +43,75 @@ class Settings:
         )
 
 
-def judge(
-    rules: RuleSet,
-    memory: Memory,
-    record: Record,
-    signers: tuple[ResultSigner, ...],
-    time_ms: int,
-    number: int,
-    settings: Settings,
-) -> tuple[Finding, ...]:
-    """Judge the ``number``-th event of a case, recorded in a block of ``time_ms``, and remember it, unless it is
-    refused.
+class Judge:
+    """Judges the records of one submission in one case, one after another, in a block of ``time_ms``."""
 
-    Raises:
-        Refused: ``unknown-step``, ``case-closed``, ``impossible-step``, ``role-not-allowed``, ``unknown-clear-field``,
-            ``unknown-clear-value`` or ``missing-clear-field``.
-    """
-    step = rules.by_code.get(record.step)
-    if step is None:
-        raise Refused("unknown-step", step=record.step)
-    _check_possible(rules, memory, step)
-    clear = _check_clear(step, record) if record.clear or step.required_clear else NO_CLEAR
-    findings: list[Finding] = []
-    _judge_signers(step, signers, findings)
-    _judge_order(step, memory, findings)
-    if record.commitment_count < step.documents_min:
-        required, found = step.documents_min, record.commitment_count
-        findings.append(_same_finding("documents-short", step.article, IRREGULAR, required=required, found=found))
-    for guard in step.guards:
-        _judge_guard(guard, memory, clear, signers, findings)
-    for clock in step.clocks:
-        _judge_clock(clock, memory, clear, record.occurred_at_ms, settings, findings)
-    _judge_times(rules, memory, record.occurred_at_ms, time_ms, settings, findings)
-    kept = tuple(sorted([signer.key for signer in signers])) if step.code in rules.watched else NO_SIGNERS
-    memory.record(step.code, number, record.occurred_at_ms, clear, kept)
-    return tuple(findings)
+    __slots__ = ("_settings", "_short", "_signers", "_time_ms", "memory", "rules")
+
+    def __init__(
+        self, rules: RuleSet, marks: Marks, signers: tuple[ResultSigner, ...], time_ms: int, settings: Settings
+    ) -> None:
+        self.rules = rules
+        self.memory = Memory(marks)
+        self._signers = signers
+        self._time_ms = time_ms
+        self._settings = settings
+        self._short: dict[str, Finding | None] = {}
+
+    def judge(self, record: Record, number: int) -> tuple[Finding, ...]:
+        """Judge the ``number``-th event of the case, and remember it unless it is refused.
+
+        Raises:
+            Refused: ``unknown-step``, ``case-closed``, ``impossible-step``, ``role-not-allowed``,
+                ``unknown-clear-field``, ``unknown-clear-value`` or ``missing-clear-field``.
+        """
+        rules, memory, signers, settings = self.rules, self.memory, self._signers, self._settings
+        step, occurred_at_ms = rules.by_code.get(record.step), record.occurred_at_ms
+        if step is None:
+            raise Refused("unknown-step", step=record.step)
+        _check_possible(rules, memory, step)
+        clear = _check_clear(step, record) if record.clear or step.required_clear else NO_CLEAR
+        findings: list[Finding] = []
+        short = self._short[step.code] if step.code in self._short else self._signers_short(step)
+        if short is not None:
+            findings.append(short)
+        _judge_order(step, memory, findings)
+        if record.commitment_count < step.documents_min:
+            required, found = step.documents_min, record.commitment_count
+            findings.append(_finding("documents-short", step.article, IRREGULAR, required=required, found=found))
+        for guard in step.guards:
+            _judge_guard(guard, memory, clear, signers, findings)
+        for clock in step.clocks:
+            _judge_clock(clock, memory, clear, occurred_at_ms, settings, findings)
+        _judge_times(rules, memory, occurred_at_ms, self._time_ms, settings, findings)
+        kept = tuple(sorted([signer.key for signer in signers])) if step.code in rules.watched else NO_SIGNERS
+        memory.record(step.code, number, occurred_at_ms, clear, kept)
+        return tuple(findings)
+
+    def _signers_short(self, step: Step) -> Finding | None:
+        """The finding that too few have signed the step. It is the same for all records of the submission."""
+        rule = step.signing
+        found = 0
+        for signer in self._signers:
+            for role in signer.roles:
+                if role in rule.roles:
+                    found += 1
+                    break
+        if found == 0:
+            raise Refused("role-not-allowed", step=step.code, roles=_listed(rule.roles))
+        short = None
+        if found < rule.minimum:
+            short = _finding(
+                "signers-short",
+                rule.article,
+                IRREGULAR,
+                rule.confirmed,
+                roles=_listed(rule.roles),
+                required=rule.minimum,
+                found=found,
+            )
+        self._short[step.code] = short
+        return short
 
 
 def _check_possible(rules: RuleSet, memory: Memory, step: Step) -> None:
@@ -104,37 +138,18 @@ def _check_clear(step: Step, record: Record) -> Clear:
     return tuple(accepted)
 
 
-def _judge_signers(step: Step, signers: tuple[ResultSigner, ...], findings: list[Finding]) -> None:
-    rule = step.signing
-    found = 0
-    for signer in signers:
-        for role in signer.roles:
-            if role in rule.roles:
-                found += 1
-                break
-    if found == 0:
-        raise Refused("role-not-allowed", step=step.code, roles=_listed(rule.roles))
-    if found < rule.minimum:
-        findings.append(
-            _same_finding(
-                "signers-short",
-                rule.article,
-                IRREGULAR,
-                rule.confirmed,
-                roles=_listed(rule.roles),
-                required=rule.minimum,
-                found=found,
-            )
-        )
-
-
 def _judge_order(step: Step, memory: Memory, findings: list[Finding]) -> None:
     if not step.repeatable:
         mark = memory.by_step.get(step.code)
         if mark is not None:
             findings.append(_finding("step-repeated", step.article, IRREGULAR, step=step.code, first=mark.first_number))
     if step.from_steps and memory.has_none_of(step.from_steps):
-        findings.append(_same_finding("step-skipped", step.article, IRREGULAR, expected=_listed(step.from_steps)))
+        findings.append(_step_skipped(step.article, step.from_steps))
+
+
+@lru_cache(maxsize=256)  # by the rule set alone, and the same in every record of a batch that has skipped a step
+def _step_skipped(article: str, from_steps: tuple[str, ...]) -> Finding:
+    return _finding("step-skipped", article, IRREGULAR, expected=_listed(from_steps))
 
 
 def _judge_guard(
@@ -148,12 +163,10 @@ def _judge_guard(
     if guard.kind == DONE:
         since = None if guard.since is None else memory.by_step.get(guard.since)
         if mark is None:
-            findings.append(
-                _same_finding("step-missing", guard.article, guard.severity, guard.confirmed, step=guard.step)
-            )
+            findings.append(_finding("step-missing", guard.article, guard.severity, guard.confirmed, step=guard.step))
         elif since is not None and mark.last_number < since.last_number:
             findings.append(
-                _same_finding(
+                _finding(
                     "step-outdated", guard.article, guard.severity, guard.confirmed, step=guard.step, since=since.step
                 )
             )
@@ -163,7 +176,7 @@ def _judge_guard(
         value = _value_of(mark.clear, guard.field or "")
         if value not in guard.values:
             findings.append(
-                _same_finding(
+                _finding(
                     "outcome-adverse",
                     guard.article,
                     guard.severity,
@@ -174,7 +187,7 @@ def _judge_guard(
                 )
             )
     elif any(signer.key in mark.signers for signer in signers):
-        findings.append(_same_finding("same-signer", guard.article, guard.severity, guard.confirmed, step=guard.step))
+        findings.append(_finding("same-signer", guard.article, guard.severity, guard.confirmed, step=guard.step))
 
 
 def _judge_clock(
@@ -298,7 +311,3 @@ def _finding(code: str, clause: str, severity: str, confirmed: bool = True, **pa
         # it bites.
         named = (*named, ("to_confirm", 1))
     return Finding(code, clause, severity, named)
-
-
-_same_finding = lru_cache(maxsize=1024)(_finding)
-"""For findings that the records of a batch tend to share: made once."""
