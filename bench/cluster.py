@@ -27,6 +27,8 @@ ORG: Final = "zfj"
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOAD_S: Final = 120
 """No single load runs longer."""
+MANY: Final = 10_000
+"""Submissions of one load out of many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +181,15 @@ def load(net: BenchNet, plan: Plan) -> Loaded:
         others = watch.cores(spent - generator_before)
         blocks = net.settle() - height
     return Loaded(outcome, spent, blocks, others)
+
+
+def load_many(
+    net: BenchNet, lanes: Sequence[Lane], work: Workload, count: int, per_request: int,
+    orgs: Sequence[str] | None = None,
+) -> int:  # fmt: skip
+    """About ``count`` single submissions, in loads of a size that fits its time; how many were committed."""
+    done = 0
+    while done < count:
+        plan = single_plan(net, lanes, work, min(MANY, count - done), per_request, orgs)
+        done += load(net, plan).outcome.committed
+    return done

@@ -21,7 +21,8 @@ class Settings:
     batches_per_worker: int = 3
     idle_samples: int = 300
     half_samples: int = 200
-    catchup_items: int = 10_000
+    audit_items: int = 100_000
+    catchup_items: int = 100_000
     seal_mb: int = 4096
     growth_records: int = 1_000_000
     growth_batched_records: int = 1_000_000
@@ -42,6 +43,7 @@ QUICK = Settings(
     batches_per_worker=1,
     idle_samples=30,
     half_samples=20,
+    audit_items=4_000,
     catchup_items=1_200,
     seal_mb=256,
     growth_records=8_000,
