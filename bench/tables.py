@@ -1,5 +1,5 @@
-"""``python -m bench.tables PATH.json…``: figures of ``--json`` files as Markdown tables, for README.md. Of two files, the
-first is what was before, the second what is now, and how they compare stands beside.
+"""``python -m bench.tables PATH.json…``: figures of ``--json`` files as Markdown tables, for README.md. Of two files,
+the first is what was before, the second what is now, and how they compare stands beside.
 """
 
 from __future__ import annotations

@@ -101,3 +101,14 @@ def test_the_readme_explains_every_figure() -> None:
     text = (ROOT / "bench" / "README.md").read_text("utf-8")
     missing = [key for key in FIGURES if f"`{key}`" not in text]
     assert not missing
+
+
+def test_the_keys_that_others_rely_on_are_there() -> None:
+    relied_on = {
+        "ceilings.ed25519_verify_per_s_core", "single.submissions_per_s", "single.ratio_to_ceiling",
+        "batched.records_per_s", "latency_ms.idle_p50", "latency_ms.idle_p99", "latency_ms.half_p50",
+        "latency_ms.half_p99", "growth", "audit.ratio_to_ceiling", "catchup.ratio_to_ceiling",
+        "seal.ratio_to_sha256sum", "memory_mib.node_max", "delays.fsync_5ms.ratio", "delays.links_20ms.ratio",
+        "validators", "peers",
+    }  # fmt: skip
+    assert relied_on <= set(FIGURES)
