@@ -21,12 +21,12 @@ from .measure import BenchError
 from .settings import FULL, QUICK, Settings
 
 NAMES: Final = (
-    "ceilings", "start", "seal", "single", "audit", "latency", "offline", "catchup", "batched", "growth", "profile",
-    "validators", "delays",
+    "ceilings", "start", "seal", "single", "audit", "latency", "sdk", "offline", "catchup", "batched", "growth",
+    "profile", "validators", "delays",
 )  # fmt: skip
 FULL_ONLY: Final = frozenset({"validators", "delays"})
 """Not in a quick run, unless asked for by name."""
-ON_A_NETWORK: Final = frozenset({"single", "audit", "latency", "offline", "catchup", "batched"})
+ON_A_NETWORK: Final = frozenset({"single", "audit", "latency", "sdk", "offline", "catchup", "batched"})
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -158,7 +158,7 @@ class Bench:
             measure_delays(self.report, self.settings, Path(folder))
 
     def _on_a_network(self) -> None:
-        from . import chain_checks, latency, offline, throughput
+        from . import chain_checks, latency, offline, sdk, throughput
         from .cluster import network
 
         report, settings = self.report, self.settings
@@ -173,6 +173,7 @@ class Bench:
                 "single": lambda: throughput.measure_single(report, settings, net, work),
                 "audit": lambda: chain_checks.measure_audit(report, settings, net, work),
                 "latency": lambda: latency.measure_latency(report, settings, net, work),
+                "sdk": lambda: sdk.measure_sdk(report, settings, net),
                 "offline": lambda: offline.measure_receipt(report, settings, receipt, net.genesis_hash),
                 "catchup": lambda: chain_checks.measure_catchup(report, settings, net, work),
                 "batched": lambda: throughput.measure_batched(report, settings, net, work),

@@ -21,6 +21,7 @@ class Settings:
     batches_per_worker: int = 3
     idle_samples: int = 300
     half_samples: int = 200
+    sdk_drafts: int = 1_000
     audit_items: int = 100_000
     catchup_items: int = 100_000
     seal_mb: int = 4096
@@ -43,6 +44,7 @@ QUICK = Settings(
     batches_per_worker=1,
     idle_samples=30,
     half_samples=20,
+    sdk_drafts=200,
     audit_items=4_000,
     catchup_items=1_200,
     seal_mb=256,
