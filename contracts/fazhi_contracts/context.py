@@ -92,10 +92,11 @@ class Effect(NamedTuple):
 
 
 class ItemOutcome(NamedTuple):
-    """The replicated result of one item; ``record_results`` is empty where it was refused."""
+    """The replicated result of one item; ``record_results``, and their bytes, are empty where it was refused."""
 
     result: Result
     record_results: tuple[RecordResult, ...]
+    record_result_bytes: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,4 +116,4 @@ def _execute(call: Call, lane: LaneEntry) -> ItemOutcome:
         call.admitted.signers,
         record_results_root(call.context.suite, effect.record_result_bytes),
     )
-    return ItemOutcome(result, effect.record_results)
+    return ItemOutcome(result, effect.record_results, effect.record_result_bytes)

@@ -8,6 +8,7 @@ exactly one encoding; decoding rejects every other. msgpack by itself is not can
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -54,6 +55,11 @@ def pack(value: Value) -> bytes:
     if len(packed) > _KEPT_BUFFER_BYTES:  # its buffer has grown as large, and would stay so
         _packers[0] = _new_packer()
     return packed
+
+
+def pack_array(parts: Sequence[bytes]) -> bytes:
+    """The canonical bytes of the array whose values are encoded already."""
+    return b"".join((_packers[0].pack_array_header(len(parts)), *parts))
 
 
 def decode(

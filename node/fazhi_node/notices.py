@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import Parameter
 
 Status = Literal["pending", "committed", "conflict", "invalid", "busy"]
@@ -18,7 +19,7 @@ INVALID: Final = "invalid"
 BUSY: Final = "busy"
 
 
-@dataclass(slots=True)  # not frozen: several are made for each item, and a frozen one takes four times as long
+@slotted
 class Admission:
     """The answer to one submitted item, and later news of it.
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.suites import Suite
 
 from .notebook import Notebook
@@ -51,7 +52,7 @@ class Network(Protocol):
         """One frame to every connected member but ourselves."""
 
 
-@dataclass(slots=True)  # not frozen: one is made for each signature, and a frozen one takes twice as long
+@slotted
 class SignatureCheck:
     """One signature equation: ``signature`` over ``message`` under ``public_key``."""
 

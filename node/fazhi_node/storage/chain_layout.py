@@ -32,7 +32,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from fazhi_ledger.canonical import decode, pack
+from fazhi_ledger.canonical import decode, pack, pack_array
 from fazhi_ledger.result import RecordResult
 from fazhi_ledger.shape import as_bytes, as_tuple
 
@@ -142,9 +142,9 @@ class BlockResults:
         return cls(tuple(leaves), tuple(packed))
 
 
-def pack_record_results(results: tuple[RecordResult, ...]) -> bytes:
-    """Many record results in one value: they are decoded only for the item that is asked for."""
-    return pack(tuple(result.to_value() for result in results)) if results else b""
+def pack_record_results(encoded: tuple[bytes, ...]) -> bytes:
+    """Many encoded record results in one value: they are decoded only for the item that is asked for."""
+    return pack_array(encoded) if encoded else b""
 
 
 def frame(key: bytes, value: bytes) -> tuple[bytes, bytes]:

@@ -303,7 +303,7 @@ class ChainStore:
         block, height = executed.block, executed.block.header.height
         results = BlockResults(
             executed.result_leaves,
-            tuple(layout.pack_record_results(outcome.record_results) for outcome in executed.outcomes),
+            tuple(layout.pack_record_results(outcome.record_result_bytes) for outcome in executed.outcomes),
         )
         entries: _Entries = [
             layout.frame(layout.height_key(layout.BLOCK, height), encoded),
