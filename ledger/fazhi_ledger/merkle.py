@@ -24,7 +24,7 @@ from .canonical import Value
 from .errors import EncodingError, InvalidProof
 from .limits import MAX_INT
 from .shape import as_bytes, as_int, as_tuple
-from .suites import DIGEST_BYTES, Suite
+from .suites import DIGEST_BYTES, Suite, prefixed
 
 Hash = Callable[[bytes], bytes]
 NodeSource = Callable[[int, int], bytes]
@@ -40,15 +40,20 @@ def leaf_hash(suite: Suite, data: bytes) -> bytes:
     return suite.hash(_LEAF + data)
 
 
+def leaf_hashes(suite: Suite, entries: Iterable[bytes]) -> list[bytes]:
+    """The leaf digests of many entries, in their order."""
+    return list(map(prefixed(suite, _LEAF), entries))
+
+
 def node_hash(suite: Suite, left: bytes, right: bytes) -> bytes:
     """The digest H(0x01 ‖ left ‖ right) of an interior node (RFC 6962 §2.1)."""
     return suite.hash(_NODE + left + right)
 
 
-def _parents(hash_: Hash, level: Sequence[bytes]) -> list[bytes]:
+def _parents(hash_node: Hash, level: Sequence[bytes]) -> list[bytes]:
     """The level above: pairs hashed, a last odd node handed up as it is."""
     pairs = iter(level)
-    above = [hash_(_NODE + left + right) for left, right in zip(pairs, pairs, strict=False)]
+    above = [hash_node(left + right) for left, right in zip(pairs, pairs, strict=False)]
     if len(level) & 1:
         above.append(level[-1])
     return above
@@ -56,12 +61,12 @@ def _parents(hash_: Hash, level: Sequence[bytes]) -> list[bytes]:
 
 def root_of(suite: Suite, leaf_hashes: Sequence[bytes]) -> bytes:
     """The root of the log that holds these leaves, in this order; H("") when there is none (RFC 6962 §2.1)."""
-    if not leaf_hashes:
-        return suite.hash(b"")
-    hash_ = suite.hash
+    if len(leaf_hashes) < 2:
+        return leaf_hashes[0] if leaf_hashes else suite.hash(b"")
+    hash_node = prefixed(suite, _NODE)
     level = leaf_hashes
     while len(level) > 1:
-        level = _parents(hash_, level)
+        level = _parents(hash_node, level)
     return level[0]
 
 
@@ -78,8 +83,9 @@ class Tree:
         level = list(leaf_hashes)
         self.size = len(level)
         self._levels = [level]
+        hash_node = prefixed(suite, _NODE)
         while len(level) > 1:
-            level = _parents(suite.hash, level)
+            level = _parents(hash_node, level)
             self._levels.append(level)
         self.root = level[0] if level else suite.hash(b"")
 
@@ -315,14 +321,21 @@ class Frontier:
         """The frontier of the log without leaves."""
         return cls(0, ())
 
+    @classmethod
+    def _grown(cls, size: int, peaks: tuple[bytes, ...]) -> Frontier:
+        """A frontier whose peaks were checked before or hashed here, all but the last: that may be a leaf."""
+        if size > MAX_INT:
+            raise EncodingError("bad-frontier", what="size")
+        if peaks and (type(peaks[-1]) is not bytes or len(peaks[-1]) != DIGEST_BYTES):
+            raise EncodingError("bad-frontier", what="digest")
+        grown = cls.__new__(cls)
+        object.__setattr__(grown, "size", size)
+        object.__setattr__(grown, "peaks", peaks)
+        return grown
+
     def append(self, suite: Suite, leaf: bytes) -> Frontier:
         """The frontier with one more leaf (a leaf digest)."""
-        kept = len(self.peaks)
-        carry = leaf
-        for _ in range(_trailing_zeros(~self.size)):
-            kept -= 1
-            carry = node_hash(suite, self.peaks[kept], carry)
-        return Frontier(self.size + 1, (*self.peaks[:kept], carry))
+        return self.append_many(suite, (leaf,))
 
     def append_nodes(self, suite: Suite, leaf: bytes) -> tuple[Frontier, tuple[tuple[int, int, bytes], ...]]:
         """:meth:`append`, and (level, index, digest) of every complete subtree finished by the leaf, itself first.
@@ -340,20 +353,18 @@ class Frontier:
         return Frontier(self.size + 1, (*self.peaks[:kept], carry)), tuple(finished)
 
     def append_many(self, suite: Suite, leaf_hashes: Sequence[bytes]) -> Frontier:
-        """The frontier with these leaves appended in order, worked out level by level."""
-        hash_ = suite.hash
-        waiting = list(self.peaks)  # peaks of the old log that no level has taken up yet, smallest last
-        peaks: list[bytes] = []  # of the new log, smallest first
-        rest = self.size
-        level = list(leaf_hashes)
-        while level or rest:
-            if rest & 1:
-                level.insert(0, waiting.pop())
-            if len(level) & 1:
-                peaks.append(level.pop())
-            level = _parents(hash_, level)
-            rest >>= 1
-        return Frontier(self.size + len(leaf_hashes), tuple(reversed(peaks)))
+        """The frontier with these leaves appended in order."""
+        hash_node = prefixed(suite, _NODE)
+        peaks = list(self.peaks)
+        size = self.size
+        for leaf in leaf_hashes:
+            carry, rest = leaf, size
+            while rest & 1:  # as many as there are complete subtrees that the leaf finishes
+                carry = hash_node(peaks.pop() + carry)
+                rest >>= 1
+            peaks.append(carry)
+            size += 1
+        return Frontier._grown(size, tuple(peaks))
 
     def root(self, suite: Suite) -> bytes:
         """The root of the log, as :func:`root_of` would give it."""

@@ -530,3 +530,6 @@ def test_frontier_checks_itself() -> None:
     full = Frontier(MAX_INT, (EMPTY_ROOT,) * 63)
     with pytest.raises(EncodingError):
         full.append(SUITE, EMPTY_ROOT)
+    for append in (full.append, Frontier.empty().append):
+        with pytest.raises(EncodingError):
+            append(SUITE, b"short")

@@ -14,7 +14,9 @@ from fazhi_ledger import dsse, suites
 from fazhi_ledger.errors import InvalidKey, InvalidSignature
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.receipt_steps import VALID, check_receipt
-from fazhi_ledger.suites import ED25519_SHA256, Suite, suite_named
+from fazhi_ledger.suites import ED25519_SHA256, Suite, prefixed, suite_named
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import vector_path
 from tests.ledger.builders import World, signer
@@ -126,6 +128,36 @@ def test_key_of_mixed_order_is_refused_at_registration() -> None:
         ED25519_SHA256.check_public_key(mixed)
 
 
+def plain_reason(encoded: bytes) -> str | None:
+    """:func:`suites._check_point` without a look at the last byte first."""
+    if encoded in suites._LOW_ORDER:
+        return "low-order"
+    return "non-canonical" if int.from_bytes(encoded, "little") % 2**255 >= P else None
+
+
+@given(st.binary(min_size=31, max_size=31) | st.sampled_from([b"\xff" * 31, bytes(31)]), st.integers(0, 255))
+def test_points_are_refused_for_what_they_are(low: bytes, high: int) -> None:
+    encoded = low + bytes([high])
+    assert suites._check_point(encoded) == plain_reason(encoded)
+
+
+def test_every_point_near_the_bounds() -> None:
+    for y in (*suites._LOW_ORDER_Y, P, 2**255):
+        for near in range(max(y - 3, 0), min(y + 22, 2**255)):
+            for sign_bit in (0, 1):
+                encoded = (near | sign_bit << 255).to_bytes(32, "little")
+                assert suites._check_point(encoded) == plain_reason(encoded)
+
+
+@pytest.mark.parametrize("scalar", [L - 1, L, L + 1, 2**252 - 1, 2**252, 2**252 + 1, 2**253, 2**256 - 1, 0])
+def test_scalars_near_the_bound(scalar: int) -> None:
+    key = signer("a")
+    signature = key.sign(b"m")[:32] + scalar.to_bytes(32, "little")
+    with pytest.raises(InvalidSignature) as caught:
+        ED25519_SHA256.verify(key.public_key, b"m", signature)
+    assert caught.value.code == ("bad-scalar" if scalar >= L else "bad-signature")
+
+
 def test_malleated_scalar_is_refused() -> None:
     key = signer("a")
     signature = key.sign(b"m")
@@ -142,6 +174,19 @@ def test_lengths_of_keys_and_signatures(size: int) -> None:
         ED25519_SHA256.verify(bytes(size), b"m", bytes(64))
     with pytest.raises(InvalidSignature, match="bad-signature-length"):
         ED25519_SHA256.verify(signer("a").public_key, b"m", bytes(size + 1))
+
+
+@pytest.mark.parametrize("suite", [ED25519_SHA256, ToySuite()])
+@given(prefix=st.binary(max_size=80), entries=st.lists(st.binary(max_size=80), max_size=3))
+def test_prefixed_hashing_is_hashing(suite: Suite, prefix: bytes, entries: list[bytes]) -> None:
+    hash_ = prefixed(suite, prefix)
+    assert [hash_(data) for data in entries] == [suite.hash(prefix + data) for data in entries]
+
+
+@given(data=st.binary(max_size=200))
+def test_tagged_hashing_is_hashing(data: bytes) -> None:
+    for tag in ("case", "case-id", "case"):
+        assert ED25519_SHA256.tagged_hash(tag, data) == hashlib.sha256(b"fazhi/" + tag.encode() + b"\0" + data).digest()
 
 
 def test_unknown_suite() -> None:
