@@ -148,8 +148,14 @@ class Link:
             self._notice("peer-connected", peer=self.peer.org)
             self._on_change(self.peer.org, True)
             watch = asyncio.ensure_future(call.read())
+            watch.add_done_callback(lambda _: self._wake.set())  # the stream has ended
             while not watch.done():
-                await self._send_waiting(call, watch)
+                frames = self.queue.take()
+                if frames:
+                    await call.write(pack(frames))
+                else:
+                    self._wake.clear()
+                    await self._wake.wait()
             await watch
         finally:
             if watch is not None:
@@ -157,18 +163,6 @@ class Link:
                 with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
                     await watch
             call.cancel()
-
-    async def _send_waiting(self, call: Any, watch: asyncio.Task[Any]) -> None:
-        frames = self.queue.take()
-        if frames:
-            await call.write(pack(frames))
-            return
-        self._wake.clear()
-        woken = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait((woken, watch), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
 
 
 def _reason(error: BaseException) -> str:
