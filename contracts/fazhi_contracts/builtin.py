@@ -4,8 +4,8 @@ it: it serves the making of a genesis and the proposing of a rule set, both at t
 
 from __future__ import annotations
 
+import pkgutil
 import tomllib
-from importlib import resources
 from typing import Final
 
 from .errors import BadRuleSet
@@ -23,5 +23,6 @@ def load_builtin_rule_set(procedure: str) -> RuleSet:
     """
     if procedure not in BUILTIN_PROCEDURES:
         raise BadRuleSet(procedure, f"no built-in rule set; there are: {', '.join(BUILTIN_PROCEDURES)}")
-    source = resources.files("fazhi_contracts").joinpath("rulesets", f"{procedure}.toml")
-    return compile_rule_set(tomllib.loads(source.read_text(encoding="utf-8")))
+    # pkgutil, since importlib.resources would bring zipfile and tempfile into `fazhi verify`.
+    source = pkgutil.get_data("fazhi_contracts", f"rulesets/{procedure}.toml") or b""
+    return compile_rule_set(tomllib.loads(source.decode("utf-8")))
