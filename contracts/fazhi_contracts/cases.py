@@ -60,13 +60,22 @@ class _Case:
 
     def head_after(self, call: Call) -> CaseHead:
         """The head with the events of the batch."""
-        org, procedure, serial, year, rules, height, time_ms, _, frontier, step, _ = self.head
-        if self.judge.memory.latest is not None:
-            step = self.judge.memory.latest.step
-        suite, events = call.context.suite, self.events
+        head, latest = self.head, self.judge.memory.latest
+        frontier, suite, events = head.frontier, call.context.suite, self.events
         frontier = frontier.append(suite, events[0]) if len(events) == 1 else frontier.append_many(suite, events)
-        marks = self.judge.memory.marks()
-        return CaseHead(org, procedure, serial, year, rules, height, time_ms, frontier.size, frontier, step, marks)
+        return CaseHead(
+            head.org,
+            head.procedure,
+            head.serial,
+            head.year,
+            head.rule_set_hash,
+            head.opened_height,
+            head.opened_time_ms,
+            frontier.size,
+            frontier,
+            head.step if latest is None else latest.step,
+            self.judge.memory.marks(),
+        )
 
 
 class _Batch:
@@ -104,10 +113,12 @@ class _Batch:
 
     def effect(self) -> Effect:
         """What all of it came to."""
-        writes: dict[bytes, Entry] = {case.key: case.head_after(self._call) for case in self._cases.values()}
+        writes: list[tuple[bytes, Entry]] = [(case.key, case.head_after(self._call)) for case in self._cases.values()]
         for counter_key, serial in self._serials.items():
-            writes[counter_key] = Counter(serial)
-        return Effect(writes=writes, record_results=tuple(self._results), record_result_bytes=tuple(self._encoded))
+            writes.append((counter_key, Counter(serial)))
+        return Effect(
+            writes=tuple(writes), record_results=tuple(self._results), record_result_bytes=tuple(self._encoded)
+        )
 
     def _first_touched(self, entry: Record) -> _Case:
         """The case of the batch's first record with that case key."""

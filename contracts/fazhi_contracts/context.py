@@ -1,15 +1,11 @@
-"""What a block's execution is given beside the state, and what it gives back.
-
-What is made for each item is a named tuple: frozen dataclasses of this size cost three to five times as much to make.
-"""
+"""What a block's execution is given beside the state, and what it gives back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final, NamedTuple
 
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import Parameter
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.record import Record
@@ -24,7 +20,7 @@ HeaderHashAt = Callable[[int], bytes | None]
 """``header_hash_at(height)``: the hash of a certified header, the genesis hash at 0, None where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class BlockContext:
     """The block in whose place an item is looked at: its height, its time (Unix milliseconds) and its parent's.
 
@@ -40,7 +36,8 @@ class BlockContext:
     header_hash_at: HeaderHashAt
 
 
-class Admitted(NamedTuple):
+@slotted
+class Admitted:
     """An item that may stand in a block, with what the checks have worked out."""
 
     item: Item
@@ -54,7 +51,8 @@ class Admitted(NamedTuple):
         return self.item.body
 
 
-class Call(NamedTuple):
+@slotted
+class Call:
     """One action under execution. ``base`` is the state before the block, where keys, roles and rules are read;
     ``state`` is that after the block's earlier items.
 
@@ -75,23 +73,22 @@ class Call(NamedTuple):
         return self.admitted.body
 
 
-NO_WRITES: Final[Mapping[bytes, Entry]] = MappingProxyType({})
-
-
-class Effect(NamedTuple):
-    """What an action came to. ``writes`` are the entries that it leaves in the state; ``next_seq`` is set by one that
-    gives up seqs of its lane.
+@slotted
+class Effect:
+    """What an action came to. ``writes`` are the keys and entries that it leaves in the state; ``next_seq`` is set by
+    one that gives up seqs of its lane.
     """
 
     parameters: tuple[Parameter, ...] = ()
-    writes: Mapping[bytes, Entry] = NO_WRITES
+    writes: tuple[tuple[bytes, Entry], ...] = ()
     record_results: tuple[RecordResult, ...] = ()
     record_result_bytes: tuple[bytes, ...] = ()
     next_seq: int | None = None
     voided: int = 0
 
 
-class ItemOutcome(NamedTuple):
+@slotted
+class ItemOutcome:
     """The replicated result of one item; ``record_results``, and their bytes, are empty where it was refused."""
 
     result: Result

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fazhi_ledger.canonical import Value, decode, pack
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.genesis import roles_from_value
 from fazhi_ledger.limits import MAX_NAME_CHARS, MAX_ORG_CHARS, MAX_TEXT_CHARS
@@ -86,7 +87,7 @@ class KeyEntry:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class LaneEntry:
     """A lane: ``[version, next_seq, voided]``; ``voided`` counts the seqs that ``lane.void`` gave up."""
 
@@ -102,7 +103,7 @@ class LaneEntry:
         return cls(as_int(next_seq, "next seq", low=1), as_int(voided, "voided"))
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Counter:
     """A number that counts up: ``[version, value]``. Lanes of a key, serials of a year, the protocol version."""
 

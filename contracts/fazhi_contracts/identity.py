@@ -71,7 +71,7 @@ def register_officer(call: Call) -> Effect:
         raise Refused("weak-key", reason=error.code) from None
     except InvalidSignature as error:
         raise Refused("possession-not-proven", reason=error.code) from None
-    return Effect(writes={key_key(key): KeyEntry(org, roles, call.context.height)})
+    return Effect(writes=((key_key(key), KeyEntry(org, roles, call.context.height)),))
 
 
 def register_org(call: Call) -> Effect:
@@ -95,7 +95,7 @@ def register_org(call: Call) -> Effect:
     _require_member_of(call, org)
     if call.state.get(org_key(org)) is not None:
         raise Refused("org-known", org=org)
-    return Effect(writes={org_key(org): OrgEntry(org, name_zh, name_en, parent, (), call.context.height)})
+    return Effect(writes=((org_key(org), OrgEntry(org, name_zh, name_en, parent, (), call.context.height)),))
 
 
 def revoke_key(call: Call) -> Effect:
@@ -119,4 +119,4 @@ def revoke_key(call: Call) -> Effect:
     if entry.revoked_height is not None:
         raise Refused("key-already-revoked", revoked_height=entry.revoked_height)
     revoked = KeyEntry(entry.org, entry.roles, entry.registered_height, call.context.height)
-    return Effect(writes={key_key(key): revoked})
+    return Effect(writes=((key_key(key), revoked),))

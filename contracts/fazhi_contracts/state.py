@@ -7,7 +7,7 @@ key of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol, TypeVar, cast
 
 from fazhi_ledger.errors import EncodingError
@@ -93,7 +93,7 @@ class Overlay:
         """Write a typed entry; it is encoded when the changes are asked for."""
         self._written[key] = self._entries[key] = entry
 
-    def store_all(self, entries: Mapping[bytes, Entry]) -> None:
+    def store_all(self, entries: Collection[tuple[bytes, Entry]]) -> None:
         """Write typed entries."""
         self._written.update(entries)
         self._entries.update(entries)

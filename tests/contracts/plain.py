@@ -7,6 +7,7 @@ Contract ``identity`` is left out: it has no second form to differ from.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fazhi_contracts.calendar import local_day, year_of
 from fazhi_contracts.context import BlockContext
@@ -107,7 +108,8 @@ def record_one(before: State, state: State, item: Item, index: int, entry: Recor
     findings, marks = judge(rules, head.marks.marks, entry, signers, context.time_ms, number, parameters)
     data = RecordResult(identity, number, findings).encode()
     frontier = head.frontier.append(suite, event_leaf(suite, item.id(suite), index, data))
-    state[key] = CaseHead(*head[:7], number, frontier, entry.step, Marks(marks)).encode()
+    after = replace(head, count=number, frontier=frontier, step=entry.step, marks=Marks(marks))
+    state[key] = after.encode()
     return data
 
 

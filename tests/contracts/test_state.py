@@ -129,7 +129,7 @@ def test_the_state_before_a_block_stays_as_it_is_while_the_block_writes() -> Non
     before = Overlay(MemoryState({b"n": Counter(1).encode()}))
     block = Overlay(before)
     assert block.load(b"n", Counter.decode) == Counter(1)
-    block.store_all({b"n": Counter(2), b"m": Counter(7)})
+    block.store_all(((b"n", Counter(2)), (b"m", Counter(7))))
     assert block.load(b"n", Counter.decode) == Counter(2)
     assert before.load(b"n", Counter.decode) == Counter(1)
     assert before.load(b"m", Counter.decode) is None

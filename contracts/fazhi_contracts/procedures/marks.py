@@ -5,10 +5,10 @@ enough for guards and clocks, and no more than one mark a step of its rule set.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from fazhi_ledger.canonical import Value
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.limits import MAX_CLEAR_FIELDS, MAX_CODE_CHARS, MAX_NAME_CHARS, MAX_SIGNER_KEYS, MAX_TIME_MS
 from fazhi_ledger.names import NAME, STEP, TOKEN
 from fazhi_ledger.shape import as_bytes, as_int, as_text, as_tuple
@@ -22,17 +22,16 @@ NO_CLEAR: Final[Clear] = ()
 NO_SIGNERS: Final[tuple[bytes, ...]] = ()
 
 
-class StepMark(NamedTuple):
+@slotted
+class StepMark:
     """``[step, count, first_number, last_number, first_occurred_ms, last_occurred_ms, clear, [signer key…]]``.
 
     Numbers are those of the events in the case, from 1, in the order of recording. ``clear`` is that of the last
     recording, and so are the signers, which are kept only where a guard of the rule set asks for them.
-
-    A named tuple: each record makes one, and a frozen dataclass of eight fields costs five times as much to make.
     """
 
     step: str
-    count: int  # type: ignore[assignment]  # takes the place of tuple.count, which nobody asks a mark for
+    count: int
     first_number: int
     last_number: int
     first_occurred_ms: int
@@ -41,7 +40,16 @@ class StepMark(NamedTuple):
     signers: tuple[bytes, ...]
 
     def to_value(self) -> Value:
-        return tuple(self)
+        return (
+            self.step,
+            self.count,
+            self.first_number,
+            self.last_number,
+            self.first_occurred_ms,
+            self.last_occurred_ms,
+            self.clear,
+            self.signers,
+        )
 
     @classmethod
     def from_value(cls, value: Value) -> StepMark:
@@ -66,7 +74,7 @@ def _clear_from_value(pair: Value) -> tuple[str, str]:
     return as_text(name, "clear field", MAX_NAME_CHARS, NAME), as_text(value, "clear value", MAX_CODE_CHARS, TOKEN)
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Marks:
     """The marks of a case in the order in which its steps were first recorded."""
 
