@@ -216,7 +216,7 @@ def take_lane(state: Overlay, parameters: Parameters, item: Item) -> LaneEntry:
     Raises:
         InvalidSubmission: ``wrong-seq`` or ``too-many-lanes``.
     """
-    lane = _lane(state, item)
+    lane = state.load(lane_key_of(item.body), LaneEntry.decode)
     expected = 0 if lane is None else lane.next_seq
     if item.body.seq != expected:
         raise InvalidSubmission("wrong-seq", expected=expected, found=item.body.seq)

@@ -112,9 +112,12 @@ class Overlay:
         """What was written, sorted by key; None stands for a key that was there and is deleted."""
         found: dict[bytes, bytes | None] = {}
         for key in sorted(self._written):
-            value = self.get(key)
-            if value is not None or self._below.get(key) is not None:
-                found[key] = value
+            value = self._written[key]
+            if value is None:
+                if self._below.get(key) is not None:
+                    found[key] = None
+            else:
+                found[key] = value if isinstance(value, bytes) else value.encode()
         return found
 
 

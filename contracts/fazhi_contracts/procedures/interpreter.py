@@ -46,7 +46,7 @@ class Settings:
 class Judge:
     """Judges the records of one submission in one case, one after another, in a block of ``time_ms``."""
 
-    __slots__ = ("_settings", "_short", "_signers", "_time_ms", "memory", "rules")
+    __slots__ = ("_last_step", "_settings", "_short", "_signers", "_time_ms", "memory", "rules")
 
     def __init__(
         self, rules: RuleSet, marks: Marks, signers: tuple[ResultSigner, ...], time_ms: int, settings: Settings
@@ -56,7 +56,8 @@ class Judge:
         self._signers = signers
         self._time_ms = time_ms
         self._settings = settings
-        self._short: dict[str, Finding | None] = {}
+        self._last_step: Step | None = None
+        self._short: Finding | None = None  # of the step last judged: the signers are the same for all records
 
     def judge(self, record: Record, number: int) -> tuple[Finding, ...]:
         """Judge the ``number``-th event of the case, and remember it unless it is refused.
@@ -72,9 +73,11 @@ class Judge:
         _check_possible(rules, memory, step)
         clear = _check_clear(step, record) if record.clear or step.required_clear else NO_CLEAR
         findings: list[Finding] = []
-        short = self._short[step.code] if step.code in self._short else self._signers_short(step)
-        if short is not None:
-            findings.append(short)
+        if step is not self._last_step:
+            self._short = self._signers_short(step)
+            self._last_step = step
+        if self._short is not None:
+            findings.append(self._short)
         _judge_order(step, memory, findings)
         if record.commitment_count < step.documents_min:
             required, found = step.documents_min, record.commitment_count
@@ -89,7 +92,7 @@ class Judge:
         return tuple(findings)
 
     def _signers_short(self, step: Step) -> Finding | None:
-        """The finding that too few have signed the step. It is the same for all records of the submission."""
+        """The finding that too few have signed the step."""
         rule = step.signing
         found = 0
         for signer in self._signers:
@@ -99,19 +102,17 @@ class Judge:
                     break
         if found == 0:
             raise Refused("role-not-allowed", step=step.code, roles=_listed(rule.roles))
-        short = None
-        if found < rule.minimum:
-            short = _finding(
-                "signers-short",
-                rule.article,
-                IRREGULAR,
-                rule.confirmed,
-                roles=_listed(rule.roles),
-                required=rule.minimum,
-                found=found,
-            )
-        self._short[step.code] = short
-        return short
+        if found >= rule.minimum:
+            return None
+        return _finding(
+            "signers-short",
+            rule.article,
+            IRREGULAR,
+            rule.confirmed,
+            roles=_listed(rule.roles),
+            required=rule.minimum,
+            found=found,
+        )
 
 
 def _check_possible(rules: RuleSet, memory: Memory, step: Step) -> None:
