@@ -9,9 +9,11 @@ fault ends the audit and is reported with its height: the same one however many 
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -29,6 +31,7 @@ from .errors import SdkError
 
 CHUNK_BYTES: Final = 1 << 20
 PROGRESS_S: Final = 0.1
+GC_YOUNG_OBJECTS: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,8 @@ def audit(
         InvariantBroken: a process ended; nothing is decided.
     """
     run = _Run(digest_of(genesis_hash), progress, observe)
-    with Line(max(1, (os.cpu_count() or 1) - 1) if processes is None else processes) as line:
+    wanted = max(1, (os.cpu_count() or 1) - 1) if processes is None else processes
+    with _collecting_less(), Line(wanted) as line:
         stopped: Found | None = None
         try:
             run.carry_out(chunks, line)
@@ -127,6 +131,18 @@ def audit(
             stopped = (run.trying, run.doing, run.held, error.code, error.parameters)
         line.finish(stopped)
         return run.report(line)
+
+
+@contextmanager
+def _collecting_less() -> Iterator[None]:
+    """Blocks and items hold no cycles and go by their counts: a collection every 700 new objects takes a tenth of the
+    time and finds nothing."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], GC_YOUNG_OBJECTS) if before[0] else 0, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @dataclass(slots=True)

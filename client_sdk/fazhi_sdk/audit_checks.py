@@ -12,6 +12,7 @@ first thing that does not hold, or nil.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Final, cast
@@ -128,6 +129,7 @@ class Worker:
 
 def main() -> None:
     """Do jobs from standard input until it ends."""
+    gc.disable()  # a process of its own, and no cycles are made here
     worker = Worker()
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while (job := read_frame(source)) is not None:
