@@ -111,10 +111,10 @@ def audit(
 ) -> AuditReport:
     """Audit an archive, given as its bytes in pieces of any size, under the genesis hash that you were given.
 
-    ``processes`` verify signatures beside this one, which executes (one a further core, where not given; 0: everything
-    in this process), and one more keeps the state tree. ``observe`` is called with every executed block, in order,
-    before its signatures and its ``state_root`` are known to hold (its ``tree`` has no pages). Faults of the chain are
-    reported, not raised; what ``chunks`` raises on the way (``NotConnected``) is raised.
+    ``processes`` check signatures and the state tree beside this one, which executes (one a further core, where not
+    given; 0: everything in this process). ``observe`` is called with every executed block, in order, before its
+    signatures and its ``state_root`` are known to hold (its ``tree`` has no pages). Faults of the chain are reported,
+    not raised; what ``chunks`` raises on the way (``NotConnected``) is raised.
 
     Raises:
         InvariantBroken: a process ended; nothing is decided.

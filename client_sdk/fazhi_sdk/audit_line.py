@@ -1,10 +1,10 @@
 """Blocks on their way through an audit: executed already, and to be checked beside it, in processes once there are
 many.
 
-Blocks are handed over in batches; of each batch one process verifies the bodies, and another, always the same, the
-states (:mod:`fazhi_sdk.audit_checks`). Where the verifying processes are behind, this one verifies a batch itself
-rather than wait. Batches are settled in order, when both have answered: what is found first is then what is wrong at
-the least height, whichever process was faster. Only so much may be under way.
+Blocks are handed over in batches; of each batch one process verifies the bodies, and one, always the same, the states
+(:mod:`fazhi_sdk.audit_checks`). Where the processes are behind, this one verifies a batch itself rather than wait.
+Batches are settled in order, when both have answered: what is found first is then what is wrong at the least height,
+whichever process was faster. Only so much may be under way.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from fazhi_ledger.canonical import pack
 from fazhi_ledger.suites import Suite
 
 from .audit_checks import BODIES, PAGES, SIGNATURE, STATES, Body, Found, StateChange, StateCheck, check_bodies
-from .verifiers import Helpers
+from .verifiers import Helper
 
-BATCH_SIGNATURES: Final = 512
-BATCHES_WAITING: Final = 2
-"""Batches whose bodies are handed over, for each process that verifies: one under work and one that waits for it."""
+BATCH_SIGNATURES: Final = 256
+JOBS_WAITING: Final = 4
+"""Jobs of a process up to which it gets the bodies of a further batch."""
 BATCHES_AHEAD: Final = 16
 BYTES_AHEAD: Final = 32 * 1024 * 1024
 """Batches and bytes that may be under way in all: bounds the memory where the processes are slower than the
@@ -89,7 +89,7 @@ class Line:
 
     def __init__(self, processes: int) -> None:
         self.processes = 0
-        """How many verify bodies beside this one."""
+        """How many work beside this one."""
         self.settled = Tally(0)
         """Of the blocks of which everything holds."""
         self.found: Found | None = None
@@ -97,8 +97,7 @@ class Line:
         self._wanted = processes
         self._suite: Suite | None = None
         self._states: StateCheck | None = None
-        self._verifiers: Helpers | None = None
-        self._keeper: Helpers | None = None
+        self._helpers: list[Helper] = []
         self._tallies: list[Tally] = []
         self._bodies: list[Body] = []
         self._changes: list[StateChange] = []
@@ -113,9 +112,8 @@ class Line:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for helpers in (self._verifiers, self._keeper):
-            if helpers is not None:
-                helpers.close()
+        for helper in self._helpers:
+            helper.close()
 
     def begin(self, suite: Suite, pages: Mapping[bytes, bytes]) -> None:
         """The chain's suite, and the pages of its genesis state's tree."""
@@ -132,7 +130,7 @@ class Line:
         self._changes.append(change)
         if self._signatures >= BATCH_SIGNATURES:
             self._hand_over()
-        self._collect(BATCHES_AHEAD + BATCHES_WAITING * self.processes, BYTES_AHEAD)
+        self._collect(BATCHES_AHEAD + JOBS_WAITING * self.processes, BYTES_AHEAD)
 
     def finish(self, stopped: Found | None) -> None:
         """Wait until everything is checked or a fault is found. ``stopped``: where and why the execution ended."""
@@ -149,30 +147,31 @@ class Line:
         self._signatures = 0
         if suite is None:
             return
-        if self._verifiers is None and self._wanted > 0 and self._seen > INLINE_SIGNATURES:
+        if not self._helpers and self._wanted > 0 and self._seen > INLINE_SIGNATURES:
             self._start(suite)
-        if self._verifiers is None or self._keeper is None:
+        if not self._helpers:
             found = None if self._states is None else self._states.check(changes)
             self._add(_Batch(tallies, 0, (_answered(check_bodies(suite, bodies)), _answered(found))))
             return
         job = pack((STATES, suite.name, tuple(changes)))
         size = len(job)
-        states = self._keeper.submit(job)
-        if self._verifiers.waiting < BATCHES_WAITING * self.processes:
+        states = self._helpers[0].submit(job)
+        idlest = min(self._helpers, key=lambda helper: helper.waiting)
+        if idlest.waiting < JOBS_WAITING:
             job = pack((BODIES, suite.name, tuple(bodies)))
             size += len(job)
-            verified = self._verifiers.submit(job)
+            verified = idlest.submit(job)
         else:
             verified = _answered(check_bodies(suite, bodies))
         self._add(_Batch(tallies, size, (verified, states)))
 
     def _start(self, suite: Suite) -> None:
-        """Go on in processes; the tree moves into its own."""
+        """Go on in processes; the tree moves into the first."""
         self.processes = self._wanted
-        self._verifiers, self._keeper = Helpers(self._wanted), Helpers(1)
+        self._helpers = [Helper() for _ in range(self._wanted)]
         if self._states is not None:
             job = pack((PAGES, suite.name, tuple(self._states.pages.pages.items())))
-            self._add(_Batch([], len(job), (self._keeper.submit(job),)))
+            self._add(_Batch([], len(job), (self._helpers[0].submit(job),)))
             self._states = None
 
     def _add(self, batch: _Batch) -> None:
