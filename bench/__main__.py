@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from fazhi_ledger.errors import FazhiError
+
 from .figures import Report
 from .measure import BenchError
 from .settings import FULL, QUICK, Settings
@@ -24,6 +26,8 @@ NAMES: Final = (
     "ceilings", "start", "seal", "single", "audit", "latency", "sdk", "offline", "catchup", "batched", "growth",
     "profile", "validators", "delays",
 )  # fmt: skip
+FAULTS: Final = (BenchError, FazhiError, OSError, subprocess.SubprocessError, ValueError)
+"""What breaks off one measurement and not the run: also a process that ends without having said its figures."""
 FULL_ONLY: Final = frozenset({"validators", "delays"})
 """Not in a quick run, unless asked for by name."""
 ON_A_NETWORK: Final = frozenset({"single", "audit", "latency", "sdk", "offline", "catchup", "batched"})
@@ -102,7 +106,7 @@ class Bench:
         began = time.monotonic()
         try:
             action()
-        except (BenchError, OSError, subprocess.SubprocessError) as error:
+        except FAULTS as error:
             self.report.failures[name] = f"{type(error).__name__}: {error}"[:500]
             print(f"  {name}: {error}", file=sys.stderr)
         if name == "network":
@@ -203,15 +207,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = replace(settings, growth_records=options.growth_to, growth_batched_records=options.growth_to)
     bench = Bench(settings, names)
     began = time.monotonic()
-    bench.run()
-    bench.report.meta["seconds"] = round(time.monotonic() - began)
+    try:
+        bench.run()
+    finally:  # an interrupted run keeps what it has measured
+        bench.report.meta["seconds"] = round(time.monotonic() - began)
+        text = bench.report.json()
+        if options.json is not None and str(options.json) != "-":
+            options.json.write_text(text, "utf-8")
+        elif options.json is not None:
+            print(text, end="")
     for name, reason in bench.report.skipped.items():
         print(f"{name}: not measured: {reason}", file=sys.stderr)
-    text = bench.report.json()
-    if options.json is not None and str(options.json) != "-":
-        options.json.write_text(text, "utf-8")
-    elif options.json is not None:
-        print(text, end="")
     print(f"{bench.report.meta['seconds']} s; load {bench.report.meta['load_before']}", file=sys.stderr)
     return 1 if bench.report.failures else 0
 

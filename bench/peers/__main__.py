@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,10 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench.__main__ import meta
+from bench.__main__ import FAULTS, meta
 from bench.cluster import ROOT
 from bench.figures import Report
-from bench.measure import BenchError
 from bench.settings import FULL, QUICK
 
 from . import comet, etcd, ours, postgres
@@ -59,7 +57,7 @@ def measure(options: argparse.Namespace, report: Report) -> None:
             rows += steps[name]()
         except Absent as absent:
             report.skipped[name] = str(absent)
-        except (BenchError, OSError, subprocess.SubprocessError) as error:
+        except FAULTS as error:
             report.failures[name] = f"{type(error).__name__}: {error}"[:500]
             print(f"  {name}: {error}", file=sys.stderr)
         print(f"  ({name}: {time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)

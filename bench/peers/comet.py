@@ -45,6 +45,7 @@ TUNED: Final = {
     "p2p.allow_duplicate_ip": "true",
     "p2p.pex": "false",
     "p2p.flush_throttle_timeout": '"10ms"',
+    "p2p.max_packet_msg_payload_size": "65536",
     "p2p.send_rate": "512000000",
     "p2p.recv_rate": "512000000",
     "mempool.recheck": "false",
@@ -105,11 +106,14 @@ def _wait_for_peers(people: Crew, rpc: list[int]) -> None:
     people.wait(lambda: all(answers(port) for port in rpc), "CometBFT")
 
     async def connected() -> bool:
-        async with aiohttp.ClientSession() as session:
-            counts = []
-            for port in rpc:
-                async with session.get(f"http://127.0.0.1:{port}/net_info") as response:
-                    counts.append(int((await response.json())["result"]["n_peers"]))
+        counts = []
+        try:
+            async with aiohttp.ClientSession() as session:
+                for port in rpc:
+                    async with session.get(f"http://127.0.0.1:{port}/net_info") as response:
+                        counts.append(int((await response.json())["result"]["n_peers"]))
+        except aiohttp.ClientError:  # it listens before it answers
+            return False
         return min(counts) == NODES - 1
 
     people.wait(lambda: asyncio.run(connected()), "CometBFT's nodes do not find each other")
@@ -185,7 +189,10 @@ class Load:
 
 def _load(ports: list[int], size: int, seconds: float) -> tuple[float, float]:
     async def carry_out() -> tuple[float, float]:
-        return await Load(ports, size).run(seconds)
+        try:
+            return await Load(ports, size).run(seconds)
+        except aiohttp.ClientError as error:
+            raise BenchError(f"CometBFT: {error!r}") from None
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(carry_out())
