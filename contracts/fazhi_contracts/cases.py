@@ -14,6 +14,7 @@ from fazhi_ledger import merkle
 from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.record import Record, case_id, member_of
 from fazhi_ledger.result import RecordResult
+from fazhi_ledger.suites import Suite
 
 from .calendar import year_of
 from .context import Call, Effect
@@ -56,13 +57,12 @@ class _Case:
     head: CaseHead  # as it stood before the batch
     judge: Judge
     events: list[bytes] = field(default_factory=list)
-    """Leaf hashes of the events that the batch adds."""
+    """Those that the batch adds."""
 
-    def head_after(self, call: Call) -> CaseHead:
+    def head_after(self, suite: Suite) -> CaseHead:
         """The head with the events of the batch."""
         head, latest = self.head, self.judge.memory.latest
-        frontier, suite, events = head.frontier, call.context.suite, self.events
-        frontier = frontier.append(suite, events[0]) if len(events) == 1 else frontier.append_many(suite, events)
+        frontier = head.frontier.append_many(suite, merkle.leaf_hashes(suite, self.events))
         return CaseHead(
             head.org,
             head.procedure,
@@ -78,15 +78,26 @@ class _Case:
         )
 
 
+@dataclass(slots=True)
+class _NewCases:
+    """What the new cases of one procedure share within a batch."""
+
+    rule_set_hash: bytes
+    rules: RuleSet
+    year: int
+    serial_key: bytes
+    serial: int  # the last one given out
+
+
 class _Batch:
     """The records of one item, one after another, and what they come to together."""
 
-    __slots__ = ("_call", "_cases", "_encoded", "_results", "_serials")
+    __slots__ = ("_call", "_cases", "_encoded", "_new_cases", "_results")
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._cases: dict[bytes, _Case] = {}  # by the key that its records carry
-        self._serials: dict[bytes, int] = {}  # the last one given out, by the key of its counter
+        self._new_cases: dict[str, _NewCases] = {}  # by procedure
         self._results: list[RecordResult] = []
         self._encoded: list[bytes] = []
 
@@ -96,7 +107,6 @@ class _Batch:
         Raises:
             Refused: and then nothing of the batch is to be kept.
         """
-        call = self._call
         case = self._cases.get(entry.case_key)
         if case is None:
             case = self._cases[entry.case_key] = self._first_touched(entry)
@@ -106,16 +116,15 @@ class _Batch:
         findings = case.judge.judge(entry, number)
         result = RecordResult(case.identity, number, findings)
         data = result.encode()
-        event = event_bytes(call.admitted.submission_id, index, data)
-        case.events.append(merkle.leaf_hash(call.context.suite, event))
+        case.events.append(event_bytes(self._call.admitted.submission_id, index, data))
         self._results.append(result)
         self._encoded.append(data)
 
     def effect(self) -> Effect:
         """What all of it came to."""
-        writes: list[tuple[bytes, Entry]] = [(case.key, case.head_after(self._call)) for case in self._cases.values()]
-        for counter_key, serial in self._serials.items():
-            writes.append((counter_key, Counter(serial)))
+        suite = self._call.context.suite
+        writes: list[tuple[bytes, Entry]] = [(case.key, case.head_after(suite)) for case in self._cases.values()]
+        writes.extend((new.serial_key, Counter(new.serial)) for new in self._new_cases.values())
         return Effect(
             writes=tuple(writes), record_results=tuple(self._results), record_result_bytes=tuple(self._encoded)
         )
@@ -138,31 +147,43 @@ class _Batch:
     def _opened(self, entry: Record) -> tuple[CaseHead, RuleSet]:
         """The head of a case that this record opens, before its first event, and the rule set that the case is bound
         to."""
-        call = self._call
-        installed = call.base.load(procedure_key(entry.procedure), ProcedureEntry.decode)
-        if installed is None:
-            raise Refused("unknown-procedure", procedure=entry.procedure)
-        rule_set_hash = installed.rule_set_hashes[-1]
-        rules = bound_rule_set(call.base, rule_set_hash)
-        step = rules.step(entry.step)
+        new = self._new_cases.get(entry.procedure)
+        if new is None:
+            new = self._new_cases[entry.procedure] = self._procedure(entry.procedure)
+        step = new.rules.step(entry.step)
         if step is None:
             raise Refused("unknown-step", step=entry.step)
         if not step.initial:
             raise Refused("unknown-case", step=entry.step)
-        org, context = call.body.org, call.context
-        year = year_of(context.time_ms, call.settings.utc_offset_min)
-        serial = self._next_serial(serial_key(org, entry.procedure, year))
-        height, time_ms = context.height, context.time_ms
-        opening = (org, entry.procedure, serial, year, rule_set_hash, height, time_ms)
-        return CaseHead(*opening, 0, _NO_EVENTS, entry.step, _NO_MARKS), rules
+        new.serial += 1
+        context = self._call.context
+        head = CaseHead(
+            self._call.body.org,
+            entry.procedure,
+            new.serial,
+            new.year,
+            new.rule_set_hash,
+            context.height,
+            context.time_ms,
+            0,
+            _NO_EVENTS,
+            entry.step,
+            _NO_MARKS,
+        )
+        return head, new.rules
 
-    def _next_serial(self, counter_key: bytes) -> int:
-        last = self._serials.get(counter_key)
-        if last is None:
-            counter = self._call.state.load(counter_key, Counter.decode)
-            last = 0 if counter is None else counter.value
-        self._serials[counter_key] = last + 1
-        return last + 1
+    def _procedure(self, procedure: str) -> _NewCases:
+        """What cases are opened by: the rule set installed last, and the serials of the organisation and year."""
+        call = self._call
+        installed = call.base.load(procedure_key(procedure), ProcedureEntry.decode)
+        if installed is None:
+            raise Refused("unknown-procedure", procedure=procedure)
+        rule_set_hash = installed.rule_set_hashes[-1]
+        year = year_of(call.context.time_ms, call.settings.utc_offset_min)
+        counter_key = serial_key(call.body.org, procedure, year)
+        counter = call.state.load(counter_key, Counter.decode)
+        serial = 0 if counter is None else counter.value
+        return _NewCases(rule_set_hash, bound_rule_set(call.base, rule_set_hash), year, counter_key, serial)
 
 
 def _check_continues(head: CaseHead, rules: RuleSet, entry: Record) -> None:

@@ -135,7 +135,7 @@ def _build(
         proposer=proposer,
         submission_count=len(items),
         submissions_root=body_root,
-        results_root=merkle.root_of(suite, [merkle.leaf_hash(suite, leaf) for leaf in result_leaves]),
+        results_root=merkle.root_of(suite, merkle.leaf_hashes(suite, result_leaves)),
         state_root=tree.root,
         history_root=base.history.root(suite),
         validators_hash=current.hash(suite),
