@@ -92,7 +92,7 @@ FIGURES: Final[dict[str, tuple[str, str]]] = {
     "catchup.seconds": ("s", "from its first answer to the tip"),
     "growth": ("", "a list: one node's execution, tree and synced store as the chain grows, blocks of 500 new cases"),
     "growth_ratio": ("", "the last point's µs a submission ÷ the first's"),
-    "growth_batched": ("", "the same for batches of 1,000: 100 new cases, 900 records of any cases before"),
+    "growth_batched": ("", "the same for batches of 1,000: 100 new cases, 900 records of as many cases before"),
     "growth_batched_ratio": ("", "the last point's µs a record ÷ the first's"),
     "growth_disk": ("B", "a record on disk, compacted, by what it is for; of_allowed: ÷ (1.5 × submitted + 600)"),
     "delays.none.submissions_per_s": ("1/s", "single submissions, 32 × 100 under way, nothing delayed"),

@@ -4,7 +4,8 @@ A process of its own for each kind (``python -m bench.growth KIND RECORDS``), so
 are made but not verified here, as their cost does not depend on the chain.
 
 ``single``: blocks of 500 submissions, each opening a case. ``batched``: blocks of one submission of 1,000 records, of
-which 100 open cases and 900 fall on cases anywhere in the chain so far: ten records a case.
+which 100 open cases and 900 fall on as many other cases anywhere in the chain so far: ten records a case. It is measured
+from where there are that many cases.
 """
 
 from __future__ import annotations
@@ -138,10 +139,9 @@ class Chain:
         """A block of one submission: new cases, and records of cases anywhere."""
         work = self.work
         records = [work.record(work.new_case(), OPENING) for _ in range(NEW_CASES)]
-        records += [
-            work.record(work.case(self._random.randint(1, work.cases)), FOLLOWING, self.records + number)
-            for number in range(BATCH_RECORDS - NEW_CASES)
-        ]
+        known, more = range(1, work.cases + 1), BATCH_RECORDS - NEW_CASES
+        cases = self._random.sample(known, more) if len(known) >= more else self._random.choices(known, k=more)
+        records += [work.record(work.case(case), FOLLOWING, self.records + number) for number, case in enumerate(cases)]
         return [work.item(self.lane, records)]
 
     def close(self) -> dict[str, float]:
@@ -176,7 +176,7 @@ def grow(kind: str, records: int, folder: Path) -> dict[str, Any]:
 
     found: list[dict[str, Any]] = []
     spent: list[float] = []
-    sizes = points(records, per_block)
+    sizes = points(records, BLOCK_ITEMS if kind == "single" else 2 * BATCH_RECORDS)
     for items in blocks():
         spent.append(chain.commit(items, per_block))
         if chain.records < sizes[0]:

@@ -48,7 +48,7 @@ def test_growth_ends_with_the_size_asked_for() -> None:
     assert points(100_000) == [5_000, 10_000, 20_000, 50_000, 100_000]
     assert points(8_000) == [5_000, 8_000]
     assert points(1_000) == [1_000]
-    assert points(1_000_000, block=1_000)[:2] == [10_000, 20_000]
+    assert points(1_000_000, block=2_000)[:2] == [20_000, 50_000]
 
 
 def test_a_growing_chain_is_accepted_and_its_bytes_are_told_apart(tmp_path: Path) -> None:
