@@ -18,7 +18,7 @@ from fazhi_ledger.result import ResultSigner
 from fazhi_ledger.submission import Item, SubmissionBody
 
 from .context import Admitted, BlockContext
-from .entries import Counter, KeyEntry, LaneEntry, ParametersEntry
+from .entries import Counter, LaneEntry, decoded_key, decoded_parameters
 from .errors import StateCorrupt
 from .keys import key_key, lane_count_key, lane_key_of, single_key
 from .lanes import seq_after
@@ -50,13 +50,10 @@ def parameters_of(view: StateView | Overlay) -> Parameters:
     Raises:
         StateCorrupt: there are none.
     """
-    entry = read(view, single_key("parameters"), _decoded_parameters)
+    entry = read(view, single_key("parameters"), decoded_parameters)
     if entry is None:
         raise StateCorrupt("the state holds no parameters")
     return entry.parameters
-
-
-_decoded_parameters = lru_cache(maxsize=16)(ParametersEntry.decode)
 
 
 def check_item(view: StateView | Overlay, item: Item, context: BlockContext) -> None:
@@ -118,7 +115,7 @@ def _check_validity(parameters: Parameters, body: SubmissionBody, context: Block
 def _signers(base: Overlay, body: SubmissionBody) -> tuple[ResultSigner, ...]:
     signers = []
     for position, public_key in enumerate(body.signer_keys):
-        entry = base.load(key_key(public_key), KeyEntry.decode)
+        entry = base.load(key_key(public_key), decoded_key)
         if entry is None:
             raise InvalidSubmission("unknown-key", position=position)
         if entry.revoked_height is not None:

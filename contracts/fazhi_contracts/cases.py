@@ -18,7 +18,7 @@ from fazhi_ledger.suites import Suite
 
 from .calendar import year_of
 from .context import Call, Effect
-from .entries import Counter, ProcedureEntry
+from .entries import Counter, decoded_procedure
 from .errors import Refused, StateCorrupt
 from .head import CaseHead, event_bytes
 from .identity import is_within
@@ -175,7 +175,7 @@ class _Batch:
     def _procedure(self, procedure: str) -> _NewCases:
         """What cases are opened by: the rule set installed last, and the serials of the organisation and year."""
         call = self._call
-        installed = call.base.load(procedure_key(procedure), ProcedureEntry.decode)
+        installed = call.base.load(procedure_key(procedure), decoded_procedure)
         if installed is None:
             raise Refused("unknown-procedure", procedure=procedure)
         rule_set_hash = installed.rule_set_hashes[-1]

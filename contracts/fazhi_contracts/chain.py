@@ -127,6 +127,7 @@ def _build(
     outcome = execute_block(base.view, items, context_of(base, time_ms))
     result_leaves = tuple(item.result.encode() for item in outcome.outcomes)
     tree = tree_update(suite, base.pages, outcome.changes) if state_root is None else TreeUpdate(state_root, {})
+    validators_hash = current.hash(suite)
     header = Header(
         genesis_hash=base.genesis_hash,
         height=height,
@@ -138,8 +139,8 @@ def _build(
         results_root=merkle.root_of(suite, merkle.leaf_hashes(suite, result_leaves)),
         state_root=tree.root,
         history_root=base.history.root(suite),
-        validators_hash=current.hash(suite),
-        next_validators_hash=following.hash(suite),
+        validators_hash=validators_hash,
+        next_validators_hash=validators_hash if following is current else following.hash(suite),
         rules_hash=rules_hash(base.view, suite),
     )
     block_hash = header.hash(suite)

@@ -6,6 +6,7 @@ A case's entry is in :mod:`fazhi_contracts.head`; validator sets and parameters 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from fazhi_ledger.canonical import Value, decode, pack
@@ -172,3 +173,10 @@ class ParametersEntry:
     def decode(cls, data: bytes) -> ParametersEntry:
         (pairs,) = _decode(data, "parameters entry", 1)
         return cls(Parameters.from_value(pairs))
+
+
+# Entries that few bytes make and every block reads. Equal bytes share one entry; none is ever changed.
+decoded_key = lru_cache(maxsize=4096)(KeyEntry.decode)
+decoded_procedure = lru_cache(maxsize=256)(ProcedureEntry.decode)
+decoded_procedures = lru_cache(maxsize=16)(ProceduresEntry.decode)
+decoded_parameters = lru_cache(maxsize=16)(ParametersEntry.decode)

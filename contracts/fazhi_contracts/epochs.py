@@ -7,11 +7,15 @@ who certifies h + 2.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fazhi_ledger.validators import ValidatorSet
 
 from .errors import StateCorrupt
 from .keys import single_key
-from .state import Overlay, StateView, read_entry
+from .state import Overlay, StateView, read
+
+_decoded_set = lru_cache(maxsize=8)(ValidatorSet.decode)
 
 
 def current_set(view: StateView | Overlay) -> ValidatorSet:
@@ -20,16 +24,15 @@ def current_set(view: StateView | Overlay) -> ValidatorSet:
     Raises:
         StateCorrupt: there is none.
     """
-    data = view.get(single_key("validators"))
-    if data is None:
+    current = read(view, single_key("validators"), _decoded_set)
+    if current is None:
         raise StateCorrupt("the state holds no validator set")
-    return read_entry(data, ValidatorSet.decode)
+    return current
 
 
 def pending_set(view: StateView | Overlay) -> ValidatorSet | None:
     """The set that waits to take over."""
-    data = view.get(single_key("validators-pending"))
-    return None if data is None else read_entry(data, ValidatorSet.decode)
+    return read(view, single_key("validators-pending"), _decoded_set)
 
 
 def sets_for(view: StateView | Overlay, height: int) -> tuple[ValidatorSet, ValidatorSet]:

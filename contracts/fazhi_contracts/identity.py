@@ -14,7 +14,7 @@ from fazhi_ledger.names import ORG
 from fazhi_ledger.shape import as_bytes, as_text, as_tuple
 
 from .context import Call, Effect
-from .entries import MEMBER_ROLE, KeyEntry, OrgEntry
+from .entries import MEMBER_ROLE, KeyEntry, OrgEntry, decoded_key
 from .errors import Refused
 from .keys import key_key, org_key
 
@@ -109,7 +109,7 @@ def revoke_key(call: Call) -> Effect:
         key = as_bytes(key_value, "key", max_length=128)
     except EncodingError as error:
         raise Refused("bad-args", **dict(error.parameters)) from None
-    entry = call.state.load(key_key(key), KeyEntry.decode)
+    entry = call.state.load(key_key(key), decoded_key)
     if entry is None:
         raise Refused("no-such-key")
     if MEMBER_ROLE in entry.roles:

@@ -5,6 +5,8 @@ what the gateway, the CLI and the auditor ask, as typed answers. None of these r
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fazhi_ledger.canonical import encode
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.suites import Suite
@@ -12,7 +14,7 @@ from fazhi_ledger.validators import ValidatorSet
 
 from .admission import parameters_of
 from .cases import bound_rule_set
-from .entries import Counter, KeyEntry, LaneEntry, OrgEntry, ProcedureEntry, ProceduresEntry
+from .entries import Counter, KeyEntry, LaneEntry, OrgEntry, decoded_key, decoded_procedure, decoded_procedures
 from .epochs import current_set, pending_set
 from .errors import StateCorrupt
 from .head import CaseHead
@@ -52,7 +54,7 @@ def org_entry(view: StateView, org: str) -> OrgEntry | None:
 
 def key_entry(view: StateView, key: bytes) -> KeyEntry | None:
     """A key, revoked ones included."""
-    return read(view, key_key(key), KeyEntry.decode)
+    return read(view, key_key(key), decoded_key)
 
 
 def lane_entry(view: StateView, org: str, key: bytes, lane: bytes) -> LaneEntry | None:
@@ -73,13 +75,13 @@ def validator_sets(view: StateView) -> tuple[ValidatorSet, ValidatorSet | None]:
 
 def procedures(view: StateView) -> tuple[str, ...]:
     """Names of all procedures with a rule set, sorted."""
-    entry = read(view, single_key("procedures"), ProceduresEntry.decode)
+    entry = read(view, single_key("procedures"), decoded_procedures)
     return () if entry is None else entry.names
 
 
 def installed_rule_sets(view: StateView, procedure: str) -> tuple[bytes, ...]:
     """Hashes of a procedure's rule sets, oldest first; new cases are bound to the last."""
-    entry = read(view, procedure_key(procedure), ProcedureEntry.decode)
+    entry = read(view, procedure_key(procedure), decoded_procedure)
     return () if entry is None else entry.rule_set_hashes
 
 
@@ -99,7 +101,12 @@ def rules_hash(view: StateView, suite: Suite) -> bytes:
     carries it.
     """
     hashes = sorted(digest for name in procedures(view) for digest in installed_rule_sets(view, name))
-    return suite.tagged_hash("rules", encode((protocol_version(view), parameters(view).to_value(), tuple(hashes))))
+    return suite.tagged_hash("rules", _rules_bytes(protocol_version(view), parameters(view), tuple(hashes)))
+
+
+@lru_cache(maxsize=16)  # the same for every block until a vote
+def _rules_bytes(version: int, rules: Parameters, hashes: tuple[bytes, ...]) -> bytes:
+    return encode((version, rules.to_value(), hashes))
 
 
 def case_head(view: StateView, case_id: bytes) -> CaseHead | None:
