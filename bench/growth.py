@@ -4,8 +4,8 @@ A process of its own for each kind (``python -m bench.growth KIND RECORDS``), so
 are made but not verified here, as their cost does not depend on the chain.
 
 ``single``: blocks of 500 submissions, each opening a case. ``batched``: blocks of one submission of 1,000 records, of
-which 100 open cases and 900 fall on as many other cases anywhere in the chain so far: ten records a case. It is measured
-from where there are that many cases.
+which 100 open cases and 900 fall on as many other cases anywhere in the chain so far: ten records a case. It is
+measured from where there are that many cases.
 """
 
 from __future__ import annotations
