@@ -26,7 +26,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -313,15 +313,16 @@ class Outbox:
 
     # -- delivering ---------------------------------------------------------------------------------
 
-    def due(self, limit: int = 1000) -> tuple[Entry, ...]:
-        """Undecided entries in the order in which they were filed, without those that must wait for another one.
+    def due(self, limit: int = 1000, without: Collection[bytes] = ()) -> tuple[Entry, ...]:
+        """Undecided entries in the order in which they were filed, without those that must wait for another one, and
+        ``without`` these ids.
 
         Lanes are executed each in its own order but not against each other, so an entry waits where an earlier one of
         another lane is about the same case (it may be the one that opens it), and so does all that follows it in its
         lane. What follows a gap in its lane waits until the gap is voided.
         """
         rows = self._read(
-            "SELECT number, draft_id, lane FROM items WHERE status IN ('signed', 'sent') ORDER BY number LIMIT ?",
+            "SELECT number, id, draft_id, lane FROM items WHERE status IN ('signed', 'sent') ORDER BY number LIMIT ?",
             MAX_SCAN,
         )
         cases = self._cases_up_to(rows[-1]["number"] if rows else 0)
@@ -332,7 +333,7 @@ class Outbox:
             lane, keys = row["lane"], cases.get(row["draft_id"], ())
             if lane in waiting or any(lanes.get(key, set()) - {lane} for key in keys):
                 waiting.add(lane)
-            elif len(due) < limit:
+            elif len(due) < limit and row["id"] not in without:
                 due.append(row["number"])
             for key in keys:
                 lanes.setdefault(key, set()).add(lane)

@@ -138,7 +138,7 @@ def build_receipt(trust: Trust, fields: Fields, kept: Kept | None) -> Receipt:
             openings=disclosed,
         )
         data = receipt.to_json()
-        facts = check_receipt(data, trust.genesis_hash, (), trust.checked_genesis).require_valid()
+        facts = check_receipt(data, trust.genesis_hash, (), trust.checked).require_valid()
     except FazhiError as error:
         raise ReceiptFailed("receipt-failed", reason=FazhiError.__str__(error)) from error
     return Receipt(data, facts)

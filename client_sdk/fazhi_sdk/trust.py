@@ -18,7 +18,7 @@ from fazhi_ledger.errors import FazhiError, InvalidProof
 from fazhi_ledger.genesis import Genesis, GenesisFile
 from fazhi_ledger.header import Header
 from fazhi_ledger.receipt import Handover
-from fazhi_ledger.receipt_steps import follow_handover
+from fazhi_ledger.receipt_steps import Checked, follow_handover
 from fazhi_ledger.result import Result
 from fazhi_ledger.submission import envelope_parts, submission_id
 from fazhi_ledger.suites import Suite
@@ -131,21 +131,21 @@ class Trust:
         self._sets: list[ValidatorSet] = [self.genesis.validator_set()]
         self._handovers: list[Handover] = []
         self._certified: dict[tuple[bytes, bytes], Header] = {}
-        self._checked = False
+        self._checked: Checked | None = None
         self.newest: Header | None = None
         """The highest certified header seen: an older answer than what was shown before is stale."""
 
     @property
-    def checked_genesis(self) -> bytes:
-        """The encoded genesis; its parts hold together, and every key of it has proven its possession.
+    def checked(self) -> Checked:
+        """What need not be checked again of receipts of this chain.
 
         Raises:
-            InvalidGenesis: they do not.
+            InvalidGenesis: the genesis does not hold together.
         """
-        if not self._checked:
+        if self._checked is None:
             self.genesis.check()
-            self._checked = True
-        return self.file.genesis_bytes
+            self._checked = Checked(self.file.genesis_bytes, self._certified)
+        return self._checked
 
     @property
     def handovers(self) -> tuple[Handover, ...]:

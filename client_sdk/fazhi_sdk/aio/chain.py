@@ -30,7 +30,7 @@ from ..receipts import Receipt, build_receipt
 from ..trust import Fields, Trust, proof_failed
 from .case import Case, Draft, Files
 from .delivery import Delivery, Outcome
-from .filing import Filed, digest_of, file_drafts, learn_chain, new_item
+from .filing import Filed, Filer, digest_of, learn_chain, new_item
 from .gateways import Answer, Gateways, Tokens
 from .pending import Flushed, Pending, raise_for
 from .worker import Worker
@@ -56,6 +56,7 @@ class Chain:
         self._timeout_s = timeout_s
         self.algorithms = tuple(algorithms)
         self._delivery = Delivery(outbox, gateways, trust, worker)
+        self._filer = Filer(outbox, trust, worker, self._delivery)
         self._orgs: dict[bytes, str] = {}
         self._rules = {rules.procedure: rules for rules in map(RuleSet.decode, trust.file.rule_sets)}
 
@@ -275,9 +276,7 @@ class Chain:
         refuse such a batch, which is atomic, its drafts are submitted again, each on its own.
         """
         plain = [draft.data if isinstance(draft, Draft) else draft for draft in drafts]
-        filed, due = await self._worker.run(
-            lambda: (file_drafts(self._outbox, self._trust, plain), self._delivery.due())
-        )
+        filed, due = await self._filer.file(plain)
         timeout = self._timeout_s if timeout_s is None else timeout_s
         outcomes = await self._delivery.wait([place.entry for place in filed], timeout, due)
         again: list[int] = []
@@ -413,7 +412,7 @@ class Chain:
         for signer in signers:
             if signer.public_key in fresh.signer_keys:
                 fresh = fresh.cosign(signer)
-        (place,) = await self._worker.run(lambda: file_drafts(self._outbox, self._trust, [fresh]))
+        (place,), _ = await self._filer.file([fresh])
         return place.entry
 
     async def abandon(self, draft: DraftData) -> None:

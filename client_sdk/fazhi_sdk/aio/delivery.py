@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -74,6 +74,7 @@ class Delivery:
         self._posts = 0
         self._busy: TooBusy | None = None
         self._left = False
+        self._settling: dict[bytes, Outcome] = {}
         self._proofs = asyncio.Semaphore(MAX_PROOFS)
         self._retry_s = FIRST_RETRY_S
 
@@ -110,6 +111,8 @@ class Delivery:
                 continue
             if entry.decided or entry.status in UNUSED:
                 done[entry.id] = Outcome(entry)
+            elif entry.id in self._settling:
+                done[entry.id] = self._settling[entry.id]
             elif entry.id not in futures:
                 futures[entry.id] = self._waiting.setdefault(entry.id, loop.create_future())
         self._resting.difference_update(futures)  # somebody asks: try now
@@ -140,11 +143,17 @@ class Delivery:
         sent together.
         """
         if self._posts < MAX_POSTS:
-            self._send(await self._worker.run(self.due))
+            self._send(await self._worker.run(self.look()))
 
-    def due(self) -> tuple[Entry, ...]:
-        """What the outbox would send next, and what is under way. (On the worker's thread.)"""
-        return self._outbox.due(MAX_ITEMS + len(self._sending) + len(self._resting))
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        return self._posts == 0
+
+    def look(self) -> Callable[[], tuple[Entry, ...]]:
+        """What asks the outbox for what is due and not under way now. (For the worker's thread.)"""
+        held = self._sending | self._resting
+        return lambda: self._outbox.due(MAX_ITEMS + 1, held)
 
     def _send(self, due: Sequence[Entry]) -> None:
         """Send of what was due just now what is not under way, in one request, if there may be one more."""
@@ -332,8 +341,13 @@ class Delivery:
                 height=verdict.height,
                 position=verdict.position,
             )
-            self._answer(verdict.id, Outcome(after, decided, proof))
-        self._left, kept = await asyncio.shield(job)
+            # Whoever has asked already and is not answered yet may be told that it is undecided, and then waits.
+            outcome = self._settling[verdict.id] = Outcome(after, decided, proof)
+            self._answer(verdict.id, outcome)
+        try:
+            self._left, kept = await asyncio.shield(job)
+        finally:
+            asyncio.get_running_loop().call_soon(self._settling.pop, verdict.id, None)
         self._answer(verdict.id, Outcome(kept or entry))
 
     def _fail(self, ids: Iterable[bytes], error: SdkError) -> None:

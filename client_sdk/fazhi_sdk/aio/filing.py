@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.genesis import GenesisFile
@@ -20,8 +23,11 @@ from ..files import read_bounded
 from ..outbox import Outbox
 from ..outbox_rows import Entry, Kept, NewItem, new_draft_id
 from ..trust import Trust
+from .delivery import Delivery
 from .gateways import Answer, Gateways
 from .worker import Worker
+
+P = TypeVar("P")
 
 
 def digest_of(given: str | bytes) -> bytes:
@@ -108,23 +114,26 @@ class Filed:
     combined: bool = False
 
 
-def file_drafts(outbox: Outbox, trust: Trust, drafts: Sequence[DraftData]) -> list[Filed]:
-    """File drafts, signed: durable when this returns. Neighbours that may stand under one signature do, and gaps in
-    the lanes of these signers are voided first. A draft is filed once, however often it is handed over.
+def file_drafts(outbox: Outbox, trust: Trust, *calls: Sequence[DraftData]) -> list[Filed]:
+    """File the drafts of one or more calls, signed: all of them durable when this returns, or none filed. Neighbours of
+    one call that may stand under one signature do, and gaps in the lanes of these signers are voided first. A draft is
+    filed once, however often it is handed over.
 
     Raises:
         InputError: ``wrong-chain``.
         SignatureMissing, OutboxDisk: nothing was filed.
     """
-    places: dict[int, Filed] = {}
-    fresh: dict[int, DraftData] = {}
-    for at, draft in enumerate(drafts):
-        found = outbox.filed_as(draft.draft_id)
-        if found is None:
-            fresh[at] = draft
-        else:
-            places[at] = Filed(*found)
-    groups = _grouped(trust, fresh)
+    places: dict[tuple[int, int], Filed] = {}
+    groups: list[tuple[DraftData, list[tuple[int, int]]]] = []
+    for number, drafts in enumerate(calls):
+        fresh: dict[tuple[int, int], DraftData] = {}
+        for at, draft in enumerate(drafts):
+            found = outbox.filed_as(draft.draft_id)
+            if found is None:
+                fresh[number, at] = draft
+            else:
+                places[number, at] = Filed(*found)
+        groups += _grouped(trust, fresh)
     for group, _ in groups:
         if group.genesis_hash != trust.genesis_hash:
             raise InputError("wrong-chain", genesis=group.genesis_hash.hex()[:16])
@@ -133,16 +142,77 @@ def file_drafts(outbox: Outbox, trust: Trust, drafts: Sequence[DraftData]) -> li
     items = [new_item(group) for group, _ in groups]
     entries = outbox.file(items) if items else ()
     for (group, members), item, entry in zip(groups, items, entries, strict=True):
-        for record, at in enumerate(members):
-            places[at] = Filed(entry, record, group, item.kept, len(members) > 1)
-    return [places[at] for at in range(len(drafts))]
+        for record, place in enumerate(members):
+            places[place] = Filed(entry, record, group, item.kept, len(members) > 1)
+    return [places[number, at] for number, drafts in enumerate(calls) for at in range(len(drafts))]
 
 
-def _grouped(trust: Trust, drafts: Mapping[int, DraftData]) -> list[tuple[DraftData, list[int]]]:
+Filing = tuple[list[Filed], tuple[Entry, ...] | None]
+"""Where drafts were filed, and what was due then where nothing was under way."""
+
+
+class Filer:
+    """Files drafts for many callers. Those that come while the disk is busy are filed together: one sync for all."""
+
+    def __init__(self, outbox: Outbox, trust: Trust, worker: Worker, delivery: Delivery) -> None:
+        self._outbox = outbox
+        self._trust = trust
+        self._worker = worker
+        self._delivery = delivery
+        self._calls: list[tuple[Sequence[DraftData], asyncio.Future[Filing]]] = []
+        self._busy = False
+
+    async def file(self, drafts: Sequence[DraftData]) -> Filing:
+        """See :func:`file_drafts`; carried through even if the caller is cancelled."""
+        future: asyncio.Future[Filing] = asyncio.get_running_loop().create_future()
+        self._calls.append((drafts, future))
+        if not self._busy:
+            self._begin()
+        return await future
+
+    def _begin(self) -> None:
+        calls, self._calls = self._calls, []
+        self._busy = True
+        look = self._delivery.look() if self._delivery.idle else None
+
+        def work() -> list[Filing | Exception]:
+            filed = self._file([drafts for drafts, _ in calls])
+            due = None if look is None else look()
+            return [one if isinstance(one, Exception) else (one, due) for one in filed]
+
+        job = self._worker.begin(work)
+        job.add_done_callback(lambda _: self._done([future for _, future in calls], job))
+
+    def _file(self, calls: Sequence[Sequence[DraftData]]) -> list[list[Filed] | Exception]:
+        """All in one transaction; each on its own where that fails, so that one call's fault is its own."""
+        try:
+            found = iter(file_drafts(self._outbox, self._trust, *calls))
+            return [list(islice(found, len(drafts))) for drafts in calls]
+        except Exception as error:  # noqa: BLE001 - handed to whoever called
+            if len(calls) == 1:
+                return [error]
+        return [outcome for drafts in calls for outcome in self._file([drafts])]
+
+    def _done(self, futures: Sequence[asyncio.Future[Filing]], job: asyncio.Future[list[Filing | Exception]]) -> None:
+        self._busy = False
+        broken = None if job.cancelled() else job.exception()
+        for at, future in enumerate(futures):
+            outcome = (broken or job.result()[at]) if not job.cancelled() else asyncio.CancelledError()
+            if future.done():
+                continue
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+        if self._calls:
+            self._begin()
+
+
+def _grouped(trust: Trust, drafts: Mapping[P, DraftData]) -> list[tuple[DraftData, list[P]]]:
     """Drafts in order, neighbours that may stand under one signature put together."""
     limit = trust.genesis.parameters.get("max_records_per_item")
     size_limit = trust.genesis.parameters.get("max_item_bytes") // 2
-    runs: list[list[int]] = []
+    runs: list[list[P]] = []
     size = 0
     for position, draft in drafts.items():
         length = sum(map(len, draft.record_bytes()))

@@ -28,7 +28,7 @@ SUBMIT_PATH: Final = "/v1/submissions"
 MEDIA_TYPE: Final = "application/vnd.fazhi.submissions.v1"
 CHECK_SECONDS: Final = 5.0
 """Longest wait for the signatures to be looked at, whatever ``wait_ms`` says."""
-MAX_PROOFS: Final = 32
+MAX_PROOFS: Final = 100
 MAX_PROOF_BYTES: Final = 256 * 1024
 """Most proofs in one answer, and bytes of submissions and records that they show: the rest is asked for by itself."""
 MAY_READ: Final = "fazhi.may-read"

@@ -37,7 +37,7 @@ from .processes import SUITE, Answer, Network, NodeProcess, until
 LIMITS = {
     "FAZHI_NODE_HTTP_BODY_BYTES": "100000",
     "FAZHI_NODE_HTTP_BODY_SECONDS": "1",
-    "FAZHI_NODE_HTTP_ITEMS": "40",
+    "FAZHI_NODE_HTTP_ITEMS": "110",
     "FAZHI_NODE_HTTP_CONCURRENCY": "8",
     "FAZHI_NODE_EVENT_STREAMS": "2",
     "FAZHI_NODE_HTTP_WAIT_MS": "3000",
@@ -335,7 +335,7 @@ def test_bodies_that_are_no_list_of_items(node: NodeProcess, body: bytes) -> Non
 
 
 def test_bounds_of_a_request(node: NodeProcess) -> None:
-    problem(post(node, encode((b"x",) * 41)), 413, "too-many-items")
+    problem(post(node, encode((b"x",) * 111)), 413, "too-many-items")
     problem(post(node, bytes(100_001)), 413, "body-too-large")
     problem(post(node, encode((b"x",)), media_type="application/json"), 415, "unsupported-media-type")
     for query in ("wait_ms=-1", "wait_ms=x", "wait_ms=1&wait_ms=2", "wait_ms=1.5", "wait_ms=", "other=1", "wait_ms=٣"):
