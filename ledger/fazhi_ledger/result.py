@@ -86,7 +86,7 @@ class Result:
             self.submission_id,
             self.code,
             self.parameters,
-            tuple(signer.to_value() for signer in self.signers),
+            tuple([signer.to_value() for signer in self.signers]),
             self.record_results_root,
         )
 
@@ -152,7 +152,7 @@ class RecordResult:
     findings: tuple[Finding, ...] = ()
 
     def to_value(self) -> Value:
-        return (self.case_id, self.number, tuple(finding.to_value() for finding in self.findings))
+        return (self.case_id, self.number, tuple([finding.to_value() for finding in self.findings]))
 
     @classmethod
     def from_value(cls, value: Value) -> RecordResult:

@@ -155,6 +155,8 @@ _BODY_HEAD: Final = b"\x9d\x01"  # an array of thirteen, the first of which is S
 
 
 def _are_short_bytes(values: tuple[Any, ...], most: int) -> bool:
+    if len(values) == 1:  # as nearly always
+        return type(values[0]) is bytes and len(values[0]) <= most
     return all_bytes(values) and max(map(len, values), default=0) <= most
 
 

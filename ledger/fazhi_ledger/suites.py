@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import secrets
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -153,7 +152,9 @@ class Ed25519Sha256:
             raise InvalidSignature("bad-signature") from None
 
     def generate_secret(self) -> bytes:
-        return secrets.token_bytes(32)
+        from secrets import token_bytes
+
+        return token_bytes(32)
 
     def public_key_of(self, secret: bytes) -> bytes:
         from nacl.bindings import crypto_sign_seed_keypair
