@@ -7,16 +7,15 @@ one, and it is the first effect. If it fails, carry out nothing more and stop: w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fazhi_ledger.certificate import CommitCertificate
+from fazhi_ledger.datatypes import slotted
 
 from .evidence import Evidence
 from .messages import Message, Signed
 from .timers import Timer
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Persist:
     """Append to the vote log; durable when done. Everything that this step signed stands in it, COMMIT with its block
     and q PREPAREs.
@@ -27,14 +26,14 @@ class Persist:
     record: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Broadcast:
     """Send to every other validator (and to followers); never to ourselves."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Send:
     """Send to the validator of that index in the current set."""
 
@@ -42,7 +41,7 @@ class Send:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class SetTimer:
     """Fire ``TimerFired(timer, height, round)`` after ``delay_ms``; an earlier timer of that kind is replaced."""
 
@@ -52,7 +51,7 @@ class SetTimer:
     delay_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class RequestProposal:
     """We are to propose: answer with ``ProposalReady``.
 
@@ -63,7 +62,7 @@ class RequestProposal:
     round: int
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class ValidateBlock:
     """Execute the block on the state of the height below and answer with ``BlockValidated``.
 
@@ -81,7 +80,7 @@ class ValidateBlock:
     proposer: int
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Decide:
     """The block is final. Make it and the certificate durable in one batch, then ``StartHeight`` of the next height.
 
@@ -93,7 +92,7 @@ class Decide:
     certificate: CommitCertificate
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class CertificateGrown:
     """A late COMMIT: this certificate of a decided height shows one more signer than the one before it. Replace the
     kept copy.
@@ -102,7 +101,7 @@ class CertificateGrown:
     certificate: CommitCertificate
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class AnswerDecided:
     """A validator still works on a decided height: send it that block and certificate (bound how often; the answer is
     far larger).
@@ -115,14 +114,14 @@ class AnswerDecided:
     height: int
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class RecordEquivocation:
     """Keep this: signed proof that a validator is guilty."""
 
     evidence: Evidence
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class OwnVoteUnknown:
     """A vote validly signed with our key that we did not sign: our vote log is not what it was, or another node has our
     key.

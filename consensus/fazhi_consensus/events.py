@@ -4,9 +4,8 @@ which they happened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fazhi_ledger.certificate import CommitCertificate
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.validators import ValidatorSet
 
 from .messages import Message
@@ -14,7 +13,7 @@ from .timers import Timer
 from .verify import Verified
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class StartHeight:
     """All below ``height`` is decided and durable: work on ``height`` with this validator set.
 
@@ -27,21 +26,21 @@ class StartHeight:
     me: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Received:
     """A message of a peer, every signature of it verified."""
 
     verified: Verified[Message]
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class WorkWaiting:
     """There is something to decide at this height: an executable submission, or a heartbeat is due. May be repeated."""
 
     height: int
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class ProposalReady:
     """The answer to :class:`.effects.RequestProposal`: a block that we built and executed. ``round`` is that of the
     request.
@@ -53,7 +52,7 @@ class ProposalReady:
     block_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class BlockValidated:
     """The answer to :class:`.effects.ValidateBlock`, all its other fields repeated. Not ``ok``: PREPARE is withheld."""
 
@@ -64,7 +63,7 @@ class BlockValidated:
     ok: bool
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class TimerFired:
     """A timer set by :class:`.effects.SetTimer` is due. One that was replaced meanwhile does no harm."""
 
@@ -73,7 +72,7 @@ class TimerFired:
     round: int
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class DecidedBySync:
     """The block of ``height`` and its certificate came by state transfer and were checked: nothing more is signed for
     it.

@@ -101,7 +101,7 @@ class Height:
         """Whether a message would tell us nothing new, judged before its signatures are checked."""
         match message:
             case Prepare() | Commit():
-                return self._heard.votes.holds(message)
+                return self._heard.votes.holds(message) or self._is_past(message)
             case RoundChange():
                 kept = self._heard.changes.of(message.sender)
                 repeated = kept is not None and kept.same_content(message)
@@ -110,6 +110,12 @@ class Height:
                 return self._heard.votes.holds(message.claim) and self._blocks.has(message.block_hash)
             case _:
                 return False
+
+    def _is_past(self, vote: Prepare | Commit) -> bool:
+        """One more PREPARE for a block of which the quorum of PREPAREs is here and our COMMIT is out."""
+        if not isinstance(vote, Prepare) or self.stage not in (Stage.COMMITTING, Stage.CLOSING):
+            return False
+        return self.proposal is not None and (vote.round, vote.block_hash) == (self.round, self.proposal.block_hash)
 
     def take_effects(self) -> list[Effect]:
         """The effects since the last call."""

@@ -11,13 +11,14 @@ These types know their own shape only. That a message is *valid* is said by :cla
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import ClassVar, Final
 
 from fazhi_ledger import dsse
 from fazhi_ledger.canonical import pack
 from fazhi_ledger.certificate import vote_body
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import invariant
 
 
@@ -38,7 +39,7 @@ PAYLOAD_TYPE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Vote:
     """A signed ``[genesis_hash, height, round, block_hash]``; ``sender`` is the index of the validator whose key
     verifies it.
@@ -66,28 +67,28 @@ class Vote:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Claim(Vote):
     """The signed part of a PRE-PREPARE: "I propose this block in this round"."""
 
     phase: ClassVar[Phase] = Phase.PRE_PREPARE
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Prepare(Vote):
     """PREPARE: "I have executed this proposal of this round and found it valid"."""
 
     phase: ClassVar[Phase] = Phase.PREPARE
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Commit(Vote):
     """COMMIT: "I hold q PREPAREs of this round for this block, and keep them"."""
 
     phase: ClassVar[Phase] = Phase.COMMIT
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class RoundChange:
     """ROUND-CHANGE: "I have left all rounds below ``new_round``, and this is the highest round in which I hold q
     PREPAREs".
@@ -145,7 +146,7 @@ class RoundChange:
         return replace(self, prepares=(), payload=None)
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class PrePrepare:
     """PRE-PREPARE: a signed claim, the block, and above round 0 the q ROUND-CHANGEs from which the choice of the block
     follows.
@@ -176,7 +177,7 @@ class PrePrepare:
         return self.claim.block_hash
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class BlockRequest:
     """ "Send me the block of this hash": unsigned, believed only of the peer that ``sender`` is."""
 
@@ -185,7 +186,7 @@ class BlockRequest:
     block_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class BlockReply:
     """The block that was asked for: unsigned, the hash binds it."""
 

@@ -16,11 +16,11 @@ returns a truth value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 from typing import Generic, TypeVar
 
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import FazhiError, invariant
 from fazhi_ledger.suites import Suite
 from fazhi_ledger.validators import ValidatorSet
@@ -54,7 +54,7 @@ class _Seal(Enum):
     VERIFIED = "verified"
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Verified(Generic[M_co]):
     """A message whose every signature is valid under ``validators`` and whose block has the hash that was signed."""
 
@@ -66,7 +66,7 @@ class Verified(Generic[M_co]):
         invariant(self.seal is _Seal.VERIFIED, "only verify.py makes Verified")
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Equation:
     """One signature to check: ``signature`` over ``message`` under ``public_key``."""
 
@@ -75,7 +75,7 @@ class Equation:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Candidate(Generic[M_co]):
     """A message that passed the cheap checks, with the signature equations that must still hold."""
 

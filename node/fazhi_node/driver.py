@@ -361,7 +361,7 @@ class Driver:
         Raises:
             FazhiError: no honest validator sends this.
         """
-        with hostile_input():
+        with hostile_input:
             message = decode_message(data, max(len(validators) for validators in self._sets.values()))
         match self._replica.triage(message):
             case Triage.AHEAD | Triage.KNOWN:
@@ -372,7 +372,7 @@ class Driver:
         if validators is None:
             self._host.answer_decided(org, message.height)
             return
-        with hostile_input():
+        with hostile_input:
             candidate = screen(self._app.base.genesis_hash, validators, message, validators.index_of_member(org))
         peer = self._peers.get(org)
         if not peer.reserve(len(data)):
@@ -390,7 +390,7 @@ class Driver:
         try:
             if not holds:
                 raise PeerMisbehaved("bad-signature", height=candidate.message.height)
-            with hostile_input():
+            with hostile_input:
                 verified = candidate.seal(self._app.payloads.hash_of)
         except FazhiError as error:
             self._host.peer_fault(org, error, ban=False)

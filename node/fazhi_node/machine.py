@@ -300,7 +300,7 @@ class Machine:
     def _on_frame(self, org: str, frame: bytes) -> None:
         self.peers.get(org).heard_ms = self.now_ms()
         try:
-            with hostile_input():
+            with hostile_input:
                 messages = decode_frame(frame)
             for message in messages:
                 self._on_message(org, message)

@@ -190,7 +190,7 @@ class Sync:
 
     def _decode(self, org: str, block_bytes: bytes, certificate_bytes: bytes) -> Delivered:
         try:
-            with hostile_input():
+            with hostile_input:
                 block, block_hash = decode_payload(self._host.suite, block_bytes)
                 certificate = CommitCertificate.decode(certificate_bytes)
         except FazhiError as error:

@@ -362,6 +362,22 @@ def test_triage_tells_what_is_worth_a_signature_check() -> None:
     assert bench.replica.triage(proposal) is Triage.KNOWN
 
 
+def test_a_prepare_beyond_the_quorum_is_not_worth_a_signature_check() -> None:
+    assembly = Assembly()
+    bench = Bench(assembly, 0)
+    bench.hear(assembly.pre_prepare(0, BLOCK_A))
+    bench.validated()
+    bench.hear(assembly.vote(Prepare, 1, 0, A))
+    late = assembly.vote(Prepare, 3, 0, A)
+    assert bench.replica.triage(late) is Triage.CURRENT
+    bench.hear(assembly.vote(Prepare, 2, 0, A))
+    assert isinstance(bench.said[-1], Commit)
+    assert bench.replica.triage(late) is Triage.KNOWN
+    assert bench.replica.triage(assembly.vote(Prepare, 3, 1, A)) is Triage.CURRENT  # of a round still to come
+    assert bench.replica.triage(assembly.vote(Prepare, 3, 0, B)) is Triage.CURRENT  # maybe evidence
+    assert bench.replica.triage(assembly.vote(Commit, 3, 0, A)) is Triage.CURRENT
+
+
 def test_a_follower_decides_without_signing() -> None:
     assembly = Assembly()
     bench = Bench(assembly, None)
