@@ -7,7 +7,7 @@ opens a case and claims its id, which no other member can claim (:func:`fazhi_le
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from fazhi_ledger import merkle
@@ -48,20 +48,24 @@ def record(call: Call) -> Effect:
     return batch.effect()
 
 
-@dataclass(slots=True)
 class _Case:
-    """A case while a batch records in it: read at its first record, written after the last."""
+    """A case while a batch records in it: read at its first record, written after the last. ``head`` is as it stood
+    before; ``events`` are those that the batch adds, ``step`` is that of the last.
+    """
 
-    identity: bytes
-    key: bytes
-    head: CaseHead  # as it stood before the batch
-    judge: Judge
-    events: list[bytes] = field(default_factory=list)
-    """Those that the batch adds."""
+    __slots__ = ("events", "head", "identity", "judge", "key", "step")
+
+    def __init__(self, identity: bytes, key: bytes, head: CaseHead, judge: Judge) -> None:
+        self.identity = identity
+        self.key = key
+        self.head = head
+        self.judge = judge
+        self.events: list[bytes] = []
+        self.step = head.step
 
     def head_after(self, suite: Suite) -> CaseHead:
         """The head with the events of the batch."""
-        head, latest = self.head, self.judge.memory.latest
+        head = self.head
         frontier = head.frontier.append_many(suite, merkle.leaf_hashes(suite, self.events))
         return CaseHead(
             head.org,
@@ -73,8 +77,8 @@ class _Case:
             head.opened_time_ms,
             frontier.size,
             frontier,
-            head.step if latest is None else latest.step,
-            self.judge.memory.marks(),
+            self.step,
+            self.judge.marks(),
         )
 
 
@@ -117,6 +121,7 @@ class _Batch:
         result = RecordResult(case.identity, number, findings)
         data = result.encode()
         case.events.append(event_bytes(self._call.admitted.submission_id, index, data))
+        case.step = entry.step
         self._results.append(result)
         self._encoded.append(data)
 

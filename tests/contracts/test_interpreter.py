@@ -8,7 +8,7 @@ import pytest
 from fazhi_contracts.errors import Refused
 from fazhi_contracts.procedures.compile import compile_rule_set
 from fazhi_contracts.procedures.interpreter import Judge, Settings, running_clocks
-from fazhi_contracts.procedures.marks import Marks, Memory
+from fazhi_contracts.procedures.marks import Marks, StepMark
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_contracts.queries import case_clocks
 from fazhi_ledger.canonical import decode, encode
@@ -326,9 +326,9 @@ def judge(
     try:
         findings = judging.judge(record, number)
     except Refused:
-        assert judging.memory.marks() == marks
+        assert judging.marks() == marks
         raise
-    return Verdict(findings, judging.memory.marks())
+    return Verdict(findings, judging.marks())
 
 
 def judge_steps(rules: RuleSet, *steps: tuple[str, dict[str, str]]) -> list[tuple[Finding, ...]]:
@@ -363,7 +363,7 @@ def test_others_than() -> None:
         verdict = judge(rules, marks, make_record(case, step, time_ms, clear), (who,), time_ms, number)
         marks = verdict.marks
     assert verdict.findings == ()
-    mark = Memory(marks).by_step["WORK"]
+    mark = marks.by_step()["WORK"]
     assert mark.signers == (two.key,)
     assert [m.signers for m in marks.marks if m.step != "WORK"] == [(), ()]
 
@@ -376,17 +376,15 @@ def test_guards_with_conditions() -> None:
 
 def test_clocks_from_the_last_recording_and_shifted() -> None:
     rules = compile_rule_set(small())
-    memory = Memory(Marks())
-    memory.record("OPEN", 1, START_MS, ())
-    memory.record("WORK", 2, START_MS, (("mode", "slow"),))
-    memory.record("WORK", 3, START_MS + 3 * DAY_MS, (("mode", "fast"),))
-    (clock,) = running_clocks(rules, memory.marks(), SETTINGS)
+    opened = StepMark("OPEN", 1, 1, 1, START_MS, START_MS, (), ())
+    fast = StepMark("WORK", 2, 2, 3, START_MS, START_MS + 3 * DAY_MS, (("mode", "fast"),), ())
+    (clock,) = running_clocks(rules, Marks((opened, fast)), SETTINGS)
     assert clock.due_day == (START_MS + 8 * HOUR_MS) // DAY_MS + 13
-    memory.record("WORK", 4, START_MS + 4 * DAY_MS, (("mode", "slow"),))
-    (clock,) = running_clocks(rules, memory.marks(), SETTINGS)
+    slow = StepMark("WORK", 3, 2, 4, START_MS, START_MS + 4 * DAY_MS, (("mode", "slow"),), ())
+    (clock,) = running_clocks(rules, Marks((opened, slow)), SETTINGS)
     assert clock.due_day == (START_MS + 8 * HOUR_MS) // DAY_MS + 19
-    memory.record("DONE", 5, START_MS, ())
-    assert running_clocks(rules, memory.marks(), SETTINGS) == ()
+    done = StepMark("DONE", 1, 5, 5, START_MS, START_MS, (), ())
+    assert running_clocks(rules, Marks((opened, slow, done)), SETTINGS) == ()
 
 
 def test_running_clocks_of_a_case() -> None:
@@ -451,9 +449,7 @@ def test_random_stories(events: list[tuple[str, list[list[str]], int, dict[str, 
         number += 1
         assert len(marks.marks) <= len(rules.steps)
         assert sum(mark.count for mark in marks.marks) == number - 1
-        latest = Memory(marks).latest
-        assert latest is not None
-        assert latest.step == step
+        assert max(marks.marks, key=lambda mark: mark.last_number).step == step
 
 
 REFUSALS_OF_JUDGE = {

@@ -18,13 +18,15 @@ from fazhi_ledger.result import Finding, ResultSigner
 
 from ..calendar import end_of_day_ms, local_day
 from ..errors import Refused
-from .marks import NO_CLEAR, NO_SIGNERS, Clear, Marks, Memory, StepMark
+from .marks import NO_CLEAR, NO_SIGNERS, Clear, Marks, StepMark
 from .ruleset import Clock, Condition, Guard, RuleSet, Step
 from .vocabulary import DONE, FIRST, OUTCOME
 
 NOTE: Final = "note"
 IRREGULAR: Final = "irregular"
 GRAVE: Final = "grave"
+
+MarksByStep = dict[str, StepMark]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +46,27 @@ class Settings:
 
 
 class Judge:
-    """Judges the records of one submission in one case, one after another, in a block of ``time_ms``."""
+    """Judges the records of one submission in one case, one after another, in a block of ``time_ms``, and remembers
+    what the case remembers of them.
+    """
 
-    __slots__ = ("_last_step", "_settings", "_short", "_signers", "_time_ms", "memory", "rules")
+    __slots__ = ("_by_step", "_last_step", "_latest", "_settings", "_short", "_signers", "_time_ms", "rules")
 
     def __init__(
         self, rules: RuleSet, marks: Marks, signers: tuple[ResultSigner, ...], time_ms: int, settings: Settings
     ) -> None:
         self.rules = rules
-        self.memory = Memory(marks)
+        self._by_step = marks.by_step()
+        self._latest = max(marks.marks, key=lambda mark: mark.last_number) if marks.marks else None
         self._signers = signers
         self._time_ms = time_ms
         self._settings = settings
         self._last_step: Step | None = None
         self._short: Finding | None = None  # of the step last judged: the signers are the same for all records
+
+    def marks(self) -> Marks:
+        """What the case remembers."""
+        return Marks(tuple(self._by_step.values()))
 
     def judge(self, record: Record, number: int) -> tuple[Finding, ...]:
         """Judge the ``number``-th event of the case, and remember it unless it is refused.
@@ -66,11 +75,15 @@ class Judge:
             Refused: ``unknown-step``, ``case-closed``, ``impossible-step``, ``role-not-allowed``,
                 ``unknown-clear-field``, ``unknown-clear-value`` or ``missing-clear-field``.
         """
-        rules, memory, signers, settings = self.rules, self.memory, self._signers, self._settings
+        rules, marks, signers, settings = self.rules, self._by_step, self._signers, self._settings
         step, occurred_at_ms = rules.by_code.get(record.step), record.occurred_at_ms
         if step is None:
             raise Refused("unknown-step", step=record.step)
-        _check_possible(rules, memory, step)
+        if not rules.terminal.isdisjoint(marks):
+            closed_by = next(code for code in marks if code in rules.terminal)
+            raise Refused("case-closed", step=step.code, closed_by=closed_by)
+        if step.requires and _none_of(step.requires, marks):
+            raise Refused("impossible-step", step=step.code, requires=_listed(step.requires))
         clear = _check_clear(step, record) if record.clear or step.required_clear else NO_CLEAR
         findings: list[Finding] = []
         if step is not self._last_step:
@@ -78,18 +91,32 @@ class Judge:
             self._last_step = step
         if self._short is not None:
             findings.append(self._short)
-        _judge_order(step, memory, findings)
+        if not step.repeatable and step.code in marks:
+            first = marks[step.code].first_number
+            findings.append(_finding("step-repeated", step.article, IRREGULAR, step=step.code, first=first))
+        if step.from_steps and _none_of(step.from_steps, marks):
+            findings.append(_step_skipped(step.article, step.from_steps))
         if record.commitment_count < step.documents_min:
             required, found = step.documents_min, record.commitment_count
             findings.append(_finding("documents-short", step.article, IRREGULAR, required=required, found=found))
         for guard in step.guards:
-            _judge_guard(guard, memory, clear, signers, findings)
+            _judge_guard(guard, marks, clear, signers, findings)
         for clock in step.clocks:
-            _judge_clock(clock, memory, clear, occurred_at_ms, settings, findings)
-        _judge_times(rules, memory, occurred_at_ms, self._time_ms, settings, findings)
-        kept = tuple(sorted([signer.key for signer in signers])) if step.code in rules.watched else NO_SIGNERS
-        memory.record(step.code, number, occurred_at_ms, clear, kept)
+            _judge_clock(clock, marks, clear, occurred_at_ms, settings, findings)
+        _judge_times(rules, self._latest, occurred_at_ms, self._time_ms, settings, findings)
+        self._remember(step.code, number, occurred_at_ms, clear)
         return tuple(findings)
+
+    def _remember(self, step: str, number: int, occurred_at_ms: int, clear: Clear) -> None:
+        watched = step in self.rules.watched
+        signers = tuple(sorted([signer.key for signer in self._signers])) if watched else NO_SIGNERS
+        known = self._by_step.get(step)
+        if known is None:
+            mark = StepMark(step, 1, number, number, occurred_at_ms, occurred_at_ms, clear, signers)
+        else:
+            first, first_ms = known.first_number, known.first_occurred_ms
+            mark = StepMark(step, known.count + 1, first, number, first_ms, occurred_at_ms, clear, signers)
+        self._by_step[step] = self._latest = mark
 
     def _signers_short(self, step: Step) -> Finding | None:
         """The finding that too few have signed the step."""
@@ -115,12 +142,9 @@ class Judge:
         )
 
 
-def _check_possible(rules: RuleSet, memory: Memory, step: Step) -> None:
-    if not rules.terminal.isdisjoint(memory.by_step):
-        closed_by = next(code for code in memory.by_step if code in rules.terminal)
-        raise Refused("case-closed", step=step.code, closed_by=closed_by)
-    if step.requires and memory.has_none_of(step.requires):
-        raise Refused("impossible-step", step=step.code, requires=_listed(step.requires))
+def _none_of(steps: tuple[str, ...], marks: MarksByStep) -> bool:
+    """Whether none of these steps was recorded."""
+    return marks.keys().isdisjoint(steps)
 
 
 def _check_clear(step: Step, record: Record) -> Clear:
@@ -139,30 +163,21 @@ def _check_clear(step: Step, record: Record) -> Clear:
     return tuple(accepted)
 
 
-def _judge_order(step: Step, memory: Memory, findings: list[Finding]) -> None:
-    if not step.repeatable:
-        mark = memory.by_step.get(step.code)
-        if mark is not None:
-            findings.append(_finding("step-repeated", step.article, IRREGULAR, step=step.code, first=mark.first_number))
-    if step.from_steps and memory.has_none_of(step.from_steps):
-        findings.append(_step_skipped(step.article, step.from_steps))
-
-
 @lru_cache(maxsize=256)  # by the rule set alone, and the same in every record of a batch that has skipped a step
 def _step_skipped(article: str, from_steps: tuple[str, ...]) -> Finding:
     return _finding("step-skipped", article, IRREGULAR, expected=_listed(from_steps))
 
 
 def _judge_guard(
-    guard: Guard, memory: Memory, clear: Clear, signers: tuple[ResultSigner, ...], findings: list[Finding]
+    guard: Guard, marks: MarksByStep, clear: Clear, signers: tuple[ResultSigner, ...], findings: list[Finding]
 ) -> None:
-    if guard.only_if is not None and not _holds(guard.only_if, memory, clear):
+    if guard.only_if is not None and not _holds(guard.only_if, marks, clear):
         return
-    if guard.unless is not None and _holds(guard.unless, memory, clear):
+    if guard.unless is not None and _holds(guard.unless, marks, clear):
         return
-    mark = memory.by_step.get(guard.step)
+    mark = marks.get(guard.step)
     if guard.kind == DONE:
-        since = None if guard.since is None else memory.by_step.get(guard.since)
+        since = None if guard.since is None else marks.get(guard.since)
         if mark is None:
             findings.append(_finding("step-missing", guard.article, guard.severity, guard.confirmed, step=guard.step))
         elif since is not None and mark.last_number < since.last_number:
@@ -192,10 +207,10 @@ def _judge_guard(
 
 
 def _judge_clock(
-    clock: Clock, memory: Memory, clear: Clear, occurred_at_ms: int, settings: Settings, findings: list[Finding]
+    clock: Clock, marks: MarksByStep, clear: Clear, occurred_at_ms: int, settings: Settings, findings: list[Finding]
 ) -> None:
-    mark = memory.by_step.get(clock.start)
-    if mark is None or (clock.only_if is not None and not _holds(clock.only_if, memory, clear)):
+    mark = marks.get(clock.start)
+    if mark is None or (clock.only_if is not None and not _holds(clock.only_if, marks, clear)):
         return
     late_days = local_day(occurred_at_ms, settings.utc_offset_min) - due_day(clock, mark, settings)
     if late_days > 0:
@@ -220,10 +235,14 @@ def due_day(clock: Clock, start: StepMark, settings: Settings) -> int:
 
 
 def _judge_times(
-    rules: RuleSet, memory: Memory, occurred_at_ms: int, time_ms: int, settings: Settings, findings: list[Finding]
+    rules: RuleSet,
+    latest: StepMark | None,
+    occurred_at_ms: int,
+    time_ms: int,
+    settings: Settings,
+    findings: list[Finding],
 ) -> None:
     """Breaches of the recording itself: out of order, late, or of something that has not happened yet."""
-    latest = memory.latest
     if latest is not None and occurred_at_ms < latest.last_occurred_ms:
         findings.append(
             _finding(
@@ -269,14 +288,14 @@ def running_clocks(rules: RuleSet, marks: Marks, settings: Settings) -> tuple[Ru
 
     A clock that hangs on a fact of the awaited record itself is listed as running: the fact is not known yet.
     """
-    memory = Memory(marks)
-    closed = not rules.terminal.isdisjoint(memory.by_step)
+    recorded = marks.by_step()
+    closed = not rules.terminal.isdisjoint(recorded)
     running: list[RunningClock] = []
     for step in () if closed else rules.steps:
-        for clock in () if step.code in memory.by_step else step.clocks:
-            start = memory.by_step.get(clock.start)
+        for clock in () if step.code in recorded else step.clocks:
+            start = recorded.get(clock.start)
             condition = clock.only_if
-            if start is None or (condition is not None and condition.step and not _holds(condition, memory, ())):
+            if start is None or (condition is not None and condition.step and not _holds(condition, recorded, ())):
                 continue
             day = due_day(clock, start, settings)
             due_ms = end_of_day_ms(day, settings.utc_offset_min)
@@ -286,10 +305,10 @@ def running_clocks(rules: RuleSet, marks: Marks, settings: Settings) -> tuple[Ru
     return tuple(sorted(running, key=lambda clock: clock.due_ms))
 
 
-def _holds(condition: Condition, memory: Memory, clear: Clear) -> bool:
+def _holds(condition: Condition, marks: MarksByStep, clear: Clear) -> bool:
     if condition.step is None:
         return _value_of(clear, condition.field) in condition.values
-    mark = memory.by_step.get(condition.step)
+    mark = marks.get(condition.step)
     return mark is not None and _value_of(mark.clear, condition.field) in condition.values
 
 

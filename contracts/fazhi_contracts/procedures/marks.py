@@ -80,41 +80,13 @@ class Marks:
 
     marks: tuple[StepMark, ...] = ()
 
+    def by_step(self) -> dict[str, StepMark]:
+        """The marks by their steps, in the same order."""
+        return {mark.step: mark for mark in self.marks}
+
     def to_value(self) -> Value:
         return tuple(mark.to_value() for mark in self.marks)
 
     @classmethod
     def from_value(cls, value: Value) -> Marks:
         return cls(tuple(StepMark.from_value(mark) for mark in as_tuple(value, "marks", max_length=MAX_STEPS)))
-
-
-class Memory:
-    """The marks of a case by step, while its records are judged one after another; :attr:`latest` is the mark of the
-    event recorded last.
-    """
-
-    __slots__ = ("by_step", "latest")
-
-    def __init__(self, marks: Marks) -> None:
-        self.by_step: dict[str, StepMark] = {mark.step: mark for mark in marks.marks}  # as they were first recorded
-        self.latest = max(marks.marks, key=lambda mark: mark.last_number) if marks.marks else None
-
-    def has_none_of(self, steps: tuple[str, ...]) -> bool:
-        """Whether none of these steps was recorded."""
-        return self.by_step.keys().isdisjoint(steps)
-
-    def record(
-        self, step: str, number: int, occurred_at_ms: int, clear: Clear, signers: tuple[bytes, ...] = NO_SIGNERS
-    ) -> None:
-        """Remember one more event."""
-        known = self.by_step.get(step)
-        if known is None:
-            mark = StepMark(step, 1, number, number, occurred_at_ms, occurred_at_ms, clear, signers)
-        else:
-            first, first_ms = known.first_number, known.first_occurred_ms
-            mark = StepMark(step, known.count + 1, first, number, first_ms, occurred_at_ms, clear, signers)
-        self.by_step[step] = self.latest = mark
-
-    def marks(self) -> Marks:
-        """What is remembered, as the case's head keeps it."""
-        return Marks(tuple(self.by_step.values()))
