@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from fazhi_ledger import merkle
 from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.record import Record, case_id, member_of
 from fazhi_ledger.result import RecordResult
@@ -20,7 +19,7 @@ from .calendar import year_of
 from .context import Call, Effect
 from .entries import Counter, decoded_procedure
 from .errors import Refused, StateCorrupt
-from .head import CaseHead, event_bytes
+from .head import CaseHead, event_leaf
 from .identity import is_within
 from .keys import case_state_key, procedure_key, rule_set_key, serial_key
 from .procedures.interpreter import Judge
@@ -50,7 +49,7 @@ def record(call: Call) -> Effect:
 
 class _Case:
     """A case while a batch records in it: read at its first record, written after the last. ``head`` is as it stood
-    before; ``events`` are those that the batch adds, ``step`` is that of the last.
+    before; ``events`` are the leaf hashes of those that the batch adds, ``step`` is that of the last.
     """
 
     __slots__ = ("events", "head", "identity", "judge", "key", "step")
@@ -66,7 +65,7 @@ class _Case:
     def head_after(self, suite: Suite) -> CaseHead:
         """The head with the events of the batch."""
         head = self.head
-        frontier = head.frontier.append_many(suite, merkle.leaf_hashes(suite, self.events))
+        frontier = head.frontier.append_many(suite, self.events)
         return CaseHead(
             head.org,
             head.procedure,
@@ -96,10 +95,13 @@ class _NewCases:
 class _Batch:
     """The records of one item, one after another, and what they come to together."""
 
-    __slots__ = ("_call", "_cases", "_encoded", "_new_cases", "_results")
+    __slots__ = ("_call", "_cases", "_encoded", "_new_cases", "_org", "_results", "_submission_id", "_suite")
 
     def __init__(self, call: Call) -> None:
         self._call = call
+        self._suite = call.context.suite
+        self._submission_id = call.admitted.submission_id
+        self._org = call.body.org
         self._cases: dict[bytes, _Case] = {}  # by the key that its records carry
         self._new_cases: dict[str, _NewCases] = {}  # by procedure
         self._results: list[RecordResult] = []
@@ -120,15 +122,14 @@ class _Batch:
         findings = case.judge.judge(entry, number)
         result = RecordResult(case.identity, number, findings)
         data = result.encode()
-        case.events.append(event_bytes(self._call.admitted.submission_id, index, data))
+        case.events.append(event_leaf(self._suite, self._submission_id, index, data))
         case.step = entry.step
         self._results.append(result)
         self._encoded.append(data)
 
     def effect(self) -> Effect:
         """What all of it came to."""
-        suite = self._call.context.suite
-        writes: list[tuple[bytes, Entry]] = [(case.key, case.head_after(suite)) for case in self._cases.values()]
+        writes: list[tuple[bytes, Entry]] = [(case.key, case.head_after(self._suite)) for case in self._cases.values()]
         writes.extend((new.serial_key, Counter(new.serial)) for new in self._new_cases.values())
         return Effect(
             writes=tuple(writes), record_results=tuple(self._results), record_result_bytes=tuple(self._encoded)
@@ -137,7 +138,7 @@ class _Batch:
     def _first_touched(self, entry: Record) -> _Case:
         """The case of the batch's first record with that case key."""
         call = self._call
-        identity = case_id(call.context.suite, call.body.org, entry.case_key)
+        identity = case_id(self._suite, self._org, entry.case_key)
         key = case_state_key(identity)
         head = call.state.load(key, CaseHead.decode)
         if head is None:
@@ -163,7 +164,7 @@ class _Batch:
         new.serial += 1
         context = self._call.context
         head = CaseHead(
-            self._call.body.org,
+            self._org,
             entry.procedure,
             new.serial,
             new.year,
@@ -185,7 +186,7 @@ class _Batch:
             raise Refused("unknown-procedure", procedure=procedure)
         rule_set_hash = installed.rule_set_hashes[-1]
         year = year_of(call.context.time_ms, call.settings.utc_offset_min)
-        counter_key = serial_key(call.body.org, procedure, year)
+        counter_key = serial_key(self._org, procedure, year)
         counter = call.state.load(counter_key, Counter.decode)
         serial = 0 if counter is None else counter.value
         return _NewCases(rule_set_hash, bound_rule_set(call.base, rule_set_hash), year, counter_key, serial)
