@@ -14,15 +14,7 @@ from fazhi_ledger.errors import invariant
 from fazhi_ledger.keys import Signer
 
 from .blocks import Blocks
-from .effects import (
-    Broadcast,
-    Decide,
-    Effect,
-    OwnVoteUnknown,
-    RecordEquivocation,
-    RequestProposal,
-    ValidateBlock,
-)
+from .effects import Broadcast, Decide, Effect, OwnVoteUnknown, RecordEquivocation, RequestProposal, ValidateBlock
 from .events import BlockValidated, ProposalReady, StartHeight, TimerFired
 from .evidence import Evidence
 from .limits import MAX_PAYLOAD_BYTES
