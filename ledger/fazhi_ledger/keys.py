@@ -27,11 +27,12 @@ class Signer(Protocol):
 class SoftwareSigner:
     """A signer that holds its secret key in memory."""
 
-    __slots__ = ("_secret", "_suite", "public_key")
+    __slots__ = ("_secret", "_sign", "_suite", "public_key")
 
     def __init__(self, suite: Suite, secret: bytes) -> None:
         self._suite = suite
         self._secret = secret
+        self._sign = suite.signing(secret)
         self.public_key: bytes = suite.public_key_of(secret)
 
     @classmethod
@@ -43,7 +44,7 @@ class SoftwareSigner:
         return f"SoftwareSigner({self.public_key.hex()[:16]}…)"
 
     def sign(self, message: bytes) -> bytes:
-        return self._suite.sign(self._secret, message)
+        return self._sign(message)
 
     def to_pem(self, passphrase: bytes | None) -> bytes:
         """The key as PKCS#8 PEM, encrypted under ``passphrase``; in the clear only where it is None (devices of a

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from fazhi_ledger.errors import InvalidKey, InvalidSignature
@@ -48,6 +50,9 @@ class ToySuite:
     def sign(self, secret: bytes, message: bytes) -> bytes:
         nonce = (next(self._nonces)).to_bytes(33, "big")
         return nonce + self._tag(self.public_key_of(secret), nonce, message)
+
+    def signing(self, secret: bytes) -> Callable[[bytes], bytes]:
+        return partial(self.sign, secret)
 
     def _tag(self, public_key: bytes, nonce: bytes, message: bytes) -> bytes:
         return self.hash(public_key + nonce + message)

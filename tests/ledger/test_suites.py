@@ -158,6 +158,21 @@ def test_scalars_near_the_bound(scalar: int) -> None:
     assert caught.value.code == ("bad-scalar" if scalar >= L else "bad-signature")
 
 
+def test_signatures_are_those_of_the_standard() -> None:
+    """RFC 8032 §7.1, test 2; made ready once, many messages are signed as one by one."""
+    secret = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
+    expected = (
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+    )
+    sign = ED25519_SHA256.signing(secret)
+    assert sign(b"\x72").hex() == ED25519_SHA256.sign(secret, b"\x72").hex() == expected
+    assert [sign(m) for m in (b"", b"a", b"")] == [ED25519_SHA256.sign(secret, m) for m in (b"", b"a", b"")]
+    for size in (0, 31, 33, 64):
+        with pytest.raises(InvalidKey, match="bad-secret-length"):
+            ED25519_SHA256.signing(bytes(size))
+
+
 def test_malleated_scalar_is_refused() -> None:
     key = signer("a")
     signature = key.sign(b"m")
