@@ -73,6 +73,8 @@ SYNC_BLOCKS: Final = 64
 """Blocks asked for in one request."""
 SYNC_BYTES: Final = 4 * 1024 * 1024
 """Bytes after which an answer ends (one block at least)."""
+SYNC_CHECKING_BYTES: Final = 256 * 1024
+"""Bytes of blocks under check, from which on no further one is looked at (nor from ``SYNC_BLOCKS`` blocks on)."""
 SYNC_SERVED_PER_S: Final = 40
 """Requests of one peer that are answered within a second."""
 BAN_MS: Final = 30_000

@@ -1,10 +1,14 @@
 """State transfer: how a node that is behind gets decided blocks from one peer at a time.
 
 A node asks one peer for a bounded range, checks everything itself and turns to another peer when the first is slow or
-lies. Order of the checks, per block: it follows the tip (height, parent, validator set), its body is what its header
-commits to, its certificate is a quorum's of the validator set it must have; only then are item signatures looked at
-and the block executed. Up to the certificate, a failure is the peer's fault. After it a quorum has vouched for the
-block: a failure then is ours, or more than f members are faulty, and the node stops.
+lies. While a block is executed the signatures of the next are under check and the range after it is on its way, all
+within bounds. Each block is a question of its own to the verifier: the node hears others between two blocks.
+
+Order of the checks, per block: it follows the tip (height, parent, validator set), its body is what its header commits
+to, its certificate is a quorum's of the validator set it must have; only then are item signatures looked at and the
+block executed. Up to the certificate, a failure is the peer's fault. After it a quorum has vouched for the block: a
+failure then is ours, or more than f members are faulty, and the node stops. A block that does not follow one under
+check waits for that one's verdict: only right behind the tip is it certain whose fault it is.
 
 A delivered block may meet the node's own decision of the same height (SmartBFT #484, #553): whoever is second finds
 the tip moved on, and does nothing.
@@ -13,9 +17,8 @@ the tip moved on, and does nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from fazhi_ledger.block import Block
 from fazhi_ledger.certificate import CommitCertificate
@@ -24,12 +27,15 @@ from fazhi_ledger.suites import Suite
 from fazhi_ledger.validators import ValidatorSet
 
 from .frames import Blocks, GetBlocks, Message, StatusMessage
-from .limits import SYNC_BLOCKS, SYNC_GRACE_MS, SYNC_TIMEOUT_MS
+from .limits import SYNC_BLOCKS, SYNC_BYTES, SYNC_CHECKING_BYTES, SYNC_GRACE_MS, SYNC_TIMEOUT_MS
 from .notices import OwnFault
 from .payload import decode_payload
 from .peers import PeerMisbehaved, PeerTable, hostile_input
 from .ports import Job, SignatureCheck
 from .verification import Verdicts, Verification, item_job
+
+UNASKED: Final = 0
+"""The height of a block that came unasked, until it is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +105,27 @@ class _Asked:
     deadline_ms: int
 
 
+@dataclass(slots=True)
+class _Arrived:
+    """A block as a peer gave it: decoded when its turn is near."""
+
+    org: str
+    height: int
+    block: bytes
+    certificate: bytes
+    delivered: Delivered | None = None
+
+
+@dataclass(slots=True)
+class _Checking:
+    """A block whose signatures are under check, or were found to hold or not."""
+
+    delivered: Delivered
+    verdicts: Verdicts | None = None
+
+
 class Sync:
-    """The asking side of state transfer. One request and one chunk under check at a time."""
+    """The asking side of state transfer. One request at a time."""
 
     def __init__(self, host: SyncHost, peers: PeerTable, verification: Verification) -> None:
         self._host = host
@@ -108,13 +133,16 @@ class Sync:
         self._verification = verification
         self._asked: _Asked | None = None
         self._request = 0
-        self._chunk: deque[Delivered] = deque()
-        self._checking = False
+        self._arrived: deque[_Arrived] = deque()
+        self._arrived_bytes = 0
+        self._checking: deque[_Checking] = deque()
+        self._checking_bytes = 0
+        self._going = False
 
     @property
     def busy(self) -> bool:
         """Whether blocks are asked for or under check."""
-        return self._asked is not None or bool(self._chunk)
+        return self._asked is not None or bool(self._arrived) or bool(self._checking)
 
     def on_status(self, org: str, status: StatusMessage) -> None:
         """A peer says how far it is.
@@ -128,13 +156,13 @@ class Sync:
         self.poke()
 
     def poke(self) -> None:
-        """Ask for blocks if some peer claims more than we have, nothing is under way and patience is over."""
+        """Ask for blocks if some peer claims more than we have, there is room for them and patience is over."""
         now_ms = self._host.now_ms()
         if self._asked is not None and now_ms >= self._asked.deadline_ms:
             self._give_up_on_peer(self._asked)
-        if self.busy:
+        if self._asked is not None or self._full:
             return
-        first = self._host.height + 1
+        first = self._last_height + 1
         sources = self._peers.sources(first, now_ms)
         if not sources:
             return
@@ -147,6 +175,26 @@ class Sync:
         self._asked = _Asked(peer.org, self._request, first, SYNC_BLOCKS, now_ms + SYNC_TIMEOUT_MS)
         peer.asked_ms = now_ms
         self._host.send(peer.org, GetBlocks(self._request, first, SYNC_BLOCKS))
+
+    @property
+    def _full(self) -> bool:
+        """Whether half an answer waits to be looked at: time enough for the next one to arrive."""
+        return len(self._arrived) > SYNC_BLOCKS // 2 or self._arrived_bytes > SYNC_BYTES // 2
+
+    @property
+    def _last_height(self) -> int:
+        """The height up to which blocks are here."""
+        if self._arrived:
+            return max(self._arrived[-1].height, self._host.height)
+        return self._tail()[0]
+
+    def _tail(self) -> tuple[int, bytes]:
+        """Height and hash of what the next arrived block has to follow: the last one under check, or the tip."""
+        if self._checking:
+            last = self._checking[-1].delivered
+            if last.block.header.height > self._host.height:
+                return last.block.header.height, last.block_hash
+        return self._host.height, self._host.tip_hash
 
     def _give_up_on_peer(self, asked: _Asked) -> None:
         self._asked = None
@@ -168,87 +216,129 @@ class Sync:
         """
         asked = self._asked
         if message.request == 0:
-            if self._chunk or self._checking or len(message.blocks) != 1:
-                return
-        else:
-            if asked is None or (asked.org, asked.request) != (org, message.request):
-                return  # the answer to a question we gave up
-            self._asked = None
-            if not message.blocks:
-                raise PeerMisbehaved("claimed-height-not-served", ban=True, first=asked.first)
-            if len(message.blocks) > asked.count:
-                raise PeerMisbehaved("more-blocks-than-asked", ban=True, count=len(message.blocks))
-        chunk = [self._decode(org, *pair) for pair in message.blocks]
-        if message.request == 0 and chunk[0].block.header.height != self._host.height + 1:
+            self._on_unasked(org, message)
             return
-        for offset, delivered in enumerate(chunk):
-            expected = delivered.block.header.height if asked is None or message.request == 0 else asked.first + offset
-            if delivered.block.header.height != expected:
-                raise PeerMisbehaved("block-of-another-height", ban=True, expected=expected)
-        self._chunk.extend(chunk)
-        self._advance()
+        if asked is None or (asked.org, asked.request) != (org, message.request):
+            return  # the answer to a question we gave up
+        self._asked = None
+        if not message.blocks:
+            raise PeerMisbehaved("claimed-height-not-served", ban=True, first=asked.first)
+        if len(message.blocks) > asked.count:
+            raise PeerMisbehaved("more-blocks-than-asked", ban=True, count=len(message.blocks))
+        for offset, pair in enumerate(message.blocks):
+            self._arrive(_Arrived(org, asked.first + offset, *pair))
+        self._go()
 
-    def _decode(self, org: str, block_bytes: bytes, certificate_bytes: bytes) -> Delivered:
+    def _on_unasked(self, org: str, message: Blocks) -> None:
+        if self._arrived or self._checking or len(message.blocks) != 1:
+            return
+        arrived = _Arrived(org, UNASKED, *message.blocks[0])
+        arrived.delivered = self._decode(arrived)
+        arrived.height = arrived.delivered.block.header.height
+        if arrived.height == self._host.height + 1:
+            self._arrive(arrived)
+            self._go()
+
+    def _arrive(self, arrived: _Arrived) -> None:
+        self._arrived.append(arrived)
+        self._arrived_bytes += len(arrived.block)
+
+    def _decode(self, arrived: _Arrived) -> Delivered:
         try:
             with hostile_input:
-                block, block_hash = decode_payload(self._host.suite, block_bytes)
-                certificate = CommitCertificate.decode(certificate_bytes)
+                block, block_hash = decode_payload(self._host.suite, arrived.block)
+                certificate = CommitCertificate.decode(arrived.certificate)
         except FazhiError as error:
             raise PeerMisbehaved("bad-block", ban=True, reason=error.code) from None
-        if certificate.height != block.header.height or certificate.block_hash != block_hash:
-            raise PeerMisbehaved("certificate-of-another-block", ban=True, height=block.header.height)
-        return Delivered(org, block, block_hash, block_bytes, certificate)
+        height = block.header.height
+        if certificate.height != height or certificate.block_hash != block_hash:
+            raise PeerMisbehaved("certificate-of-another-block", ban=True, height=height)
+        if arrived.height not in (UNASKED, height):
+            raise PeerMisbehaved("block-of-another-height", ban=True, expected=arrived.height)
+        return Delivered(arrived.org, block, block_hash, arrived.block, certificate)
 
-    def _advance(self) -> None:
-        """Check the next blocks that the current validator set certifies, as one question to the verifier."""
-        if self._checking:
-            return
-        self._skip_decided()
-        batch: list[Delivered] = []
-        jobs: list[Job] = []
-        validators = self._host.validators
-        set_hash = validators.hash(self._host.suite)
-        height, parent = self._host.height, self._host.tip_hash
-        for delivered in self._chunk:
-            header = delivered.block.header
-            if batch and header.validators_hash != set_hash:
-                break  # a hand-over: the blocks behind it are checked once it is executed
-            self._check_link(delivered, height + 1, parent, set_hash, validators)
-            height, parent = header.height, delivered.block_hash
-            batch.append(delivered)
-            jobs.append(self._certificate_job(delivered.certificate, validators))
-            jobs.extend(item_job(self._host.suite, item) for item in delivered.block.items)
-        if not batch:
-            self.poke()
-            return
-        self._checking = True
-        self._verification.ask(jobs, lambda verdicts: self._on_checked(batch, verdicts))
-
-    def _skip_decided(self) -> None:
-        """Drop what our own decision has overtaken."""
-        while self._chunk and self._chunk[0].block.header.height <= self._host.height:
-            self._chunk.popleft()
-
-    def _check_link(
-        self, delivered: Delivered, height: int, parent: bytes, set_hash: bytes, validators: ValidatorSet
-    ) -> None:
-        header = delivered.block.header
-        wrong = ""
-        if header.genesis_hash != self._host.genesis_hash:
-            wrong = "genesis_hash"
-        elif header.height != height:
-            wrong = "height"
-        elif header.parent_hash != parent:
-            wrong = "parent_hash"
-        elif header.validators_hash != set_hash:
-            wrong = "validators_hash"
+    def _go(self) -> None:
+        """Go on as far as what is here and known allows: begin checks, commit what holds, ask for more."""
+        if self._going:
+            return  # an answer that was known at once; whoever asked goes on
+        self._going = True
         try:
-            if wrong:
-                raise PeerMisbehaved("bad-block", field=wrong, height=header.height)
-            delivered.certificate.check_signers(validators)
-        except FazhiError as error:
-            self._chunk.clear()
-            raise PeerMisbehaved(error.code, ban=True, **dict(error.parameters)) from None
+            while True:
+                self._begin_checks()
+                verdicts = self._checking[0].verdicts if self._checking else None
+                if verdicts is None:
+                    break
+                delivered = self._checking.popleft().delivered
+                self._checking_bytes -= len(delivered.payload)
+                self._settle(delivered, verdicts)
+        finally:
+            self._going = False
+        self.poke()
+
+    def _begin_checks(self) -> None:
+        """Look at the next blocks, so far ahead of the tip as there is room."""
+        while self._arrived and len(self._checking) < SYNC_BLOCKS and self._checking_bytes < SYNC_CHECKING_BYTES:
+            arrived = self._arrived[0]
+            if arrived.height <= self._host.height:  # our own decision has overtaken it
+                self._drop_first()
+                continue
+            try:
+                delivered = arrived.delivered = arrived.delivered or self._decode(arrived)
+            except FazhiError as error:
+                self._forget_arrived()
+                self._host.peer_fault(arrived.org, error, ban=True)
+                return
+            try:
+                self._check_link(delivered)
+            except FazhiError as error:
+                if self._checking:
+                    return
+                self._forget_arrived()
+                self._host.peer_fault(arrived.org, error, ban=True)
+                return
+            self._drop_first()
+            self._check(delivered)
+
+    def _drop_first(self) -> None:
+        self._arrived_bytes -= len(self._arrived.popleft().block)
+
+    def _forget_arrived(self) -> None:
+        """What has arrived, and what is on its way, cannot be built upon."""
+        self._arrived.clear()
+        self._arrived_bytes = 0
+        self._asked = None
+
+    def _check_link(self, delivered: Delivered) -> None:
+        """Raise ``FazhiError`` unless the block follows what stands before it, and the quorum is one of the set that
+        stands at the tip (behind a hand-over it is not, until the blocks before it are executed)."""
+        header, validators = delivered.block.header, self._host.validators
+        height, parent = self._tail()
+        for field, right in (
+            ("genesis_hash", header.genesis_hash == self._host.genesis_hash),
+            ("height", header.height == height + 1),
+            ("parent_hash", header.parent_hash == parent),
+            ("validators_hash", header.validators_hash == validators.hash(self._host.suite)),
+        ):
+            if not right:
+                raise PeerMisbehaved("bad-block", field=field, height=header.height)
+        delivered.certificate.check_signers(validators)
+
+    def _check(self, delivered: Delivered) -> None:
+        """Ask for the verdicts on the certificate and on every submission, as one question."""
+        entry = _Checking(delivered)
+        self._checking.append(entry)
+        self._checking_bytes += len(delivered.payload)
+        suite = self._host.suite
+        jobs = [
+            self._certificate_job(delivered.certificate, self._host.validators),
+            *(item_job(suite, item) for item in delivered.block.items),
+        ]
+
+        def checked(verdicts: Verdicts) -> None:
+            entry.verdicts = verdicts
+            self._go()
+
+        self._verification.ask(jobs, checked)
 
     def _certificate_job(self, certificate: CommitCertificate, validators: ValidatorSet) -> Job:
         message = certificate.signed_message(self._host.genesis_hash)
@@ -257,30 +347,17 @@ class Sync:
             for index, signature in certificate.signatures
         )
 
-    def _on_checked(self, batch: Sequence[Delivered], verdicts: Verdicts) -> None:
-        self._checking = False
-        position = 0
-        for delivered in batch:
-            first_item, position = position + 1, position + 1 + len(delivered.block.items)
-            certified, items_hold = verdicts[first_item - 1], all(verdicts[first_item:position])
-            if not certified:
-                self._chunk.clear()
-                error = PeerMisbehaved("bad-certificate", height=delivered.block.header.height)
-                self._host.peer_fault(delivered.org, error, ban=True)
-                break
-            if not items_hold:
-                raise OwnFault("certified-block-with-bad-signature", f"height {delivered.block.header.height}")
-            if self._chunk and self._chunk[0] is delivered:
-                self._chunk.popleft()
-            self._commit(delivered)
-        try:
-            self._advance()
-        except FazhiError as error:
-            self._host.peer_fault(batch[0].org, error, ban=True)
-            self.poke()
-
-    def _commit(self, delivered: Delivered) -> None:
+    def _settle(self, delivered: Delivered, verdicts: Verdicts) -> None:
+        certified, *items_hold = verdicts
         height = delivered.block.header.height
+        if not certified:
+            self._forget_arrived()
+            self._checking.clear()
+            self._checking_bytes = 0
+            self._host.peer_fault(delivered.org, PeerMisbehaved("bad-certificate", height=height), ban=True)
+            return
+        if not all(items_hold):
+            raise OwnFault("certified-block-with-bad-signature", f"height {height}")
         if height == self._host.height + 1 and delivered.block.header.parent_hash == self._host.tip_hash:
             self._host.commit_delivered(delivered)
             self._peers.get(delivered.org).failures = 0

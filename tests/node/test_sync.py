@@ -82,11 +82,91 @@ def test_a_new_node_catches_up_in_bounded_chunks() -> None:
         target = 2 * SYNC_BLOCKS + 5
         cluster.run_until(lambda: cluster["a"].height >= target, 400_000)
         alone(cluster, "a")
+        requests = requests_of(cluster, "d")
         cluster.start("d")
-        asked = cluster.world.events
         cluster.run_until(lambda: cluster["d"].height >= target, 5_000)
         assert cluster["d"].running.reader.block(target) == cluster["a"].running.reader.block(target)
-        assert cluster.world.events - asked < 200
+        assert [request.first for _, request in requests] == [1, 1 + SYNC_BLOCKS, 1 + 2 * SYNC_BLOCKS]
+        assert cluster["d"].faults == []
+
+
+def requests_of(cluster: Cluster, org: str) -> list[tuple[str, GetBlocks]]:
+    """What that node asks of whom from now on."""
+    seen: list[tuple[str, GetBlocks]] = []
+
+    def see(sender: str, receiver: str, frame: bytes) -> list[bytes]:
+        if sender == org:
+            seen.extend((receiver, m) for m in frames.decode_frame(frame) if isinstance(m, GetBlocks))
+        return [frame]
+
+    cluster.network.filter = see
+    return seen
+
+
+def long_chain(cluster: Cluster, height: int) -> list[tuple[bytes, bytes]]:
+    """Blocks 1 … ``height`` or more; then nobody is up."""
+    cluster.run_until(lambda: cluster["a"].height >= height, 400_000)
+    pairs = pairs_of(cluster, "a")
+    alone(cluster)
+    return pairs
+
+
+def test_ranges_are_asked_for_ahead_and_only_so_far() -> None:
+    """While no signature is answered: one range under check, one that waits, and no third."""
+    with grown(3) as cluster:
+        pairs = long_chain(cluster, 3 * SYNC_BLOCKS)
+        honest = Liar(cluster, "b")
+        honest.claims = [len(pairs)]
+        honest.answer = serving(pairs)
+        requests = requests_of(cluster, "d")
+        cluster.start("d")
+        verifier = cluster["d"].verifier
+        delay_ms = verifier._delay_ms
+        verifier._delay_ms = lambda: 60_000
+        cluster.run_for(10_000)
+        assert cluster["d"].height == 0
+        assert [request.first for _, request in requests] == [1, 1 + SYNC_BLOCKS]
+        verifier._delay_ms = delay_ms
+        cluster.run_until(lambda: cluster["d"].height >= len(pairs), 120_000)
+        assert cluster["d"].faults == []
+
+
+def test_who_follows_a_liar_is_not_blamed_for_it() -> None:
+    """The last block of a range is a lie that only its signatures betray; the next range, from somebody else, arrives
+    while they are under check."""
+    with grown(3) as cluster:
+        pairs = long_chain(cluster, SYNC_BLOCKS + 8)
+        block = Block.decode(pairs[SYNC_BLOCKS - 1][0])
+        other = Block(replace(block.header, time_ms=block.header.time_ms + 1), block.items)
+        other_hash = other.hash(cluster.genesis_file.genesis.suite)
+        unsigned = CommitCertificate(SYNC_BLOCKS, 0, other_hash, tuple((index, bytes(64)) for index in range(3)))
+        liar, honest = Liar(cluster, "b"), Liar(cluster, "c")
+        liar.claims = honest.claims = [len(pairs)]
+        liar.answer = serving([*pairs[: SYNC_BLOCKS - 1], (other.encode(), unsigned.encode())])
+        honest.answer = serving(pairs)
+        requests = requests_of(cluster, "d")
+        cluster.start("d")
+        cluster.run_until(lambda: cluster["d"].height >= len(pairs), 20_000)
+        assert [org for org, _ in requests[:2]] == ["b", "c"]
+        assert cluster["d"].faults == [("b", "bad-certificate")]
+        assert cluster["d"].running.reader.block(SYNC_BLOCKS) is not None
+
+
+def test_own_decisions_overtake_what_has_arrived() -> None:
+    """Blocks that wait are dropped once the tip has passed them."""
+    with grown(3) as cluster:
+        pairs = long_chain(cluster, SYNC_BLOCKS + 8)
+        honest = Liar(cluster, "b")
+        honest.claims = [len(pairs)]
+        honest.answer = serving(pairs)
+        cluster.start("d")
+        cluster["d"].verifier._delay_ms = lambda: 2_000
+        cluster.run_for(1_000)
+        machine = cluster["d"].running
+        for encoded, certificate in pairs[:8]:
+            machine.decide(encoded, CommitCertificate.decode(certificate))
+        assert cluster["d"].height == 8
+        cluster.run_until(lambda: cluster["d"].height >= len(pairs), 120_000)
         assert cluster["d"].faults == []
 
 
