@@ -55,7 +55,14 @@ class Outbox:
             self._send_status()
 
     def flush(self) -> None:
-        """Let go of everything gathered."""
+        """Let go of everything gathered. Items go first: a proposal of them then finds them known and verified."""
+        if self._items:
+            wait_ms = self._items_sent_ms + GOSSIP_DELAY_MS - self._clock.monotonic_ms()
+            if wait_ms <= 0 or len(self._items) >= MAX_GOSSIP_ITEMS:
+                self._send_items()
+            elif not self._items_timer:
+                self._items_timer = True
+                self._clock.set_timer(GOSSIP_TIMER, wait_ms)
         if self._everyone:
             self._send_status()
             messages, self._everyone = self._everyone, []
@@ -66,13 +73,6 @@ class Outbox:
             for org, queue in direct.items():
                 for frame in pack_frames(queue):
                     self._network.send(org, frame)
-        if self._items:
-            wait_ms = self._items_sent_ms + GOSSIP_DELAY_MS - self._clock.monotonic_ms()
-            if wait_ms <= 0 or len(self._items) >= MAX_GOSSIP_ITEMS:
-                self._send_items()
-            elif not self._items_timer:
-                self._items_timer = True
-                self._clock.set_timer(GOSSIP_TIMER, wait_ms)
         if self._status is not None and not self._status_timer:
             self._status_timer = True
             self._clock.set_timer(STATUS_DELAY_TIMER, STATUS_DELAY_MS)
