@@ -167,7 +167,7 @@ def _clear_field(pair: Value) -> tuple[str, str | int]:
 
 def records_root(suite: Suite, records: tuple[bytes, ...]) -> bytes:
     """RFC 6962 root over the records' bytes, as the signed args of a submission carry it."""
-    return merkle.root_of(suite, merkle.leaf_hashes(suite, records))
+    return merkle.root_of_entries(suite, records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,4 +257,4 @@ def commitment(
 
 def commitments_root(suite: Suite, commitments: tuple[bytes, ...]) -> bytes:
     """RFC 6962 root over a record's commitments, in the record's order."""
-    return merkle.root_of(suite, merkle.leaf_hashes(suite, commitments))
+    return merkle.root_of_entries(suite, commitments)

@@ -174,4 +174,4 @@ class RecordResult:
 def record_results_root(suite: Suite, record_results: tuple[bytes, ...]) -> bytes:
     """RFC 6962 root over encoded record results; the root of no leaves where the submission was refused or carries no
     records."""
-    return merkle.root_of(suite, merkle.leaf_hashes(suite, record_results))
+    return merkle.root_of_entries(suite, record_results)

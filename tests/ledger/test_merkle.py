@@ -185,6 +185,13 @@ def test_any_log_agrees_with_the_model(count: int, salt: int, data: st.DataObjec
     merkle.verify_consistency(SUITE, old, mth(leaves[:old]), count, root, proof)
 
 
+@given(st.lists(st.binary(max_size=90), max_size=9))
+def test_root_of_entries_is_the_root_of_their_leaves(entries: list[bytes]) -> None:
+    leaves = [merkle.leaf_hash(SUITE, entry) for entry in entries]
+    assert merkle.leaf_hashes(SUITE, entries) == leaves
+    assert merkle.root_of_entries(SUITE, entries) == merkle.root_of(SUITE, leaves) == mth(leaves)
+
+
 def test_frontier_is_the_same_however_it_was_made() -> None:
     one_by_one = Frontier.empty()
     for size, leaf in enumerate(LEAVES):
