@@ -95,6 +95,39 @@ def test_a_damaged_head_never_passes_as_another_error(data: st.DataObject) -> No
     assert head.encode() == bytes(encoded)
 
 
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([0, 1, 2, -1, 1969, 10_001, 2**62, 2**63 - 1, 2**63]),
+    st.sampled_from(["", "zfj", "penalty", "LEAD", "fast", "x" * 65, "\u6848"]),
+    st.sampled_from([b"", b"r" * 32, b"r" * 31]),
+)
+VALUES: st.SearchStrategy[Value] = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3).map(tuple))
+
+
+def altered(value: Value, data: st.DataObject) -> Value:
+    """The value with one part of it, at any depth, replaced, left out or doubled."""
+    if isinstance(value, tuple) and value and data.draw(st.integers(0, 3)):
+        place = data.draw(st.integers(0, len(value) - 1))
+        part: tuple[Value, ...] = data.draw(st.sampled_from([(), (value[place],) * 2, (altered(value[place], data),)]))
+        return (*value[:place], *part, *value[place + 1 :])
+    return data.draw(VALUES)
+
+
+@given(st.data())
+def test_at_a_glance_a_head_is_read_as_with_care(data: st.DataObject) -> None:
+    encoded = encode(altered(decode(HEAD.encode()), data))
+    try:
+        careful: CaseHead | tuple[object, ...] = CaseHead.decode_carefully(encoded)
+    except EncodingError as error:
+        careful = (error.code, error.parameters)
+    try:
+        head: CaseHead | tuple[object, ...] = CaseHead.decode(encoded)
+    except EncodingError as error:
+        head = (error.code, error.parameters)
+    assert repr(head) == repr(careful)  # to == True is 1
+
+
 def test_head_binds_count_and_events() -> None:
     parts = decode(HEAD.encode())
     assert isinstance(parts, tuple)

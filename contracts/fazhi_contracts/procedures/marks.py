@@ -5,11 +5,12 @@ enough for guards and clocks, and no more than one mark a step of its rule set.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from fazhi_ledger.canonical import Value
 from fazhi_ledger.datatypes import slotted
-from fazhi_ledger.limits import MAX_CLEAR_FIELDS, MAX_CODE_CHARS, MAX_NAME_CHARS, MAX_SIGNER_KEYS, MAX_TIME_MS
+from fazhi_ledger.errors import EncodingError
+from fazhi_ledger.limits import MAX_CLEAR_FIELDS, MAX_CODE_CHARS, MAX_INT, MAX_NAME_CHARS, MAX_SIGNER_KEYS, MAX_TIME_MS
 from fazhi_ledger.names import NAME, STEP, TOKEN
 from fazhi_ledger.shape import as_bytes, as_int, as_text, as_tuple
 
@@ -53,6 +54,11 @@ class StepMark:
 
     @classmethod
     def from_value(cls, value: Value) -> StepMark:
+        return _mark_at_a_glance(value) or cls.from_value_carefully(value)
+
+    @classmethod
+    def from_value_carefully(cls, value: Value) -> StepMark:
+        """:meth:`from_value`, which says what is wrong."""
         step, count, first, last, first_ms, last_ms, clear, signers = as_tuple(value, "step mark", length=8)
         return cls(
             as_text(step, "step", MAX_CODE_CHARS, STEP),
@@ -67,6 +73,32 @@ class StepMark:
                 for key in as_tuple(signers, "signers", max_length=MAX_SIGNER_KEYS)
             ),
         )
+
+
+def _mark_at_a_glance(value: Any) -> StepMark | None:
+    """What :meth:`StepMark.from_value` gives, or nothing where that needs a closer look."""
+    try:
+        step, count, first, last, first_ms, last_ms, clear, signers = value
+        if (
+            type(value) is tuple
+            and type(count) is type(first) is type(last) is type(first_ms) is type(last_ms) is int
+            and 1 <= count <= MAX_INT
+            and 1 <= first <= MAX_INT
+            and 1 <= last <= MAX_INT
+            and 0 <= first_ms <= MAX_TIME_MS
+            and 0 <= last_ms <= MAX_TIME_MS
+            and STEP[step]
+            and (clear == () or _are_clear(clear))
+            and signers == ()
+        ):
+            return StepMark(step, count, first, last, first_ms, last_ms, clear, NO_SIGNERS)
+    except (TypeError, ValueError, EncodingError):
+        pass
+    return None
+
+
+def _are_clear(value: Any) -> bool:
+    return all(_clear_from_value(pair) for pair in as_tuple(value, "clear", max_length=MAX_CLEAR_FIELDS))
 
 
 def _clear_from_value(pair: Value) -> tuple[str, str]:
