@@ -55,6 +55,47 @@ def read_frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise EncodingError("archive-has-more")
 
 
+class FrameCutter:
+    """Cuts an archive that arrives in pieces of any size into its parts, verbatim: the magic, then whole frames with
+    their lengths, the closing one too. What arrives after that is given out as it comes.
+    """
+
+    __slots__ = ("_begun", "_buffer", "ended")
+
+    def __init__(self) -> None:
+        self.ended = False
+        """Whether the closing frame has come."""
+        self._buffer = bytearray()
+        self._begun = False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The parts that are complete with ``data``.
+
+        Raises:
+            EncodingError: ``not-an-archive`` or ``archive-frame-too-large``.
+        """
+        self._buffer += data
+        while (length := self._next_part()) is not None and length <= len(self._buffer):
+            yield bytes(self._buffer[:length])
+            del self._buffer[:length]
+
+    def _next_part(self) -> int | None:
+        if self.ended:
+            return len(self._buffer) or None
+        if not self._begun:
+            if not MAGIC.startswith(self._buffer[: len(MAGIC)]):
+                raise EncodingError("not-an-archive")
+            self._begun = len(self._buffer) >= len(MAGIC)
+            return len(MAGIC)
+        if len(self._buffer) < 4:
+            return None
+        length = int.from_bytes(self._buffer[:4], "big")
+        if length > MAX_ARCHIVE_FRAME_BYTES:
+            raise EncodingError("archive-frame-too-large", bytes=length, limit=MAX_ARCHIVE_FRAME_BYTES)
+        self.ended = length == 0
+        return 4 + length
+
+
 def read_archive(chunks: Iterable[bytes]) -> tuple[GenesisFile, Iterator[tuple[bytes, bytes]]]:
     """The genesis file, checked, and an iterator over encoded ``(block, certificate)``; see :func:`read_frames` for
     what it raises."""

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from typing import Final
 
+from fazhi_ledger.archive import FrameCutter
+
+from ..errors import NotConnected
 from .filing import digest_of, genesis_file
 from .gateways import Answer, Gateways, Tokens
+
+ATTEMPTS: Final = 3
+"""Answers in a row that may break off without having brought anything new."""
+PAUSE_S: Final = 1.0
 
 
 async def stream_archive(
@@ -13,6 +22,9 @@ async def stream_archive(
 ) -> AsyncGenerator[bytes, None]:
     """The bytes of ``/v1/archive`` of the first gateway that serves it, over a connection pinned to its member's
     certificate. What they are worth is the audit's to say.
+
+    Where an answer breaks off it is asked for again, of another gateway if there is one, and goes on behind the last
+    whole block: blocks are the same everywhere, certificates need not be.
 
     Raises:
         WrongGenesis, NotConnected, NotAuthorised.
@@ -27,7 +39,22 @@ async def stream_archive(
     try:
         found = await gateways.fetch_genesis(check)
         gateways.pin(genesis_file(found, trusted, "").genesis)
-        async for chunk in gateways.stream("/v1/archive"):
-            yield chunk
+        given, fruitless = 0, 0
+        while True:
+            before, cutter = given, FrameCutter()
+            try:
+                passed = 0
+                async for chunk in gateways.stream("/v1/archive"):
+                    for part in cutter.feed(chunk):
+                        passed += 1
+                        if passed > given:
+                            given = passed
+                            yield part
+                return
+            except NotConnected:
+                fruitless = 0 if given > before else fruitless + 1
+                if cutter.ended or fruitless == ATTEMPTS:
+                    raise
+            await asyncio.sleep(PAUSE_S)
     finally:
         await gateways.close()

@@ -282,7 +282,11 @@ class Gateways:
             raise _unreachable(gateway.url, f"{type(error).__name__} {error}".strip()[:200]) from None
 
     async def stream(self, path: str) -> AsyncIterator[bytes]:
-        """The body of one long answer, piece by piece, from the first gateway that begins it."""
+        """The body of one long answer, piece by piece, from the first gateway that begins it.
+
+        Raises:
+            NotConnected, NotAuthorised: none did, or it broke off; who broke off is asked last for a while.
+        """
         import aiohttp
 
         failures: list[SdkError] = []
@@ -308,8 +312,12 @@ class Gateways:
                     except SdkError as error:
                         failures.append(error)
                     continue
-                async for chunk in response.content.iter_any():
-                    yield chunk
+                try:
+                    async for chunk in response.content.iter_any():
+                        yield chunk
+                except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                    self.demote(gateway.url)
+                    raise _unreachable(gateway.url, f"broke off: {type(error).__name__}") from None
                 return
         raise _worst(failures)
 
