@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -20,23 +20,42 @@ from fazhi_ledger.submission import SubmissionBody, envelope_parts, submission_i
 from .errors import InputError, ReceiptFailed
 from .files import read_bounded, write_atomically
 from .outbox_rows import Kept
+from .receipt_batch import Batch
 from .sealing import Progress, seal
 from .trust import Fields, Trust
 
 RECEIPT_SUFFIX: Final = ".receipt.json"
 
 
-@dataclass(frozen=True, slots=True)
 class Receipt:
-    """A verified receipt of one record.
+    """A verified receipt of one record. ``facts`` is what it says, decoded from bytes that the proofs bind.
 
-    ``data`` is the file's content; ``facts`` is what it says, decoded from bytes that the proofs bind.
+    ``data`` is the file's content, or what makes it when it is first asked for.
     """
 
-    data: bytes
-    facts: Facts
+    __slots__ = ("_data", "facts")
 
     pending = False
+
+    def __init__(self, data: bytes | Callable[[], bytes], facts: Facts) -> None:
+        self._data = data
+        self.facts = facts
+
+    @property
+    def data(self) -> bytes:
+        """The file's content."""
+        if not isinstance(self._data, bytes):
+            self._data = self._data()
+        return self._data
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Receipt) and (self.data, self.facts) == (other.data, other.facts)
+
+    def __hash__(self) -> int:
+        return hash(self.data)
+
+    def __reduce__(self) -> tuple[type[Receipt], tuple[bytes, Facts]]:
+        return Receipt, (self.data, self.facts)
 
     def __repr__(self) -> str:
         facts = self.facts
@@ -104,6 +123,25 @@ class Receipt:
         kept = tuple(item for name, item in opened.items() if name in fields)
         data = replace(whole, openings=kept, docket=whole.docket if docket else None).to_json()
         return Receipt(data, check_receipt(data, self.facts.genesis_hash).require_valid())
+
+
+def receipt_of(batch: Batch, index: int, kept: Kept | None) -> Receipt:
+    """The receipt of one record of a submission, from its proof and what the outbox keeps; verified.
+
+    Without ``kept`` (another outbox made the record) it discloses nothing.
+
+    Raises:
+        ReceiptFailed: naming the step that does not hold.
+    """
+    facts = batch.facts(index, kept)
+    if facts is not None:
+        return Receipt(lambda: batch.receipt(index, kept).to_json(), facts)
+    try:
+        data = batch.receipt(index, kept).to_json()
+        facts = check_receipt(data, batch.trust.genesis_hash, (), batch.trust.checked).require_valid()
+    except FazhiError as error:
+        raise ReceiptFailed("receipt-failed", reason=FazhiError.__str__(error)) from error
+    return Receipt(data, facts)
 
 
 def build_receipt(trust: Trust, fields: Fields, kept: Kept | None) -> Receipt:

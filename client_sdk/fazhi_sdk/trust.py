@@ -70,6 +70,16 @@ class Fields:
         except (TypeError, ValueError):
             raise self._bad(name) from None
 
+    def base64s(self, name: str) -> tuple[bytes, ...] | None:
+        """A list of Base64 bytes, or None for null or absent."""
+        value = self.value.get(name)
+        if value is None:
+            return None
+        try:
+            return tuple(base64.b64decode(one, validate=True) for one in value)
+        except (TypeError, ValueError, binascii.Error):
+            raise self._bad(name) from None
+
     def digest(self, name: str) -> bytes:
         """A hexadecimal digest."""
         try:
@@ -110,14 +120,33 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """A decided submission, proven: its result stands in a certified block."""
+class Certified:
+    """A header that a quorum of ``validators`` is shown to have decided: those of ``members``."""
 
     header: Header
+    validators: ValidatorSet
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decided submission, proven: its envelope and its result stand at one place of a certified block."""
+
+    certified: Certified
+    handovers: tuple[Handover, ...]
     header_bytes: bytes
     certificate: bytes
     index: int
+    envelope: bytes
+    envelope_proof: tuple[bytes, ...]
     result: Result
+    result_bytes: bytes
+    result_proof: tuple[bytes, ...]
+
+    @property
+    def header(self) -> Header:
+        """The block's header."""
+        return self.certified.header
 
 
 class Trust:
@@ -130,7 +159,7 @@ class Trust:
         self.suite: Suite = self.genesis.suite
         self._sets: list[ValidatorSet] = [self.genesis.validator_set()]
         self._handovers: list[Handover] = []
-        self._certified: dict[tuple[bytes, bytes], Header] = {}
+        self._certified: dict[tuple[bytes, bytes], Certified] = {}
         self._checked: Checked | None = None
         self.newest: Header | None = None
         """The highest certified header seen: an older answer than what was shown before is stale."""
@@ -158,6 +187,8 @@ class Trust:
         Raises:
             InvalidReceipt, InvalidCertificate, EncodingError: one does not hold.
         """
+        if not handovers:
+            return
         known = {current.hash(self.suite) for current in self._sets}
         for handover in handovers:
             successor = ValidatorSet.decode(handover.validators)
@@ -180,7 +211,16 @@ class Trust:
         """Whether the set that certifies this header has been followed."""
         return any(current.hash(self.suite) == header.validators_hash for current in self._sets)
 
+    @property
+    def first_set(self) -> ValidatorSet:
+        """The validators of the genesis."""
+        return self._sets[0]
+
     def certified(self, header_bytes: bytes, certificate_bytes: bytes) -> Header:
+        """The header of :meth:`certify`."""
+        return self.certify(header_bytes, certificate_bytes).header
+
+    def certify(self, header_bytes: bytes, certificate_bytes: bytes) -> Certified:
         """The header, once a quorum of the set that it names is shown to have decided it.
 
         Raises:
@@ -200,10 +240,11 @@ class Trust:
         certificate.verify_for(self.suite, self.genesis_hash, validators, header.height, header.hash(self.suite))
         if self.newest is None or header.height > self.newest.height:
             self.newest = header
-        self._certified[header_bytes, certificate_bytes] = header
+        members = tuple(validators.validators[index].member for index in certificate.signers)
+        certified = self._certified[header_bytes, certificate_bytes] = Certified(header, validators, members)
         if len(self._certified) > MAX_CERTIFIED:
             del self._certified[next(iter(self._certified))]
-        return header
+        return certified
 
     def decided(self, fields: Fields, item_id: bytes) -> Decided:
         """Check a submission's proof: an envelope of this very body stands in a certified block, and this is its
@@ -213,20 +254,20 @@ class Trust:
             ProofFailed: with the ledger's reason.
         """
         try:
-            self.follow(fields.handovers())
+            handovers = fields.handovers()
+            self.follow(handovers)
             header_bytes, certificate = fields.base64("header"), fields.base64("certificate")
-            header = self.certified(header_bytes, certificate)
+            certified = self.certify(header_bytes, certificate)
+            header, suite = certified.header, self.suite
             index, count = fields.integer("submission_index"), header.submission_count
-            envelope = fields.base64("submission")
-            if submission_id(self.suite, envelope_parts(envelope)[0]) != item_id:
+            envelope, envelope_proof = fields.base64("submission"), fields.hashes("submission_proof")
+            if submission_id(suite, envelope_parts(envelope)[0]) != item_id:
                 raise InvalidProof("another-submission")
-            leaf = merkle.leaf_hash(self.suite, envelope)
-            merkle.verify_inclusion(
-                self.suite, leaf, index, count, fields.hashes("submission_proof"), header.submissions_root
-            )
-            result_bytes = fields.base64("result")
-            leaf = merkle.leaf_hash(self.suite, result_bytes)
-            merkle.verify_inclusion(self.suite, leaf, index, count, fields.hashes("result_proof"), header.results_root)
+            leaf = merkle.leaf_hash(suite, envelope)
+            merkle.verify_inclusion(suite, leaf, index, count, envelope_proof, header.submissions_root)
+            result_bytes, result_proof = fields.base64("result"), fields.hashes("result_proof")
+            leaf = merkle.leaf_hash(suite, result_bytes)
+            merkle.verify_inclusion(suite, leaf, index, count, result_proof, header.results_root)
             result = Result.decode(result_bytes)
             if result.submission_id != item_id:
                 raise InvalidProof("result-of-another-submission")
@@ -234,7 +275,10 @@ class Trust:
             raise
         except FazhiError as error:
             raise proof_failed(fields.url, error) from error
-        return Decided(header, header_bytes, certificate, index, result)
+        return Decided(
+            certified, handovers, header_bytes, certificate, index, envelope, envelope_proof, result, result_bytes,
+            result_proof,
+        )  # fmt: skip
 
 
 def proof_failed(url: str, error: FazhiError) -> ProofFailed:

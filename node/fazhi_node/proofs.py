@@ -69,14 +69,13 @@ class OpenBlock:
         """The record results of item ``index``; none where it was refused or carries no records."""
         return self.results.record_results(index)
 
+    def packed(self, index: int) -> tuple[bytes, ...]:
+        """The record results of item ``index``, encoded, as they are leaves under its result."""
+        return self._batch(index).results
+
     def record(self, index: int, record: int) -> RecordPart | None:
         """Record ``record`` of item ``index``; None where the item has no such record, or was refused."""
-        batch = self._batches.get(index)
-        if batch is None:
-            results = tuple(one.encode() for one in self.record_results(index))
-            batch = _Batch(results, self._tree(self.block.items[index].records if results else ()), self._tree(results))
-            # Replaced as a whole, never changed: threads that read meanwhile keep what they have.
-            self._batches = dict([*self._batches.items(), (index, batch)][-OPEN_BATCHES:])
+        batch = self._batch(index)
         if not 0 <= record < len(batch.results):
             return None
         return RecordPart(
@@ -86,6 +85,15 @@ class OpenBlock:
             batch.results[record],
             batch.results_tree.proof(record),
         )
+
+    def _batch(self, index: int) -> _Batch:
+        batch = self._batches.get(index)
+        if batch is None:
+            results = tuple(one.encode() for one in self.record_results(index))
+            batch = _Batch(results, self._tree(self.block.items[index].records if results else ()), self._tree(results))
+            # Replaced as a whole, never changed: threads that read meanwhile keep what they have.
+            self._batches = dict([*self._batches.items(), (index, batch)][-OPEN_BATCHES:])
+        return batch
 
     def _tree(self, leaves: tuple[bytes, ...]) -> merkle.Tree:
         return merkle.Tree(self._suite, [merkle.leaf_hash(self._suite, leaf) for leaf in leaves])

@@ -265,6 +265,17 @@ class ChainReader:
             part,
         )
 
+    def record_results(self, submission_id: bytes) -> tuple[bytes, ...]:
+        """What each record of a submission came to, encoded; none where it was refused or carries no records.
+
+        Raises:
+            NotFound: ``unknown-submission``.
+        """
+        place, opened = self._find(submission_id)
+        if place is None or opened is None:
+            raise NotFound("unknown-submission")
+        return opened.packed(place.index)
+
     def _find(self, submission_id: bytes) -> tuple[Place | None, OpenBlock | None]:
         place = self._store.locate(submission_id)
         if place is None:

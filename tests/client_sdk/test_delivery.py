@@ -144,6 +144,47 @@ def test_a_lying_proof_is_not_handed_over(net: Devnet, proxies: list[Proxy], num
         assert steps(chain, number) == ["LEAD"]
 
 
+def test_all_records_of_a_batch_are_asked_for_at_once(net: Devnet, proxies: list[Proxy], number: str) -> None:
+    """By a gateway that knows how; of one that does not, one by one; of one that lies, not at all."""
+
+    def old(name: str, status: int, body: bytes) -> tuple[int, bytes] | None:
+        """As a gateway answers that does not know ``records=all``."""
+        if not name.endswith("/proof"):
+            return None
+        answer = json.loads(body)
+        answer.pop("record_results", None)
+        return status, json.dumps(answer).encode()
+
+    def lie(name: str, status: int, body: bytes) -> tuple[int, bytes] | None:
+        if not name.endswith("/proof"):
+            return None
+        answer = json.loads(body)
+        answer["record_results"] = list(reversed(answer["record_results"]))
+        return status, json.dumps(answer).encode()
+
+    def numbers(chain: TestChain, case: Case) -> list[int]:
+        receipts = chain.submit_many([case.draft("INVEST", fields={"n": n}) for n in range(5)])
+        return [receipt_of(one).number_in_case for one in receipts if not isinstance(one, Exception)]
+
+    with through(net, proxies, f"all-{number[-4:]}.db") as chain:
+        case = filed(chain, number)
+        for gateway in proxies:
+            gateway.seen.clear()
+        assert numbers(chain, case) == [3, 4, 5, 6, 7]
+        assert sum(name.endswith("/proof") for gateway in proxies for name in gateway.seen) == 1
+        for gateway in proxies:
+            gateway.meddle = old
+        assert numbers(chain, case) == [8, 9, 10, 11, 12]
+        for gateway in proxies:
+            gateway.meddle = lie
+        drafts = [case.draft("INVEST", fields={"n": n}) for n in range(5)]
+        failed = chain.submit_many(drafts)
+        assert [type(one) for one in failed] == [ProofFailed] * 5
+        assert all(isinstance(one, ProofFailed) and one.outcome is Outcome.RECORDED for one in failed)
+        proxies[1].meddle = None
+        assert [receipt_of(one).number_in_case for one in chain.submit_many(drafts)] == [13, 14, 15, 16, 17]  # type: ignore[arg-type]
+
+
 def test_a_gateway_that_swallows_submissions(net: Devnet, proxies: list[Proxy], number: str, photo: Path) -> None:
     """It says committed and forwards nothing: the client sees no proof and goes to the other one."""
     liar, honest = proxies

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -24,20 +24,19 @@ from ..drafts import DraftData, draft_of
 from ..errors import BadAnswer, InputError, SdkError
 from ..normalise import docket_number
 from ..outbox import Outbox
-from ..outbox_rows import COMMITTED, PREPARED, REFUSED, SENT, SIGNED, UNUSED, Entry, Kept, new_draft_id
+from ..outbox_rows import COMMITTED, PREPARED, REFUSED, SENT, SIGNED, UNUSED, Entry, new_draft_id
 from ..privacy import check_clear
-from ..receipts import Receipt, build_receipt
+from ..receipts import Receipt
 from ..trust import Fields, Trust, proof_failed
 from .case import Case, Draft, Files
 from .delivery import Delivery, Outcome
 from .filing import Filed, Filer, digest_of, learn_chain, new_item
 from .gateways import Answer, Gateways, Tokens
 from .pending import Flushed, Pending, raise_for
+from .receipting import Receipting
 from .worker import Worker
 
 DEFAULT_TIMEOUT_S: Final = 20.0
-MAX_RECEIPTS: Final = 8
-"""Receipts of one batch that are fetched at a time."""
 Submitted = Receipt | Pending
 """What a submission comes to: its verified receipt, or, where the chain has not answered yet, a handle of it."""
 
@@ -56,6 +55,7 @@ class Chain:
         self._timeout_s = timeout_s
         self.algorithms = tuple(algorithms)
         self._delivery = Delivery(outbox, gateways, trust, worker)
+        self._receipting = Receipting(trust, outbox, worker, self._delivery)
         self._filer = Filer(outbox, trust, worker, self._delivery)
         self._orgs: dict[bytes, str] = {}
         self._rules = {rules.procedure: rules for rules in map(RuleSet.decode, trust.file.rule_sets)}
@@ -280,48 +280,39 @@ class Chain:
         timeout = self._timeout_s if timeout_s is None else timeout_s
         outcomes = await self._delivery.wait([place.entry for place in filed], timeout, due)
         again: list[int] = []
-        made: dict[int, Coroutine[Any, Any, Submitted | SdkError]] = {}
-        limit = asyncio.Semaphore(MAX_RECEIPTS)
+        committed: dict[bytes, list[int]] = {}
+        results: dict[int, Submitted | SdkError] = {}
         for at, place in enumerate(filed):
             outcome = outcomes[place.entry.id or b""]
-            if place.combined and isinstance(outcome, Outcome) and outcome.entry.status == REFUSED:
+            if isinstance(outcome, SdkError):
+                results[at] = Pending(self, place.entry, place.record, outcome, place.draft)
+            elif outcome.entry.status == COMMITTED:
+                committed.setdefault(outcome.entry.id or b"", []).append(at)
+            elif place.combined and outcome.entry.status == REFUSED:
                 again.append(at)
             else:
-                made[at] = self._result(place, outcome, limit)
-        results = dict(zip(made, await asyncio.gather(*made.values()), strict=True))
+                results[at] = raise_for(Pending(self, outcome.entry, place.record, None, place.draft))
+        made = (self._receipts([filed[at] for at in places], outcomes[one]) for one, places in committed.items())
+        for places, receipts in zip(committed.values(), await asyncio.gather(*made), strict=True):
+            results.update(zip(places, receipts, strict=True))
         for at in again:
             (results[at],) = await self.submit_many([plain[at]], timeout_s=timeout_s)
         return [results[at] for at in range(len(plain))]
 
-    async def _result(
-        self, place: Filed, outcome: Outcome | SdkError, limit: asyncio.Semaphore
-    ) -> Submitted | SdkError:
-        record, draft = place.record, place.draft
+    async def _receipts(self, places: Sequence[Filed], outcome: Outcome | SdkError) -> list[Receipt | SdkError]:
+        """The receipts of some records of one committed submission."""
         if isinstance(outcome, SdkError):
-            return Pending(self, place.entry, record, outcome, draft)
-        if outcome.entry.status != COMMITTED:
-            return raise_for(Pending(self, outcome.entry, record, None, draft))
-        try:
-            async with limit:
-                return await self.receipt_of(outcome.entry, record, outcome.proof if record == 0 else None, place.kept)
-        except SdkError as error:
-            return error
+            return [outcome] * len(places)
+        proof = None if outcome.decided is None or outcome.proof is None else (outcome.decided, outcome.proof)
+        records = [place.record for place in places]
+        return await self._receipting.receipts(outcome.entry, records, proof, places[0].kept, places[0].signed)
 
-    async def receipt_of(
-        self, entry: Entry, record: int = 0, proof: Fields | None = None, kept: Sequence[Kept] | None = None
-    ) -> Receipt:
-        """The verified receipt of one record of a committed submission; ``proof`` and what is ``kept`` of the draft
-        are looked up where they are not at hand.
-        """
-        if kept is None:
-            kept = await self._worker.run(lambda: self._outbox.kept(entry.draft_id))
-        if proof is None:
-            try:
-                _, proof = await self._delivery.proof(entry.id or b"", record)
-            except SdkError as error:  # the receipt is missing, not what it is of
-                error.outcome = errors.Outcome.RECORDED
-                raise
-        return build_receipt(self._trust, proof, kept[record] if record < len(kept) else None)
+    async def receipt_of(self, entry: Entry, record: int = 0) -> Receipt:
+        """The verified receipt of one record of a committed submission."""
+        (receipt,) = await self._receipting.receipts(entry, [record])
+        if isinstance(receipt, SdkError):
+            raise receipt
+        return receipt
 
     async def receipt(self, submission: str | bytes, record: int = 0) -> Receipt:
         """The receipt of a submission that this outbox made, fetched again.

@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from fazhi_ledger.canonical import encode
+from fazhi_ledger.errors import InvalidProof
+from fazhi_ledger.result import record_results_root
 
 from .. import errors
 from ..errors import BadAnswer, ConnectionFailed, NotDecided, ProofFailed, SdkError, TooBusy
 from ..outbox import Outbox
 from ..outbox_rows import COMMITTED, CONFLICT, EXPIRED, INVALID, REFUSED, UNUSED, Entry, Verdict
-from ..trust import Decided, Fields, Trust
+from ..trust import Decided, Fields, Trust, proof_failed
 from .gateways import Answer, Gateways
 from .worker import Worker
 
@@ -287,16 +289,26 @@ class Delivery:
         Raises:
             ProofFailed, BadAnswer, NotAuthorised, ConnectionFailed.
         """
+        return await self._proof(item_id, f"record={record_index}", url)
 
+    async def proof_of_all(self, item_id: bytes) -> tuple[Decided, tuple[bytes, ...] | None]:
+        """:meth:`proof`, and what each of its records came to; None where the gateway does not tell, or too much: then
+        they are asked for one by one.
+        """
+        decided, fields = await self._proof(item_id, "records=all", None)
+        return decided, fields.base64s("record_results")
+
+    async def _proof(self, item_id: bytes, query: str, url: str | None) -> tuple[Decided, Fields]:
         def check(answer: Answer) -> tuple[Decided, Fields]:
             if answer.status != 200:
                 code, detail = answer.problem()
                 raise BadAnswer("bad-answer", url=answer.url, reason=f"{code} {detail}".strip())
             fields = Fields(answer.json(), answer.url)
-            return self._trust.decided(fields, item_id), fields
+            decided = self._trust.decided(fields, item_id)
+            _check_results(self._trust, decided, fields)
+            return decided, fields
 
-        path = f"/v1/submissions/{item_id.hex()}/proof?record={record_index}"
-        return await self._gateways.read(path, check, first=url)
+        return await self._gateways.read(f"/v1/submissions/{item_id.hex()}/proof?{query}", check, first=url)
 
     async def _second_opinion(self, entry: Entry, word: Word) -> Word:
         """The same submission asked of the other gateways, one by one: any that takes it overrules the first.
@@ -358,6 +370,13 @@ class Delivery:
         future = self._waiting.pop(item_id, None)
         if future is not None and not future.done():
             future.set_result(answer)
+
+
+def _check_results(trust: Trust, decided: Decided, fields: Fields) -> None:
+    """Raise unless what all records came to, if it is told, is what the result commits to."""
+    results = fields.base64s("record_results")
+    if results is not None and record_results_root(trust.suite, results) != decided.result.record_results_root:
+        raise proof_failed(fields.url, InvalidProof("root-mismatch", what="record results"))
 
 
 def _left(error: SdkError) -> SdkError:

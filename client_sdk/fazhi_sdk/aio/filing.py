@@ -87,8 +87,15 @@ def genesis_file(data: bytes, trusted: bytes, source: str) -> GenesisFile:
     return file
 
 
-def new_item(draft: DraftData) -> NewItem:
-    """How a draft is filed."""
+def new_item(draft: DraftData, signed: dict[bytes, Item] | None = None) -> NewItem:
+    """How a draft is filed; ``signed`` takes up what was signed, by id."""
+
+    def build(lane: bytes, seq: int) -> tuple[bytes, Item]:
+        item_id, item = draft.at(lane, seq).complete()
+        if signed is not None:
+            signed[item_id] = item
+        return item_id, item
+
     return NewItem(
         draft.draft_id,
         draft.org,
@@ -96,7 +103,7 @@ def new_item(draft: DraftData) -> NewItem:
         CASES,
         RECORD,
         draft.kept(),
-        lambda lane, seq: draft.at(lane, seq).complete(),
+        build,
         draft.place,
     )
 
@@ -104,7 +111,8 @@ def new_item(draft: DraftData) -> NewItem:
 @dataclass(frozen=True, slots=True)
 class Filed:
     """Where a draft has its place in the outbox: ``record`` of ``entry``. ``draft`` is what was filed just now, of
-    several drafts where ``combined``, and ``kept`` what is kept of it; both None where it had been filed before.
+    several drafts where ``combined``, ``kept`` what is kept of it, and ``signed`` what was signed, and verified, just
+    now; None where it had been filed before.
     """
 
     entry: Entry
@@ -112,6 +120,7 @@ class Filed:
     draft: DraftData | None = None
     kept: tuple[Kept, ...] | None = None
     combined: bool = False
+    signed: Item | None = None
 
 
 def file_drafts(outbox: Outbox, trust: Trust, *calls: Sequence[DraftData]) -> list[Filed]:
@@ -139,11 +148,12 @@ def file_drafts(outbox: Outbox, trust: Trust, *calls: Sequence[DraftData]) -> li
             raise InputError("wrong-chain", genesis=group.genesis_hash.hex()[:16])
         group.require_complete()
     _fill_gaps(outbox, trust, [group for group, _ in groups])
-    items = [new_item(group) for group, _ in groups]
+    signed: dict[bytes, Item] = {}
+    items = [new_item(group, signed) for group, _ in groups]
     entries = outbox.file(items) if items else ()
     for (group, members), item, entry in zip(groups, items, entries, strict=True):
         for record, place in enumerate(members):
-            places[place] = Filed(entry, record, group, item.kept, len(members) > 1)
+            places[place] = Filed(entry, record, group, item.kept, len(members) > 1, signed.get(entry.id or b""))
     return [places[number, at] for number, drafts in enumerate(calls) for at in range(len(drafts))]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ..queries import ChainReader, Checkpoint
 from .context import b64, handovers_json, hexes
+
+MAX_RESULTS_BYTES: Final = 8 * 1024 * 1024
+"""Most bytes of record results in one answer: where there are more, they are asked for record by record."""
 
 
 def certified(reader: ChainReader, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -38,3 +41,15 @@ def submission_proof(reader: ChainReader, submission_id: bytes, record: int = 0)
         "record_result": None if part is None else b64(part.result),
         "record_result_proof": None if part is None else hexes(part.result_proof),
     }
+
+
+def all_records_proof(reader: ChainReader, submission_id: bytes) -> dict[str, Any]:
+    """The proof of a committed submission, and what all its records came to: from these and the records themselves
+    whoever made them works out each record's own proof.
+
+    Raises:
+        NotFound: ``unknown-submission``.
+    """
+    results = reader.record_results(submission_id)
+    told = [b64(one) for one in results] if sum(map(len, results)) <= MAX_RESULTS_BYTES else None
+    return {**submission_proof(reader, submission_id), "record_results": told}

@@ -5,7 +5,7 @@ asks, checks.
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response, StreamingResponse
@@ -15,7 +15,7 @@ from ..queries import BlockAnswer, ChainReader
 from . import health, schemas
 from .context import Context, answer, b64, findings_json, handovers_json, hexes, records_json
 from .problems import Problem
-from .proofs import certified, submission_proof
+from .proofs import all_records_proof, certified, submission_proof
 
 MAX_BLOCKS: Final = 100
 BLOCKS_BYTES: Final = 16 * 1024 * 1024
@@ -196,11 +196,19 @@ def submission_routes(context: Context) -> APIRouter:
         )
 
     @router.get("/v1/submissions/{submission_id}/proof", response_model=schemas.SubmissionProof)
-    async def proof(submission_id: DigestPath, record: Annotated[int, Query(ge=0, le=10_000)] = 0) -> Response:
-        """The node's half of a record's receipt; of a refused submission the proof of its refusal, without a record."""
+    async def proof(
+        submission_id: DigestPath,
+        record: Annotated[int, Query(ge=0, le=10_000)] = 0,
+        records: Annotated[Literal["all"] | None, Query()] = None,
+    ) -> Response:
+        """The node's half of a record's receipt; of a refused submission the proof of its refusal, without a record.
+        With ``records=all`` that of the first, and what all of them came to.
+        """
         wanted = bytes.fromhex(submission_id)
         if context.pending(wanted):
             raise Problem(404, "not-committed", {"what": submission_id})
+        if records is not None:
+            return answer(await asyncio.to_thread(all_records_proof, reader, wanted))
         if reader.is_open(wanted):
             return answer(submission_proof(reader, wanted, record))
         return answer(await asyncio.to_thread(submission_proof, reader, wanted, record))

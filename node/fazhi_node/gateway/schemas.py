@@ -133,7 +133,7 @@ class CertifiedHeader(Model):
 
 class SubmissionProof(CertifiedHeader):
     """The node's half of a record receipt; the record's parts are null where the submission was refused or has no
-    records.
+    records. ``record_results`` only where all were asked for.
     """
 
     submission: Base64
@@ -146,6 +146,7 @@ class SubmissionProof(CertifiedHeader):
     record_proof: list[Digest] | None
     record_result: Base64 | None
     record_result_proof: list[Digest] | None
+    record_results: list[Base64] | None = None
 
 
 class ItemAnswer(Model):

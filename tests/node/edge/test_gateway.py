@@ -23,7 +23,7 @@ from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.genesis import GenesisFile
 from fazhi_ledger.header import Header
 from fazhi_ledger.record import case_id, case_key, records_root
-from fazhi_ledger.result import Result
+from fazhi_ledger.result import Result, record_results_root
 from fazhi_ledger.stateproof import StateProof, verify_absence, verify_presence
 from fazhi_ledger.submission import Item
 from fazhi_node.gateway import schemas
@@ -187,6 +187,12 @@ def test_a_record_and_its_proof(network: Network, node: NodeProcess) -> None:
     path = tuple(bytes.fromhex(digest) for digest in proof["result_proof"])
     merkle.verify_inclusion(SUITE, leaf, index, count, path, header.results_root)
     assert Result.decode(raw(proof["result"])).submission_id.hex() == result["id"]
+    whole = ok(node.get(f"/v1/submissions/{result['id']}/proof?records=all"), schemas.SubmissionProof)
+    assert whole == {**proof, "record_results": [proof["record_result"]]}
+    root = Result.decode(raw(proof["result"])).record_results_root
+    assert record_results_root(SUITE, tuple(map(raw, whole["record_results"]))) == root
+    problem(node.get(f"/v1/submissions/{result['id']}/proof?records=some"), 400, "bad-parameter")
+    problem(node.get(f"/v1/submissions/{'0' * 64}/proof?records=all"), 404, "unknown-submission")
     problem(node.get(f"/v1/submissions/{result['id']}/proof?record=1"), 404, "unknown-record")
     problem(node.get(f"/v1/submissions/{'0' * 64}/proof"), 404, "unknown-submission")
     assert ok(node.get(f"/v1/submissions/{'0' * 64}"), schemas.SubmissionBodyAnswer)["status"] == "unknown"
