@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from . import merkle
-from .canonical import Value, decode, encode, parts_of
+from .canonical import Value, decode, encode, pack, parts_of
 from .datatypes import slotted
 from .errors import EncodingError
 from .limits import (
@@ -54,7 +54,7 @@ def case_id(suite: Suite, org: str, key: bytes) -> bytes:
     The chain cannot see from a case key whose docket number it was made of. Each member's keys therefore stand in a
     space of their own, so that nobody can guess another's next number and claim it first.
     """
-    return suite.tagged_hash("case-id", encode((member_of(org), key)))
+    return suite.tagged_hash("case-id", pack((member_of(org), key)))
 
 
 @slotted
