@@ -48,8 +48,8 @@ from fazhi_ledger.record import (
     records_root,
 )
 from fazhi_ledger.shape import as_bytes, as_digest, as_int, as_text, as_tuple, as_version
-from fazhi_ledger.submission import DRAFT_ID_BYTES, LANE_BYTES, Item, SubmissionBody, submission_id
-from fazhi_ledger.suites import Suite, suite_named
+from fazhi_ledger.submission import DRAFT_ID_BYTES, LANE_BYTES, Item, SubmissionBody
+from fazhi_ledger.suites import DIGEST_BYTES, Suite, suite_named
 
 from .errors import AlreadySigned, DraftError, SignatureMissing
 from .files import read_bounded, write_private
@@ -212,6 +212,18 @@ class DraftData:
             )
         return tuple(encoded)
 
+    def record_size(self) -> int:
+        """Bytes that the records take as they travel, without a hash made for it."""
+        digest = bytes(DIGEST_BYTES)
+        return sum(
+            len(
+                Record(
+                    one.procedure, digest, one.step, one.occurred_at_ms, len(one.openings), digest, one.clear, one.refs
+                ).encode()
+            )
+            for one in self.records
+        )
+
     def body(self, records: tuple[bytes, ...] | None = None) -> SubmissionBody:
         """What is signed; the draft must have its place."""
         if self.place is None:
@@ -253,13 +265,15 @@ class DraftData:
             SignatureMissing: naming the first key that has not signed.
         """
         self.require_complete()
-        draft = self.signed()
-        signatures = dict(draft.signatures)
-        records = draft.record_bytes()
-        data = draft.body(records).encode()
-        item = Item(data, tuple(signatures[key] for key in draft.signer_keys), records)
-        item.verify_signatures(draft.suite)
-        return submission_id(draft.suite, data), item
+        records = self.record_bytes()
+        data = self.body(records).encode()
+        signatures = dict(self.signatures)
+        for signer in self.signers:
+            if signer.public_key not in signatures:
+                signatures[signer.public_key] = dsse.sign(signer, dsse.SUBMISSION, data)
+        item = Item(data, tuple(signatures[key] for key in self.signer_keys), records)
+        item.verify_signatures(self.suite)
+        return item.id(self.suite), item
 
     def kept(self) -> tuple[Kept, ...]:
         """What the outbox keeps of it."""

@@ -22,19 +22,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from fazhi_ledger.canonical import encode
-from fazhi_ledger.submission import LANE_BYTES
 
-from .errors import DraftError, OutboxDisk, OutboxError, OutboxInUse
+from .errors import OutboxDisk, OutboxError, OutboxInUse
+from .outbox_filing import AT_A_TIME, Filing, current, insert, keep, pool_lane
 from .outbox_rows import (
     ABANDONED,
     COMMITTED,
@@ -42,15 +41,13 @@ from .outbox_rows import (
     EXPIRED,
     FORMAT,
     INVALID,
-    MAX_POOL_LANES,
     MAX_SCAN,
     PREPARED,
     REFUSED,
+    SCAN_STEP,
     SCHEMA,
     SENT,
     SIGNED,
-    SUPERSEDED,
-    UNUSED,
     Entry,
     Kept,
     NewItem,
@@ -207,36 +204,11 @@ class Outbox:
 
         A draft filed before under the same id and still undecided is not filed again: its entry comes back.
         """
-        now = time.time_ns() // 1_000_000
         with self._transaction() as db:
-            return tuple(self._file_one(db, item, now) for item in items)
-
-    def _file_one(self, db: sqlite3.Connection, new: NewItem, now: int) -> Entry:
-        earlier = self._current(db, new.draft_id)
-        if earlier is not None and earlier.status not in (PREPARED, *UNUSED):
-            return earlier
-        if earlier is not None and earlier.status == PREPARED:
-            lane, seq = earlier.lane, earlier.seq
-        elif new.place is not None:
-            lane, seq = new.place
-        else:
-            lane, seq = self._next_seq(db, new.org, new.key)
-        item_id, item = new.build(lane, seq)
-        values = (item_id, SIGNED, item.encode(), now)
-        if earlier is not None and earlier.status == PREPARED:
-            db.execute(
-                "UPDATE items SET id = ?, status = ?, item = ?, changed_ms = ?, code = NULL WHERE number = ?",
-                (*values, earlier.number),
-            )
-        else:
-            if earlier is not None:
-                db.execute("UPDATE items SET status = ? WHERE number = ?", (SUPERSEDED, earlier.number))
-            self._insert(db, new, lane, seq, SIGNED, item_id, item.encode(), now)
-        self._keep(db, new.draft_id, new.kept)
-        entry = self._current(db, new.draft_id)
-        if entry is None:
-            raise OutboxError("outbox-damaged", path=str(self.path), reason="a row did not come back")
-        return entry
+            filing = Filing(db, items, time.time_ns() // 1_000_000)
+            entries = tuple(map(filing.file, items))
+            filing.finish()
+        return entries
 
     def prepare(self, new: NewItem, item_id: bytes | None = None) -> Entry:
         """Keep a draft that waits for a cosignature, with a free lane of its key's pool (made where none is free).
@@ -250,66 +222,15 @@ class Outbox:
         with self._transaction() as db:
             entry = self._current(db, new.draft_id)
             if entry is None:
-                lane, seq = self._pool_lane(db, new.org, new.key, new.draft_id)
-                self._insert(db, new, lane, seq, PREPARED, item_id, None, now)
+                lane, seq = pool_lane(db, new.org, new.key, new.draft_id)
+                insert(db, new, lane, seq, PREPARED, item_id, None, now)
             elif item_id is not None and entry.status == PREPARED:
                 db.execute("UPDATE items SET id = ? WHERE number = ?", (item_id, entry.number))
-            self._keep(db, new.draft_id, new.kept)
+            keep(db, [new])
             entry = self._current(db, new.draft_id)
         if entry is None:
             raise OutboxError("outbox-damaged", path=str(self.path), reason="a row did not come back")
         return entry
-
-    def _insert(
-        self, db: sqlite3.Connection, new: NewItem, lane: bytes, seq: int, status: str, item_id: bytes | None,
-        item: bytes | None, now: int,
-    ) -> None:  # fmt: skip
-        db.execute(
-            "INSERT INTO items"
-            " (id, draft_id, org, key, lane, seq, contract, action, status, item, filed_ms, changed_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (item_id, new.draft_id, new.org, new.key, lane, seq, new.contract, new.action, status, item, now, now),
-        )
-
-    def _keep(self, db: sqlite3.Connection, draft_id: bytes, kept: Iterable[Kept]) -> None:
-        rows = [
-            (
-                draft_id, index, one.case_key, one.org, one.procedure, one.number, one.step,
-                encode(tuple(opening.to_value() for opening in one.openings)), one.member,
-            )
-            for index, one in enumerate(kept)
-        ]  # fmt: skip
-        db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
-    def _next_seq(self, db: sqlite3.Connection, org: str, key: bytes) -> tuple[bytes, int]:
-        """The next place in the main lane of (org, key); an unused place at the very end of it is used again."""
-        row = db.execute(
-            "SELECT lane, next_seq FROM lanes WHERE org = ? AND key = ? AND kind = 'main'", (org, key)
-        ).fetchone()
-        if row is None:
-            row = (secrets.token_bytes(LANE_BYTES), 0)
-            db.execute("INSERT INTO lanes VALUES (?, ?, ?, 'main', 0, NULL)", (row[0], org, key))
-        lane, seq = row
-        db.execute("UPDATE lanes SET next_seq = ? WHERE lane = ?", (seq + 1, lane))
-        return lane, seq
-
-    def _pool_lane(self, db: sqlite3.Connection, org: str, key: bytes, draft_id: bytes) -> tuple[bytes, int]:
-        free = db.execute(
-            "SELECT lane, next_seq FROM lanes WHERE org = ? AND key = ? AND kind = 'pool' AND held_by IS NULL"
-            " ORDER BY next_seq DESC LIMIT 1",
-            (org, key),
-        ).fetchone()
-        if free is None:
-            (count,) = db.execute(
-                "SELECT count(*) FROM lanes WHERE org = ? AND key = ? AND kind = 'pool'", (org, key)
-            ).fetchone()
-            if count >= MAX_POOL_LANES:
-                raise DraftError("too-many-drafts", key=key.hex()[:16], count=count)
-            free = (secrets.token_bytes(LANE_BYTES), 0)
-            db.execute("INSERT INTO lanes VALUES (?, ?, ?, 'pool', 0, NULL)", (free[0], org, key))
-        lane, seq = free
-        db.execute("UPDATE lanes SET next_seq = ?, held_by = ? WHERE lane = ?", (seq + 1, draft_id, lane))
-        return lane, seq
 
     # -- delivering ---------------------------------------------------------------------------------
 
@@ -321,33 +242,42 @@ class Outbox:
         another lane is about the same case (it may be the one that opens it), and so does all that follows it in its
         lane. What follows a gap in its lane waits until the gap is voided.
         """
-        rows = self._read(
-            "SELECT number, id, draft_id, lane FROM items WHERE status IN ('signed', 'sent') ORDER BY number LIMIT ?",
-            MAX_SCAN,
-        )
-        cases = self._cases_up_to(rows[-1]["number"] if rows else 0)
         lanes: dict[bytes, set[bytes]] = {}  # of the earlier undecided entries of each case
         waiting = {gap["lane"] for gap in self._read("SELECT lane FROM gaps")}
         due: list[int] = []
-        for row in rows:
-            lane, keys = row["lane"], cases.get(row["draft_id"], ())
-            if lane in waiting or any(lanes.get(key, set()) - {lane} for key in keys):
-                waiting.add(lane)
-            elif len(due) < limit and row["id"] not in without:
-                due.append(row["number"])
-            for key in keys:
-                lanes.setdefault(key, set()).add(lane)
+        last = 0
+        for _ in range(0, MAX_SCAN, SCAN_STEP):
+            rows = self._read(
+                "SELECT number, id, draft_id, lane FROM items WHERE status IN ('signed', 'sent') AND number > ?"
+                " ORDER BY number LIMIT ?",
+                last,
+                SCAN_STEP,
+            )
+            if not rows or len(due) >= limit:
+                break
+            after, last = last, rows[-1]["number"]
+            cases = self._cases(after, last)
+            for row in rows:
+                lane, keys = row["lane"], cases.get(row["draft_id"], ())
+                if lane in waiting or any(lanes.get(key, set()) - {lane} for key in keys):
+                    waiting.add(lane)
+                elif len(due) < limit and row["id"] not in without:
+                    due.append(row["number"])
+                for key in keys:
+                    lanes.setdefault(key, set()).add(lane)
         chosen = self._read(
             "SELECT * FROM entries WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number", json.dumps(due)
         )
         return tuple(map(entry_of, chosen))
 
-    def _cases_up_to(self, number: int) -> dict[bytes, tuple[bytes, ...]]:
+    def _cases(self, after: int, last: int) -> dict[bytes, tuple[bytes, ...]]:
+        """By draft, the cases of the undecided entries behind ``after`` up to ``last``."""
         cases: dict[bytes, tuple[bytes, ...]] = {}
         for draft_id, key in self._read(
             "SELECT DISTINCT r.draft_id, r.case_key FROM records r JOIN items i ON i.draft_id = r.draft_id"
-            " WHERE i.status IN ('signed', 'sent') AND i.number <= ?",
-            number,
+            " WHERE i.status IN ('signed', 'sent') AND i.number > ? AND i.number <= ?",
+            after,
+            last,
         ):
             cases[draft_id] = (*cases.get(draft_id, ()), key)
         return cases
@@ -376,17 +306,24 @@ class Outbox:
                         now, verdict.id,
                     ),
                 ).rowcount  # fmt: skip
-                if changed:
+                if changed and verdict.status not in (COMMITTED, REFUSED):
                     self._release(db, verdict)
+            self._free(db, [verdict.id for verdict in verdicts if verdict.status in (COMMITTED, REFUSED)])
             (left,) = db.execute("SELECT EXISTS (SELECT 1 FROM items WHERE status IN ('signed', 'sent'))").fetchone()
         return bool(left)
 
+    def _free(self, db: sqlite3.Connection, decided: Sequence[bytes]) -> None:
+        """After a decision the draft's pool lane is free. (What was decided before holds none: it does no harm.)"""
+        for start in range(0, len(decided), AT_A_TIME):
+            some = decided[start : start + AT_A_TIME]
+            marks = ",".join("?" * len(some))
+            held = f"SELECT lane, draft_id FROM items WHERE id IN ({marks})"  # noqa: S608 - question marks
+            db.execute(f"UPDATE lanes SET held_by = NULL WHERE (lane, held_by) IN ({held})", some)  # noqa: S608
+
     def _release(self, db: sqlite3.Connection, verdict: Verdict) -> None:
-        """After a decision the draft's pool lane is free; after a conflict a lane is never used again."""
+        """After a conflict a lane is never used again; after another word against it its place is used again."""
         lane, seq, draft_id = db.execute("SELECT lane, seq, draft_id FROM items WHERE id = ?", (verdict.id,)).fetchone()
-        if verdict.status in (COMMITTED, REFUSED):
-            db.execute("UPDATE lanes SET held_by = NULL WHERE lane = ? AND held_by = ?", (lane, draft_id))
-        elif verdict.status == CONFLICT:
+        if verdict.status == CONFLICT:
             db.execute("UPDATE lanes SET kind = 'retired' WHERE lane = ?", (lane,))
         elif verdict.status in (INVALID, EXPIRED):
             # The chain still waits for this seq. At the end of its lane the place is simply used again; otherwise see
@@ -422,11 +359,7 @@ class Outbox:
     # -- asking -------------------------------------------------------------------------------------
 
     def _current(self, db: sqlite3.Connection, draft_id: bytes) -> Entry | None:
-        row = db.execute(
-            "SELECT * FROM entries WHERE draft_id = ? AND status != 'superseded' ORDER BY number DESC LIMIT 1",
-            (draft_id,),
-        ).fetchone()
-        return None if row is None else entry_of(row)
+        return current(db, [draft_id]).get(draft_id)
 
     def entry(self, item_id: bytes) -> Entry | None:
         """The entry of a submission."""
@@ -438,16 +371,28 @@ class Outbox:
         with self._mutex, self._disk_errors():
             return self._current(self._connection, draft_id)
 
-    def filed_as(self, draft_id: bytes) -> tuple[Entry, int] | None:
-        """Where a draft has been filed already, alone or combined with others: the entry and the record in it. A
+    def filed_as(self, draft_ids: Sequence[bytes]) -> dict[bytes, tuple[Entry, int]]:
+        """Where drafts have been filed already, alone or combined with others: the entry and the record in it. A
         combined submission that was refused does not count: its drafts are to be filed again, each on its own.
         """
-        for place in self._read("SELECT draft_id, record_index FROM records WHERE member = ?", draft_id):
-            entry = self.entry_of_draft(place["draft_id"])
-            alone = place["draft_id"] == draft_id
-            if entry is not None and (entry.status in (SIGNED, SENT, COMMITTED) or (alone and entry.status == REFUSED)):
-                return entry, place["record_index"]
-        return None
+        found: dict[bytes, tuple[Entry, int]] = {}
+        for start in range(0, len(draft_ids), AT_A_TIME):
+            some = draft_ids[start : start + AT_A_TIME]
+            places = self._read(
+                f"SELECT member, draft_id, record_index FROM records WHERE member IN ({','.join('?' * len(some))})",  # noqa: S608 - question marks
+                *some,
+            )
+            with self._mutex, self._disk_errors():
+                entries = current(self._connection, list({place["draft_id"] for place in places}))
+            for place in places:
+                entry, member = entries.get(place["draft_id"]), place["member"]
+                alone = place["draft_id"] == member
+                taken = entry is not None and (
+                    entry.status in (SIGNED, SENT, COMMITTED) or (alone and entry.status == REFUSED)
+                )
+                if entry is not None and taken:
+                    found.setdefault(member, (entry, place["record_index"]))
+        return found
 
     def entries(self, *statuses: str) -> tuple[Entry, ...]:
         """All entries of these statuses, in the order in which they were filed."""

@@ -21,6 +21,8 @@ MAX_POOL_LANES: Final = 32
 """Most drafts of one key that wait for a cosignature at a time; the chain bounds the lanes of a key."""
 MAX_SCAN: Final = 20_000
 """Most undecided entries that are looked at for the next request."""
+SCAN_STEP: Final = 1_000
+"""So many at a time, until there are enough for it."""
 
 PREPARED: Final = "prepared"
 SIGNED: Final = "signed"

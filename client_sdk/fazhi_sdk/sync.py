@@ -389,9 +389,12 @@ class Chain:
         """Sign, keep, deliver: the verified receipt, or a :class:`Pending`; see :meth:`fazhi_sdk.aio.Chain.submit`."""
         return _submitted(self.portal.run(self.inner.submit(draft.data, timeout_s=timeout_s)), self.portal)
 
-    def submit_many(self, drafts: Sequence[Draft], *, timeout_s: float | None = None) -> list[Submitted | SdkError]:
+    def submit_many(
+        self, drafts: Sequence[Draft], *, timeout_s: float | None = None, together: bool = True
+    ) -> list[Submitted | SdkError]:
         """Submit many drafts at once; see :meth:`fazhi_sdk.aio.Chain.submit_many`."""
-        outcomes = self.portal.run(self.inner.submit_many([draft.data for draft in drafts], timeout_s=timeout_s))
+        plain = [draft.data for draft in drafts]
+        outcomes = self.portal.run(self.inner.submit_many(plain, timeout_s=timeout_s, together=together))
         return [one if isinstance(one, SdkError) else _submitted(one, self.portal) for one in outcomes]
 
     def receipt(self, submission: str | bytes, record: int = 0) -> Receipt:

@@ -222,6 +222,19 @@ def test_many_under_one_signature(chain: TestChain, number: str, photo: Path) ->
     receipts[7].check_file(photo)
 
 
+def test_many_each_under_a_signature_of_its_own(chain: TestChain, number: str) -> None:
+    case = filed(chain, number)
+    drafts = [case.draft("INVEST", fields={"n": n}) for n in range(40)]
+    outcomes = chain.submit_many(drafts, together=False)
+    receipts = [receipt_of(one) for one in outcomes if not isinstance(one, Exception)]
+    assert len({receipt.id for receipt in receipts}) == 40
+    assert [receipt.number_in_case for receipt in receipts] == list(range(3, 43))
+    for one in receipts[::13]:
+        again = Receipt.load(one.save(chain.network.folder / "own.receipt.json"), chain.genesis_hash)
+        assert (again, again.id) == (one, one.id)
+        assert chain.receipt(one.id).facts.record_result == one.facts.record_result
+
+
 def test_one_bad_draft_does_not_harm_the_others(chain: TestChain, number: str, photo: Path) -> None:
     """A batch is atomic: what is refused together is submitted again one by one."""
     case = filed(chain, number)

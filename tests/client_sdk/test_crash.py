@@ -33,7 +33,7 @@ def die():
 if when == "never":
     def patched(*arguments, **named):
         threading.Event().wait()
-elif name in ("_post", "_settle", "receipt_of", "submit_many"):
+elif name in ("_post", "_results", "submit_many"):
     async def patched(*arguments, **named):
         if when == "before":
             die()
@@ -66,7 +66,7 @@ STEPS = [
     ("Outbox", "settle", "before", True),  # about to be noted
     ("Outbox", "settle", "never", True),  # the receipt was handed over, that it was is not noted
     ("Outbox", "settle", "after", True),  # noted
-    ("Chain", "receipt_of", "before", True),  # no receipt made
+    ("Chain", "_results", "before", True),  # no receipt made
     ("Chain", "submit_many", "after", True),  # the receipt is made, the caller has not got it
 ]
 

@@ -18,7 +18,7 @@ from fazhi_sdk.aio.worker import Worker
 from fazhi_sdk.drafts import DraftData
 from fazhi_sdk.errors import InputError
 from fazhi_sdk.outbox import Outbox
-from fazhi_sdk.outbox_rows import COMMITTED, Entry, NewItem, Verdict
+from fazhi_sdk.outbox_rows import COMMITTED, Entry, NewItem
 from fazhi_sdk.trust import Decided, Trust
 
 from . import chains
@@ -83,7 +83,7 @@ def test_what_was_told_while_its_note_waits_is_told_again(outbox: Outbox) -> Non
     (entry,) = outbox.file([new_item(on_this_chain("n"))])
     assert entry.id is not None
     decided = cast(Decided, object())
-    verdict = Verdict(entry.id, COMMITTED, "OK", (), 7, 0)
+    proven = Outcome(replace(entry, status=COMMITTED, code="OK", height=7, position=0), decided)
 
     class Held(Worker):
         """Carries nothing out until it is let."""
@@ -99,7 +99,7 @@ def test_what_was_told_while_its_note_waits_is_told_again(outbox: Outbox) -> Non
         worker = Held()
         worker.held = []
         delivery = delivery_of(outbox, worker)
-        settling = asyncio.create_task(delivery._settle(entry, verdict, decided))
+        settling = asyncio.create_task(delivery._settle_proven([proven]))
         while not worker.held:  # noqa: ASYNC110 - until the task has begun
             await asyncio.sleep(0)
         told = await delivery.wait([entry], 30, ())

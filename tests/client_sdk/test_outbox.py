@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fazhi_ledger.canonical import encode
 from fazhi_ledger.submission import Item
+from fazhi_sdk import outbox
 from fazhi_sdk import outbox_rows as rows
 from fazhi_sdk.drafts import DraftData
 from fazhi_sdk.errors import DraftError, OutboxDisk, OutboxError, OutboxInUse
@@ -210,7 +211,9 @@ def test_pool_lanes_are_held_freed_and_bounded(path: Path) -> None:
         assert place(box.prepare(new_item(draft(number="newer")))) == places[5]
 
 
-def test_a_case_is_served_in_the_order_of_filing(path: Path) -> None:
+@pytest.mark.parametrize("scanned", [1, 2, 3, 1000])
+def test_a_case_is_served_in_the_order_of_filing(path: Path, monkeypatch: pytest.MonkeyPatch, scanned: int) -> None:
+    monkeypatch.setattr(outbox, "SCAN_STEP", scanned)
     """Lanes have no order among them: what another lane says of a case waits for the earlier entry's decision."""
     first, second = signer(1), signer(2)
     with open_box(path) as box:
@@ -261,3 +264,30 @@ def test_a_long_backlog_is_looked_through_quickly(path: Path) -> None:
         due = box.due(500)
     assert len(thousands) < 300
     assert [entry.seq for entry in due] == list(range(500))
+
+
+def test_many_filed_at_once_are_what_they_are_one_by_one(path: Path, tmp_path: Path) -> None:
+    """Of several keys, again and again the same draft, a prepared one, one at the place of one that expired."""
+    keys = [signer(1), signer(2)]
+    drafts = [draft(keys[n % 2], f"n{n}") for n in range(8)]
+    prepared, expired = drafts[6], drafts[7]
+    many = [*drafts[:4], drafts[1], *drafts[4:], drafts[0]]
+    found = []
+    for name, at_once in (("one.db", False), ("many.db", True)):
+        with open_box(tmp_path / name) as box:
+            box.prepare(new_item(prepared))
+            (lost,) = box.file([new_item(expired)])
+            box.settle([Verdict(lost.id or b"", rows.EXPIRED, "expired")])
+            items = [new_item(one) for one in many]
+            entries = box.file(items) if at_once else tuple(entry for one in items for entry in box.file([one]))
+            kept = [entry for entry in entries if box.entry(entry.id or b"") == entry]
+            assert len(kept) == len(entries)
+            found.append([(one.number, one.draft_id, one.seq, one.status) for one in entries])
+            assert [box.kept(one.draft_id) == one.kept() for one in drafts] == [True] * 8
+            places = box.filed_as([one.draft_id for one in [*drafts, draft(keys[0], "x")]])
+            assert {member: entry.draft_id for member, (entry, _) in places.items()} == {
+                one.draft_id: one.draft_id for one in drafts
+            }
+            lanes = [(entry.lane, entry.seq) for entry in box.due()]
+            assert len(set(lanes)) == len(lanes)
+    assert found[0] == found[1]

@@ -33,7 +33,7 @@ from .delivery import Delivery, Outcome
 from .filing import Filed, Filer, digest_of, learn_chain, new_item
 from .gateways import Answer, Gateways, Tokens
 from .pending import Flushed, Pending, raise_for
-from .receipting import Receipting
+from .receipting import AT_A_TIME, Receipting
 from .worker import Worker
 
 DEFAULT_TIMEOUT_S: Final = 20.0
@@ -268,44 +268,56 @@ class Chain:
         return outcome
 
     async def submit_many(
-        self, drafts: Sequence[Draft | DraftData], *, timeout_s: float | None = None
+        self, drafts: Sequence[Draft | DraftData], *, timeout_s: float | None = None, together: bool = True
     ) -> list[Submitted | SdkError]:
         """Submit many drafts at once; what each came to, in the same order, errors among them and not raised.
 
         Drafts of the same signers go under one signature: far cheaper, for them and for the chain. Should the chain
-        refuse such a batch, which is atomic, its drafts are submitted again, each on its own.
+        refuse such a batch, which is atomic, its drafts are submitted again, each on its own; as all are where
+        ``together`` is false.
         """
         plain = [draft.data if isinstance(draft, Draft) else draft for draft in drafts]
-        filed, due = await self._filer.file(plain)
+        filed, due = await self._filer.file(plain, together=together)
         timeout = self._timeout_s if timeout_s is None else timeout_s
         outcomes = await self._delivery.wait([place.entry for place in filed], timeout, due)
-        again: list[int] = []
-        committed: dict[bytes, list[int]] = {}
+        again = {at for at, place in enumerate(filed) if place.combined and _is_refused(outcomes, place)}
+        results = await self._results({at: place for at, place in enumerate(filed) if at not in again}, outcomes)
+        if again:
+            alone = await self.submit_many([plain[at] for at in sorted(again)], timeout_s=timeout_s, together=False)
+            results.update(zip(sorted(again), alone, strict=True))
+        return [results[at] for at in range(len(plain))]
+
+    async def _results(
+        self, filed: Mapping[int, Filed], outcomes: Mapping[bytes, Outcome | SdkError]
+    ) -> dict[int, Submitted | SdkError]:
+        """What drafts came to, by their places in a call."""
         results: dict[int, Submitted | SdkError] = {}
-        for at, place in enumerate(filed):
+        later: dict[bytes, list[int]] = {}
+        for at, place in filed.items():
             outcome = outcomes[place.entry.id or b""]
             if isinstance(outcome, SdkError):
                 results[at] = Pending(self, place.entry, place.record, outcome, place.draft)
-            elif outcome.entry.status == COMMITTED:
-                committed.setdefault(outcome.entry.id or b"", []).append(at)
-            elif place.combined and outcome.entry.status == REFUSED:
-                again.append(at)
-            else:
+            elif outcome.entry.status != COMMITTED:
                 results[at] = raise_for(Pending(self, outcome.entry, place.record, None, place.draft))
-        made = (self._receipts([filed[at] for at in places], outcomes[one]) for one, places in committed.items())
-        for places, receipts in zip(committed.values(), await asyncio.gather(*made), strict=True):
+            else:
+                receipt = self._receipting.ready(outcome.proven, place.kept, place.signed)
+                if receipt is None:
+                    later.setdefault(outcome.entry.id or b"", []).append(at)
+                else:
+                    results[at] = receipt
+            if at % AT_A_TIME == AT_A_TIME - 1:
+                await asyncio.sleep(0)
+        made = (self._receipts([filed[at] for at in places], outcomes[one]) for one, places in later.items())
+        for places, receipts in zip(later.values(), await asyncio.gather(*made), strict=True):
             results.update(zip(places, receipts, strict=True))
-        for at in again:
-            (results[at],) = await self.submit_many([plain[at]], timeout_s=timeout_s)
-        return [results[at] for at in range(len(plain))]
+        return results
 
     async def _receipts(self, places: Sequence[Filed], outcome: Outcome | SdkError) -> list[Receipt | SdkError]:
         """The receipts of some records of one committed submission."""
         if isinstance(outcome, SdkError):
             return [outcome] * len(places)
-        proof = None if outcome.decided is None or outcome.proof is None else (outcome.decided, outcome.proof)
         records = [place.record for place in places]
-        return await self._receipting.receipts(outcome.entry, records, proof, places[0].kept, places[0].signed)
+        return await self._receipting.receipts(outcome.entry, records, outcome.proven, places[0].kept, places[0].signed)
 
     async def receipt_of(self, entry: Entry, record: int = 0) -> Receipt:
         """The verified receipt of one record of a committed submission."""
@@ -433,3 +445,8 @@ class Chain:
             self._outbox.forget(entry.draft_id)
 
         await self._worker.run(work)
+
+
+def _is_refused(outcomes: Mapping[bytes, Outcome | SdkError], place: Filed) -> bool:
+    outcome = outcomes[place.entry.id or b""]
+    return isinstance(outcome, Outcome) and outcome.entry.status == REFUSED

@@ -36,6 +36,8 @@ FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 30.0
 PENDING_S: Final = 0.1
 BUSY_S: Final = 1.0
+AT_A_TIME: Final = 64
+"""Proofs that are checked before others on the loop have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ class Outcome:
     entry: Entry
     decided: Decided | None = None
     proof: Fields | None = None
+
+    @property
+    def proven(self) -> tuple[Decided, Fields] | None:
+        """The proof, as it was checked and as it came."""
+        return None if self.decided is None or self.proof is None else (self.decided, self.proof)
 
 
 class Delivery:
@@ -180,7 +187,7 @@ class Delivery:
         try:
             words = await self._post(batch)
             self._retry_s, self._busy = FIRST_RETRY_S, None
-            rests = await asyncio.gather(*(self._take(entry, word) for entry, word in zip(batch, words, strict=True)))
+            rests = await self._take_all(batch, words)
         except TooBusy as error:  # they are there: those who wait go on waiting
             self._busy = error
             rests = [error.retry_after_s] * len(batch)
@@ -227,8 +234,39 @@ class Delivery:
         finally:
             await asyncio.shield(note)
 
+    async def _take_all(self, batch: Sequence[Entry], words: Sequence[Word]) -> list[float | None]:
+        """Act on a gateway's words; for each the seconds after which to send the same bytes again, or None where it is
+        over. What came with a proof that holds is settled together.
+        """
+        proven: list[tuple[int, Outcome]] = []
+        others: list[int] = []
+        for at, (entry, word) in enumerate(zip(batch, words, strict=True)):
+            checked = self._checked(entry, word.proof) if word.status == "committed" else None
+            if checked is None:
+                others.append(at)
+            else:
+                proven.append((at, _proven(entry, *checked)))
+            if at % AT_A_TIME == AT_A_TIME - 1:
+                await asyncio.sleep(0)
+        rests: list[float | None] = [None] * len(batch)
+        first, *seconds = await asyncio.gather(
+            self._take_proven([outcome for _, outcome in proven]), *(self._take(batch[at], words[at]) for at in others)
+        )
+        for at, pause in zip(others, seconds, strict=True):
+            rests[at] = pause
+        for at, _ in proven:
+            rests[at] = first
+        return rests
+
+    async def _take_proven(self, proven: Sequence[Outcome]) -> float | None:
+        try:
+            await self._settle_proven(proven)
+        except SdkError:  # told to those who wait all the same; to be noted, it is asked for again
+            return self._pause()
+        return None
+
     async def _take(self, entry: Entry, word: Word) -> float | None:
-        """Act on a gateway's word; seconds after which to send the same bytes again, or None where it is over."""
+        """Act on one word; see :meth:`_take_all`."""
         if entry.id is None:
             return None
         try:
@@ -251,17 +289,7 @@ class Delivery:
         return BUSY_S if word.status == "busy" else PENDING_S
 
     async def _confirm(self, entry: Entry, url: str | None, given: Fields | None = None) -> None:
-        decided, proof = self._checked(entry, given) or await self._ask_proof(entry, url)
-        status = COMMITTED if decided.result.ok else REFUSED
-        verdict = Verdict(
-            decided.result.submission_id,
-            status,
-            decided.result.code,
-            decided.result.parameters,
-            decided.header.height,
-            decided.index,
-        )
-        await self._settle(entry, verdict, decided, proof)
+        await self._settle_proven([_proven(entry, *(self._checked(entry, given) or await self._ask_proof(entry, url)))])
 
     def _checked(self, entry: Entry, given: Fields | None) -> tuple[Decided, Fields] | None:
         """The proof that came with the answer, if it did and holds."""
@@ -332,34 +360,35 @@ class Delivery:
                         return other
         return word if said >= needed else replace(word, status="pending")
 
-    async def _settle(
-        self, entry: Entry, verdict: Verdict, decided: Decided | None = None, proof: Fields | None = None
-    ) -> None:
-        """Note a verdict, and tell those who wait. What the chain has decided, and is proven, is told at once: should
-        the note be lost, the same bytes are sent again and the same answer comes.
+    async def _settle_proven(self, proven: Sequence[Outcome]) -> None:
+        """Note what the chain has decided, and tell those who wait at once: should the note be lost, the same bytes are
+        sent again and the same answer comes.
         """
-
-        def settle() -> tuple[bool, Entry | None]:
-            return self._outbox.settle([verdict]), None if decided is not None else self._outbox.entry(verdict.id)
-
+        if not proven:
+            return
+        verdicts = [_verdict_of(outcome.entry) for outcome in proven]
         # Whoever goes on from the answer and asks the outbox asks behind this.
-        job = self._worker.begin(settle)
-        if decided is not None:
-            after = replace(
-                entry,
-                status=verdict.status,
-                code=verdict.code,
-                parameters=verdict.parameters,
-                height=verdict.height,
-                position=verdict.position,
-            )
+        job = self._worker.begin(lambda: self._outbox.settle(verdicts))
+        for verdict, outcome in zip(verdicts, proven, strict=True):
             # Whoever has asked already and is not answered yet may be told that it is undecided, and then waits.
-            outcome = self._settling[verdict.id] = Outcome(after, decided, proof)
+            self._settling[verdict.id] = outcome
             self._answer(verdict.id, outcome)
         try:
-            self._left, kept = await asyncio.shield(job)
+            self._left = await asyncio.shield(job)
         finally:
-            asyncio.get_running_loop().call_soon(self._settling.pop, verdict.id, None)
+            asyncio.get_running_loop().call_soon(self._settled, verdicts)
+
+    def _settled(self, verdicts: Sequence[Verdict]) -> None:
+        for verdict in verdicts:
+            self._settling.pop(verdict.id, None)
+
+    async def _settle(self, entry: Entry, verdict: Verdict) -> None:
+        """Note a gateway's verdict, and tell those who wait what the outbox then says."""
+
+        def settle() -> tuple[bool, Entry | None]:
+            return self._outbox.settle([verdict]), self._outbox.entry(verdict.id)
+
+        self._left, kept = await asyncio.shield(self._worker.begin(settle))
         self._answer(verdict.id, Outcome(kept or entry))
 
     def _fail(self, ids: Iterable[bytes], error: SdkError) -> None:
@@ -370,6 +399,22 @@ class Delivery:
         future = self._waiting.pop(item_id, None)
         if future is not None and not future.done():
             future.set_result(answer)
+
+
+def _proven(entry: Entry, decided: Decided, proof: Fields) -> Outcome:
+    """What a proof that holds makes of an entry."""
+    result = decided.result
+    after = Entry(
+        number=entry.number, id=entry.id, draft_id=entry.draft_id, org=entry.org, key=entry.key, lane=entry.lane,
+        seq=entry.seq, contract=entry.contract, action=entry.action, item=entry.item,
+        status=COMMITTED if result.ok else REFUSED, code=result.code, parameters=result.parameters,
+        height=decided.header.height, position=decided.index,
+    )  # fmt: skip
+    return Outcome(after, decided, proof)
+
+
+def _verdict_of(entry: Entry) -> Verdict:
+    return Verdict(entry.id or b"", entry.status, entry.code, entry.parameters, entry.height, entry.position)
 
 
 def _check_results(trust: Trust, decided: Decided, fields: Fields) -> None:

@@ -123,10 +123,18 @@ class Filed:
     signed: Item | None = None
 
 
-def file_drafts(outbox: Outbox, trust: Trust, *calls: Sequence[DraftData]) -> list[Filed]:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Drafts that somebody wants filed; ``together`` where they may stand under one signature."""
+
+    drafts: Sequence[DraftData]
+    together: bool = True
+
+
+def file_drafts(outbox: Outbox, trust: Trust, *calls: Call) -> list[Filed]:
     """File the drafts of one or more calls, signed: all of them durable when this returns, or none filed. Neighbours of
-    one call that may stand under one signature do, and gaps in the lanes of these signers are voided first. A draft is
-    filed once, however often it is handed over.
+    one call that may stand under one signature do, if it wants them ``together``, and gaps in the lanes of these
+    signers are voided first. A draft is filed once, however often it is handed over.
 
     Raises:
         InputError: ``wrong-chain``.
@@ -134,15 +142,16 @@ def file_drafts(outbox: Outbox, trust: Trust, *calls: Sequence[DraftData]) -> li
     """
     places: dict[tuple[int, int], Filed] = {}
     groups: list[tuple[DraftData, list[tuple[int, int]]]] = []
-    for number, drafts in enumerate(calls):
+    earlier = outbox.filed_as([draft.draft_id for call in calls for draft in call.drafts])
+    for number, call in enumerate(calls):
         fresh: dict[tuple[int, int], DraftData] = {}
-        for at, draft in enumerate(drafts):
-            found = outbox.filed_as(draft.draft_id)
+        for at, draft in enumerate(call.drafts):
+            found = earlier.get(draft.draft_id)
             if found is None:
                 fresh[number, at] = draft
             else:
                 places[number, at] = Filed(*found)
-        groups += _grouped(trust, fresh)
+        groups += _grouped(trust, fresh) if call.together else [(draft, [at]) for at, draft in fresh.items()]
     for group, _ in groups:
         if group.genesis_hash != trust.genesis_hash:
             raise InputError("wrong-chain", genesis=group.genesis_hash.hex()[:16])
@@ -154,7 +163,7 @@ def file_drafts(outbox: Outbox, trust: Trust, *calls: Sequence[DraftData]) -> li
     for (group, members), item, entry in zip(groups, items, entries, strict=True):
         for record, place in enumerate(members):
             places[place] = Filed(entry, record, group, item.kept, len(members) > 1, signed.get(entry.id or b""))
-    return [places[number, at] for number, drafts in enumerate(calls) for at in range(len(drafts))]
+    return [places[number, at] for number, call in enumerate(calls) for at in range(len(call.drafts))]
 
 
 Filing = tuple[list[Filed], tuple[Entry, ...] | None]
@@ -169,13 +178,13 @@ class Filer:
         self._trust = trust
         self._worker = worker
         self._delivery = delivery
-        self._calls: list[tuple[Sequence[DraftData], asyncio.Future[Filing]]] = []
+        self._calls: list[tuple[Call, asyncio.Future[Filing]]] = []
         self._busy = False
 
-    async def file(self, drafts: Sequence[DraftData]) -> Filing:
+    async def file(self, drafts: Sequence[DraftData], *, together: bool = True) -> Filing:
         """See :func:`file_drafts`; carried through even if the caller is cancelled."""
         future: asyncio.Future[Filing] = asyncio.get_running_loop().create_future()
-        self._calls.append((drafts, future))
+        self._calls.append((Call(drafts, together), future))
         if not self._busy:
             self._begin()
         return await future
@@ -186,22 +195,22 @@ class Filer:
         look = self._delivery.look() if self._delivery.idle else None
 
         def work() -> list[Filing | Exception]:
-            filed = self._file([drafts for drafts, _ in calls])
+            filed = self._file([call for call, _ in calls])
             due = None if look is None else look()
             return [one if isinstance(one, Exception) else (one, due) for one in filed]
 
         job = self._worker.begin(work)
         job.add_done_callback(lambda _: self._done([future for _, future in calls], job))
 
-    def _file(self, calls: Sequence[Sequence[DraftData]]) -> list[list[Filed] | Exception]:
+    def _file(self, calls: Sequence[Call]) -> list[list[Filed] | Exception]:
         """All in one transaction; each on its own where that fails, so that one call's fault is its own."""
         try:
             found = iter(file_drafts(self._outbox, self._trust, *calls))
-            return [list(islice(found, len(drafts))) for drafts in calls]
+            return [list(islice(found, len(call.drafts))) for call in calls]
         except Exception as error:  # noqa: BLE001 - handed to whoever called
             if len(calls) == 1:
                 return [error]
-        return [outcome for drafts in calls for outcome in self._file([drafts])]
+        return [outcome for call in calls for outcome in self._file([call])]
 
     def _done(self, futures: Sequence[asyncio.Future[Filing]], job: asyncio.Future[list[Filing | Exception]]) -> None:
         self._busy = False
@@ -225,17 +234,14 @@ def _grouped(trust: Trust, drafts: Mapping[P, DraftData]) -> list[tuple[DraftDat
     runs: list[list[P]] = []
     size = 0
     for position, draft in drafts.items():
-        length = sum(map(len, draft.record_bytes()))
-        if (
-            not runs
-            or not can_combine(drafts[runs[-1][-1]], draft)
-            or len(runs[-1]) >= limit
-            or size + length > size_limit
-        ):
-            runs.append([])
-            size = 0
-        runs[-1].append(position)
-        size += length
+        last = drafts[runs[-1][-1]] if runs else None
+        if last is not None and len(runs[-1]) < limit and can_combine(last, draft):
+            size = (size or last.record_size()) + draft.record_size()
+            if size <= size_limit:
+                runs[-1].append(position)
+                continue
+        runs.append([position])
+        size = 0
     return [
         (drafts[run[0]] if len(run) == 1 else combine([drafts[one] for one in run], new_draft_id()), run)
         for run in runs

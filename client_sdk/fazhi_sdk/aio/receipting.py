@@ -35,6 +35,17 @@ class Receipting:
         self._delivery = delivery
         self._limit = asyncio.Semaphore(MAX_FETCHED)
 
+    def ready(
+        self, proof: tuple[Decided, Fields] | None, kept: Sequence[Kept] | None, signed: Item | None
+    ) -> Receipt | SdkError | None:
+        """The receipt of a submission of one record where all that it is made of is at hand; else None."""
+        if proof is None or not kept or signed is None or len(signed.records) != 1:
+            return None
+        try:
+            return receipt_of(self._single(proof, signed.records, signed), 0, kept[0])
+        except SdkError as error:
+            return error
+
     async def receipts(
         self,
         entry: Entry,
@@ -79,19 +90,19 @@ class Receipting:
         item = signed if signed is not None or entry.item is None else Item.decode(entry.item)
         if item is None or (len(item.records) > 1 == len(records)):
             return None
-        results: tuple[bytes, ...] | None
-        if len(item.records) == 1:
-            if proof is None:
-                async with self._limit:
-                    proof = await self._delivery.proof(entry.id or b"", 0)
-            decided, results = proof[0], (proof[1].base64("record_result"),)
-        else:
-            async with self._limit:
-                decided, results = await self._delivery.proof_of_all(entry.id or b"")
-        if results is None:
-            return None
+        async with self._limit:
+            if len(item.records) == 1:
+                proof = proof or await self._delivery.proof(entry.id or b"", 0)
+                return self._single(proof, item.records, signed)
+            decided, results = await self._delivery.proof_of_all(entry.id or b"")
+        return None if results is None else self._made(decided, item.records, results, signed)
+
+    def _single(self, proof: tuple[Decided, Fields], records: Sequence[bytes], signed: Item | None) -> Batch:
+        return self._made(proof[0], records, [proof[1].base64("record_result")], signed)
+
+    def _made(self, decided: Decided, records: Sequence[bytes], results: Sequence[bytes], signed: Item | None) -> Batch:
         try:
-            return Batch.of(self._trust, decided, item.records, results, signed)
+            return Batch.of(self._trust, decided, records, results, signed)
         except FazhiError as error:
             raise ReceiptFailed("receipt-failed", reason=FazhiError.__str__(error)) from error
 

@@ -28,9 +28,11 @@ SUBMIT_PATH: Final = "/v1/submissions"
 MEDIA_TYPE: Final = "application/vnd.fazhi.submissions.v1"
 CHECK_SECONDS: Final = 5.0
 """Longest wait for the signatures to be looked at, whatever ``wait_ms`` says."""
-MAX_PROOFS: Final = 100
-MAX_PROOF_BYTES: Final = 256 * 1024
+MAX_PROOFS: Final = 500
+MAX_PROOF_BYTES: Final = 1024 * 1024
 """Most proofs in one answer, and bytes of submissions and records that they show: the rest is asked for by itself."""
+PROOFS_AT_ONCE: Final = 32
+"""More are made on a thread, so that nothing else waits for them."""
 MAY_READ: Final = "fazhi.may-read"
 """Set in the scope of a request whose sender may read, too."""
 _ACCEPTED: Final = frozenset({MEDIA_TYPE, "application/octet-stream"})
@@ -85,7 +87,7 @@ class SubmitRoute:
         results = [result_json(admission, language) for admission in admissions]
         if wants_proofs and request.scope.get(MAY_READ, False):
             decided = [pair for pair in zip(admissions, results, strict=True) if pair[0].status == COMMITTED]
-            if all(self._reader.is_open(admission.submission_id) for admission, _ in decided[:MAX_PROOFS]):
+            if len(decided) <= PROOFS_AT_ONCE and all(self._reader.is_open(one.submission_id) for one, _ in decided):
                 self._add_proofs(decided)
             else:
                 await asyncio.to_thread(self._add_proofs, decided)
