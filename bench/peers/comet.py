@@ -20,10 +20,11 @@ from typing import Any, Final
 
 import aiohttp
 import uvloop
+from fazhi_sdk.devnet import free_ports
 
 from bench.measure import BenchError, Spread, percentile
 
-from .crew import Crew, answers, crew, free_ports, go_programs
+from .crew import Crew, answers, crew, go_programs
 from .rows import Guarantees, Row
 from .sizes import Sizes
 

@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from fazhi_sdk.devnet import free_ports
+
 from bench.measure import BenchError, Spread
 
-from .crew import answers, crew, free_ports, go_programs
+from .crew import answers, crew, go_programs
 from .rows import Guarantees, Row
 from .sizes import Sizes
 

@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from fazhi_sdk.devnet import free_ports
+
 from bench.cluster import ROOT
 from bench.measure import BenchError, Spread
 
-from .crew import Absent, Crew, answers, crew, free_ports, last_json, python_packages
+from .crew import Absent, Crew, answers, crew, last_json, python_packages
 from .rows import Guarantees, Row
 from .sizes import Sizes
 

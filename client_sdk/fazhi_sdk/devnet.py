@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import select
 import shutil
 import signal
@@ -35,6 +36,8 @@ READY_S: Final = 20.0
 STOP_S: Final = 10.0
 POLL_S: Final = 0.02
 LOG_TAIL: Final = 6
+PORTS: Final = range(20_000, 32_000)
+"""Where loopback ports are looked for."""
 
 MEMBERS: Final = (
     ("sfj", "司法局", "Bureau of Justice", ("supervisor",)),
@@ -116,7 +119,7 @@ class Devnet:
             raise DevnetError("devnet-failed", node="–", reason=f"1 … {len(MEMBERS)} members", log="–")
         command = node_command()
         (place / "officers").mkdir(parents=True, exist_ok=True, mode=0o700)
-        ports = _free_ports(2 * members)
+        ports = free_ports(2 * members)
         nodes = [
             NodeState(
                 org,
@@ -369,15 +372,24 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.upper().startswith("FAZHI_NODE_")}
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now; all are held until the last is found, so that they differ."""
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that are free now, below those that the system gives to outgoing connections, so that a node
+    which is started again later finds its own free."""
+    found: dict[int, socket.socket] = {}
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+        for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+            if len(found) == count:
+                break
+            one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                one.close()
+            else:
+                found[port] = one  # held until the last is found
+        return list(found)
     finally:
-        for one in sockets:
+        for one in found.values():
             one.close()
 
 

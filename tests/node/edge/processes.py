@@ -14,7 +14,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -35,25 +34,12 @@ from fazhi_ledger.suites import ED25519_SHA256
 from fazhi_node.gateway.submit import MEDIA_TYPE
 from fazhi_node.main import main
 from fazhi_node.members import officer_card
+from fazhi_sdk.devnet import free_ports
 
 SUITE = ED25519_SHA256
 ORGS = ("fy", "gzc", "sfj", "zfj")
 WITHIN_S = 30.0
 START_S = 60.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    probes = []
-    try:
-        for _ in range(count):
-            probe = socket.socket()
-            probe.bind(("127.0.0.1", 0))
-            probes.append(probe)
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def until(condition: Callable[[], Any], what: str, within_s: float = WITHIN_S) -> Any:

@@ -21,8 +21,7 @@ from fazhi_node.main import main
 from fazhi_node.members import officer_card, read_member_card, vote_owner
 from fazhi_node.prepare import prepare
 from fazhi_node.storage.vote_log import DiskVoteLog
-
-from .processes import free_ports
+from fazhi_sdk.devnet import free_ports
 
 
 def init(home: Path, org: str, *more: str) -> int:
