@@ -64,6 +64,11 @@ FIGURES: Final[dict[str, tuple[str, str]]] = {
     "latency_ms.other_cores": ("cores", "busy with other people's work meanwhile"),
     "sdk.submissions_per_s": ("1/s", "one SDK client, 100 calls of submit under way, to verified receipts"),
     "sdk.cpu_us_per_submission": ("µs", "CPU of that client a submission, receipt's verification included"),
+    "sdk.apart_submissions_per_s": (
+        "1/s",
+        "one SDK client, one call of submit_many under signatures of their own, to verified receipts",
+    ),
+    "sdk.apart_cpu_us_per_submission": ("µs", "CPU of that client a submission, receipt's verification included"),
     "sdk.many_records_per_s": ("1/s", "one SDK client, one call of submit_many, to a verified receipt for each record"),
     "sdk.many_cpu_us_per_record": ("µs", "CPU of that client a record, receipt's verification included"),
     "offline.receipt_us": ("µs", "verification of one receipt in a started interpreter"),

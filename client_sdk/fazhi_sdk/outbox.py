@@ -40,6 +40,7 @@ from .outbox_rows import (
     CONFLICT,
     EXPIRED,
     FORMAT,
+    GAPS,
     INVALID,
     MAX_SCAN,
     PREPARED,
@@ -243,7 +244,7 @@ class Outbox:
         lane. What follows a gap in its lane waits until the gap is voided.
         """
         lanes: dict[bytes, set[bytes]] = {}  # of the earlier undecided entries of each case
-        waiting = {gap["lane"] for gap in self._read("SELECT lane FROM gaps")}
+        waiting = {gap["lane"] for gap in self._read(GAPS)}
         due: list[int] = []
         last = 0
         for _ in range(0, MAX_SCAN, SCAN_STEP):
@@ -341,7 +342,7 @@ class Outbox:
 
     def gaps(self, org: str, key: bytes) -> tuple[tuple[bytes, int], ...]:
         """Places (lane, seq) that no body will use while later ones of the lane wait: each wants a ``lane.void``."""
-        rows = self._read("SELECT lane, seq FROM gaps WHERE org = ? AND key = ? ORDER BY lane, seq", org, key)
+        rows = self._read(f"{GAPS} AND l.org = ? AND l.key = ? ORDER BY i.lane, i.seq", org, key)
         return tuple((row["lane"], row["seq"]) for row in rows)
 
     def abandon(self, draft_id: bytes, *, shared: bool) -> None:

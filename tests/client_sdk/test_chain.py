@@ -319,7 +319,8 @@ def test_the_same_drafts_again_are_filed_once(chain: TestChain, number: str, pho
     receipts = [receipt_of(one) for one in (*first, *again) if not isinstance(one, Exception)]
     assert [receipt.facts.fields[0].value for receipt in receipts] == [0, 1, 2, 1, 3, 0]
     assert [receipt.number_in_case for receipt in receipts] == [3, 4, 5, 4, 6, 3]
-    assert receipt_of(drafts[2].submit()) == receipts[2]
+    third = receipt_of(drafts[2].submit())  # perhaps of another gateway, under a certificate of other members
+    assert (third.id, third.facts.record, third.number_in_case) == (receipts[2].id, receipts[2].facts.record, 5)
     assert case.show().count == 6
 
 

@@ -266,6 +266,17 @@ def test_a_long_backlog_is_looked_through_quickly(path: Path) -> None:
     assert [entry.seq for entry in due] == list(range(500))
 
 
+def test_what_was_delivered_long_ago_costs_nothing(path: Path) -> None:
+    with open_box(path) as box:
+        entries = box.file([new_item(draft(number=f"n{n}")) for n in range(2000)])
+        box.settle([Verdict(entry.id or b"", rows.COMMITTED, "OK", (), 1, 0) for entry in entries])
+        thousands: list[int] = []
+        box._connection.set_progress_handler(lambda: thousands.append(1), 1000)
+        assert box.due() == ()
+        assert box.gaps("zfj", signer().public_key) == ()
+    assert len(thousands) < 3
+
+
 def test_many_filed_at_once_are_what_they_are_one_by_one(path: Path, tmp_path: Path) -> None:
     """Of several keys, again and again the same draft, a prepared one, one at the place of one that expired."""
     keys = [signer(1), signer(2)]
