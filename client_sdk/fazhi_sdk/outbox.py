@@ -243,7 +243,7 @@ class Outbox:
         another lane is about the same case (it may be the one that opens it), and so does all that follows it in its
         lane. What follows a gap in its lane waits until the gap is voided.
         """
-        lanes: dict[bytes, set[bytes]] = {}  # of the earlier undecided entries of each case
+        lanes: dict[bytes, bytes] = {}  # of the earlier undecided entries of each case; empty where they are several
         waiting = {gap["lane"] for gap in self._read(GAPS)}
         due: list[int] = []
         last = 0
@@ -260,12 +260,13 @@ class Outbox:
             cases = self._cases(after, last)
             for row in rows:
                 lane, keys = row["lane"], cases.get(row["draft_id"], ())
-                if lane in waiting or any(lanes.get(key, set()) - {lane} for key in keys):
+                if lane in waiting or any(lanes.get(key, lane) != lane for key in keys):
                     waiting.add(lane)
                 elif len(due) < limit and row["id"] not in without:
                     due.append(row["number"])
                 for key in keys:
-                    lanes.setdefault(key, set()).add(lane)
+                    if lanes.setdefault(key, lane) != lane:
+                        lanes[key] = b""
         chosen = self._read(
             "SELECT * FROM entries WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number", json.dumps(due)
         )
