@@ -135,8 +135,8 @@ def audit(
 
 @contextmanager
 def _collecting_less() -> Iterator[None]:
-    """Blocks and items hold no cycles and go by their counts: a collection every 700 new objects takes a tenth of the
-    time and finds nothing."""
+    """Blocks and items hold no cycles and go by their counts: a collection every 700 new objects takes time
+    and finds nothing."""
     before = gc.get_threshold()
     gc.set_threshold(max(before[0], GC_YOUNG_OBJECTS) if before[0] else 0, *before[1:])
     try:

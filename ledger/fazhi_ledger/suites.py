@@ -94,7 +94,7 @@ def _check_point(encoded: bytes) -> str | None:
 
 
 def _after(prefix: bytes) -> Callable[[bytes], bytes]:
-    """SHA-256 of ``prefix`` and what is given: to copy the state after the prefix is a sixth cheaper than to begin."""
+    """SHA-256 of ``prefix`` and what is given: to copy the state after the prefix is cheaper than to begin."""
     copy = hashlib.sha256(prefix).copy
 
     def hash_(data: bytes) -> bytes:
