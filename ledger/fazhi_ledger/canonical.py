@@ -29,7 +29,14 @@ def _new_packer() -> msgpack.Packer:
     return msgpack.Packer(use_bin_type=True, strict_types=False)
 
 
-_packers = [_new_packer()]
+class _EachTime(list[msgpack.Packer]):
+    """In place of the one packer where msgpack is pure Python: threads could take turns within it."""
+
+    def __getitem__(self, _: Any) -> Any:
+        return _new_packer()
+
+
+_packers = [_new_packer()] if msgpack.Packer.__module__ != "msgpack.fallback" else _EachTime([_new_packer()])
 """The one packer: to make one costs more than to pack a record. Packing runs no Python code, so that no other thread
 comes between; after an error the packer empties itself."""
 

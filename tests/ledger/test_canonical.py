@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from typing import Any
 
 import msgpack
@@ -185,3 +188,12 @@ def test_no_bytes_make_the_count_fail(data: bytes) -> None:
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 65_535, 65_536])
 def test_an_array_of_encoded_values_is_the_array_of_the_values(count: int) -> None:
     assert pack_array([encode(number % 300) for number in range(count)]) == encode(tuple(n % 300 for n in range(count)))
+
+
+def test_without_the_c_extension_no_packer_is_shared() -> None:
+    """The pure Python packer keeps what it has packed so far: two threads in one would mix their bytes."""
+    code = "from fazhi_ledger import canonical as c; p = c._packers; print(p[0] is p[0], c.pack((1, b'x')).hex())"
+    for pure, shared in (("1", "False"), ("", "True")):
+        environment = {**os.environ, "MSGPACK_PUREPYTHON": pure}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+        assert done.stdout.split() == [shared, "9201c40178"]
