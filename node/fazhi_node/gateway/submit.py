@@ -31,6 +31,8 @@ CHECK_SECONDS: Final = 5.0
 MAX_PROOFS: Final = 500
 MAX_PROOF_BYTES: Final = 1024 * 1024
 """Most proofs in one answer, and bytes of submissions and records that they show: the rest is asked for by itself."""
+MAX_PROOF_BLOCKS: Final = 16
+"""Most blocks that are read for them: a few small items that were committed long ago must not cost a block each."""
 PROOFS_AT_ONCE: Final = 32
 """More are made on a thread, so that nothing else waits for them."""
 MAY_READ: Final = "fazhi.may-read"
@@ -115,8 +117,10 @@ class SubmitRoute:
 
     def _add_proofs(self, decided: Sequence[tuple[Admission, dict[str, Any]]]) -> None:
         size = 0
+        heights: set[int] = set()  # each is a block to read and decode
         for admission, result in decided[:MAX_PROOFS]:
-            if size <= MAX_PROOF_BYTES:
+            if size <= MAX_PROOF_BYTES and len(heights | {admission.height}) <= MAX_PROOF_BLOCKS:
+                heights.add(admission.height)
                 proof = submission_proof(self._reader, admission.submission_id)
                 size += len(proof["submission"]) + len(proof["record"] or "")
                 result["proof"] = proof

@@ -27,7 +27,7 @@ from fazhi_ledger.result import Result, record_results_root
 from fazhi_ledger.stateproof import StateProof, verify_absence, verify_presence
 from fazhi_ledger.submission import Item
 from fazhi_node.gateway import schemas
-from fazhi_node.gateway.submit import MAX_PROOFS, MEDIA_TYPE
+from fazhi_node.gateway.submit import MAX_PROOF_BLOCKS, MAX_PROOFS, MEDIA_TYPE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -235,6 +235,14 @@ def test_one_answer_carries_so_many_proofs(network: Network, node: NodeProcess) 
     until(lambda: node.submit(items, wait_ms=3_000).status == 200, "all are committed", 60)
     results = ok(node.submit(items, proof=True, token=True), schemas.SubmitAnswer)["results"]
     assert [("proof" in result) for result in results] == [True] * MAX_PROOFS + [False] * 2
+
+
+def test_one_answer_carries_proofs_of_so_many_blocks(network: Network, node: NodeProcess) -> None:
+    items = [network.lead(f"散证 {number}") for number in range(MAX_PROOF_BLOCKS + 2)]
+    heights = [network.commit(node, item)[0]["height"] for item in items]
+    assert len(set(heights)) == len(items)
+    results = ok(node.submit(items, proof=True, token=True), schemas.SubmitAnswer)["results"]
+    assert [("proof" in result) for result in results] == [True] * MAX_PROOF_BLOCKS + [False] * 2
 
 
 def test_cases_are_proven_present_and_absent(network: Network, node: NodeProcess) -> None:
