@@ -36,10 +36,9 @@ def explained(error: FazhiError, language: Language) -> str:
     ]
     parts.append(choose(_outcomes()[outcome], language))
     worded_as = getattr(error, "worded_as", None) or error.code
-    if sys.modules["fazhi_sdk.messages"].asks_again(worded_as, outcome):
-        parts.append(choose(sys.modules["fazhi_sdk.messages"].TODO_OF_A_READ, language))
-    elif worded_as in todo:
-        parts.append(ledger_messages.sentence((TODO, todo), worded_as, error.parameters, language))
+    if worded_as in todo:
+        before = sys.modules["fazhi_sdk.messages"].todos_of(outcome)
+        parts.append(ledger_messages.sentence((before, TODO, todo), worded_as, error.parameters, language))
     return choose((";", "; "), language).join(parts)
 
 

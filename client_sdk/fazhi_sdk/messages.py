@@ -312,13 +312,14 @@ _TODO: Final = {code: todo for code, (_, todo) in SENTENCES.items()}
 
 FALLBACK: Final = "unknown-error"
 
-TODO_OF_A_READ: Final[Pair] = ("请检查网址和网络,稍后重试", "check the addresses and the network, then ask again")
-"""What to do where a question found no answer: there is nothing to deliver later."""
+_ASK_AGAIN: Final[Pair] = ("请检查网址和网络,稍后重试", "check the addresses and the network, then ask again")
+_TODO_OF_READS: Final = {"not-connected": _ASK_AGAIN, "too-busy": _ASK_AGAIN}
 
 
-def asks_again(code: str, outcome: Outcome) -> bool:
-    """Whether :data:`TODO_OF_A_READ` stands in place of the table's words."""
-    return outcome is Outcome.READ and code in ("not-connected", "too-busy")
+def todos_of(outcome: Outcome) -> dict[str, Pair]:
+    """What to do, by code, that goes before the words of any other table: where a question found no answer there is
+    nothing to deliver later."""
+    return _TODO_OF_READS if outcome is Outcome.READ else {}
 
 
 def sentence(code: str, parameters: Iterable[Parameter], outcome: Outcome, what: Pair | None = None) -> Pair:
@@ -332,7 +333,7 @@ def sentence(code: str, parameters: Iterable[Parameter], outcome: Outcome, what:
         values = (("details", " ".join([code, *(f"{name}={value}" for name, value in values)])),)
     if what is None:
         what = _both(_HAPPENED, known, values)
-    todo = TODO_OF_A_READ if asks_again(known, outcome) else _both(_TODO, known, values)
+    todo = _both({**_TODO, **todos_of(outcome)}, known, values)
     recorded = OUTCOMES[outcome]
     return f"{what[0]};{recorded[0]};{todo[0]}", f"{what[1]}; {recorded[1]}; {todo[1]}"
 
