@@ -368,11 +368,6 @@ class Outbox:
         rows = self._read("SELECT * FROM entries WHERE id = ?", item_id)
         return entry_of(rows[0]) if rows else None
 
-    def entry_of_draft(self, draft_id: bytes) -> Entry | None:
-        """The entry under which a draft is, or was last, filed."""
-        with self._mutex, self._disk_errors():
-            return self._current(self._connection, draft_id)
-
     def filed_as(self, draft_ids: Sequence[bytes]) -> dict[bytes, tuple[Entry, int]]:
         """Where drafts have been filed already, alone or combined with others: the entry and the record in it. A
         combined submission that was refused does not count: its drafts are to be filed again, each on its own.

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from fazhi_ledger import merkle
 from fazhi_ledger.errors import FazhiError
@@ -23,8 +22,6 @@ from .outbox_rows import Kept
 from .receipt_batch import Batch
 from .sealing import Progress, seal
 from .trust import Fields, Trust
-
-RECEIPT_SUFFIX: Final = ".receipt.json"
 
 
 class Receipt:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from fazhi_ledger.limits import MAX_BLOCK_BYTES, MAX_VALIDATORS
+from fazhi_ledger.limits import MAX_BLOCK_BYTES
 
 MAX_PAYLOAD_BYTES: Final = MAX_BLOCK_BYTES
 """Largest encoded block."""
 MAX_SIGNATURE_BYTES: Final = 128
-MAX_PREPARED_PROOF_BYTES: Final = MAX_VALIDATORS * (MAX_SIGNATURE_BYTES + 8)
-"""The PREPAREs beside one ROUND-CHANGE."""
 MAX_MESSAGE_BYTES: Final = MAX_PAYLOAD_BYTES + 2 * 1024 * 1024
 """Largest message: a block with q justified ROUND-CHANGEs beside it (0.6 MiB at 86 of 128 validators with 64-byte
 signatures).

@@ -34,8 +34,6 @@ BUSY_RETRY_MS: Final = 500
 # Mempool
 MEMPOOL_ITEMS: Final = 20_000
 MEMPOOL_BYTES: Final = 128 * 1024 * 1024
-MEMPOOL_ORG_ITEMS: Final = 8_000
-MEMPOOL_ORG_BYTES: Final = 48 * 1024 * 1024
 MEMPOOL_KEY_ITEMS: Final = 5_000
 REGOSSIP_MS: Final = 2_000
 """Items that wait longer are sent to everyone again, and again after twice that, and so on."""
@@ -79,15 +77,12 @@ SYNC_SERVED_PER_S: Final = 40
 """Requests of one peer that are answered within a second."""
 BAN_MS: Final = 30_000
 BAN_MAX_MS: Final = 3_600_000
-LATE_COMMIT_HEIGHTS: Final = 4
-"""How far below the tip late commits are still added to the kept certificate."""
 DECIDED_ANSWER_MS: Final = 500
 """Least time between two unasked answers to one peer about decided heights."""
 
 # Progress
 STALLED_MS: Final = 15_000
 """Work waited so long without a decision: the chain is stalled, and readiness says so."""
-PROGRESS_PERIOD_MS: Final = 500
 OPEN_BLOCKS: Final = 4
 """Blocks that are kept decoded, with their trees, for the proofs that are asked for right after a decision."""
 OPEN_BLOCK_BYTES: Final = 8 * 1024 * 1024

@@ -29,11 +29,11 @@ from ..privacy import check_clear
 from ..receipts import Receipt
 from ..trust import Fields, Trust, proof_failed
 from .case import Case, Draft, Files
-from .delivery import Delivery, Outcome
+from .delivery import AT_A_TIME, Delivery, Outcome
 from .filing import Filed, Filer, digest_of, learn_chain, new_item
 from .gateways import Answer, Gateways, Tokens
 from .pending import Flushed, Pending, raise_for
-from .receipting import AT_A_TIME, Receipting
+from .receipting import Receipting
 from .worker import Worker
 
 DEFAULT_TIMEOUT_S: Final = 20.0

@@ -37,7 +37,7 @@ LAST_RETRY_S: Final = 30.0
 PENDING_S: Final = 0.1
 BUSY_S: Final = 1.0
 AT_A_TIME: Final = 64
-"""Proofs that are checked before others on the loop have their turn."""
+"""Proofs or receipts that are checked before others on the loop have their turn."""
 
 
 @dataclass(frozen=True, slots=True)

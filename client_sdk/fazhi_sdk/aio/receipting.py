@@ -16,13 +16,11 @@ from ..outbox_rows import Entry, Kept
 from ..receipt_batch import Batch
 from ..receipts import Receipt, build_receipt, receipt_of
 from ..trust import Decided, Fields, Trust
-from .delivery import Delivery
+from .delivery import AT_A_TIME, Delivery
 from .worker import Worker
 
 MAX_FETCHED: Final = 8
 """Proofs that are fetched at a time."""
-AT_A_TIME: Final = 64
-"""Receipts that are verified before others on the loop have their turn."""
 
 
 class Receipting:
