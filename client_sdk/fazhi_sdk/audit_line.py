@@ -24,7 +24,7 @@ from .audit_checks import BODIES, PAGES, SIGNATURE, STATES, Body, Found, StateCh
 from .verifiers import Helper
 
 BATCH_SIGNATURES: Final = 256
-JOBS_WAITING: Final = 4
+JOBS_WAITING: Final = 3
 """Jobs of a process up to which it gets the bodies of a further batch."""
 BATCHES_AHEAD: Final = 16
 BYTES_AHEAD: Final = 32 * 1024 * 1024

@@ -17,16 +17,26 @@ from fazhi_ledger.errors import InvariantBroken
 from .audit_checks import Found, read_frame, write_frame
 
 END_S: Final = 5.0
+PIPE_BYTES: Final = 1 << 20
+"""Room for the jobs that wait, where the system allows it: while a process does one job the next is in its pipe."""
 
 
 class Helper:
-    """A process that does jobs, one after the other in the order in which they are given."""
+    """A process that does jobs, one after the other in the order in which they are given.
+
+    One thread writes jobs and one reads answers: a process that had to wait between two jobs until this one's
+    interpreter finds time for it would be idle for half of its time.
+    """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fazhi-audit")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="fazhi-audit-jobs")
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="fazhi-audit-answers")
         self._open: list[Future[Found | None]] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fazhi_sdk.audit_checks"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "fazhi_sdk.audit_checks"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pipesize=PIPE_BYTES,
         )
 
     @property
@@ -37,17 +47,20 @@ class Helper:
 
     def submit(self, job: bytes) -> Future[Found | None]:
         """Do this job. Where the process ends meanwhile the future raises ``InvariantBroken``."""
-        answer = self._thread.submit(self._carry_out, job)
+        self._writing.submit(self._write, job)
+        answer = self._reading.submit(self._read)
         self._open.append(answer)
         return answer
 
-    def _carry_out(self, job: bytes) -> Found | None:
-        source, sink = self._process.stdout, self._process.stdin
-        if source is None or sink is None:
-            raise InvariantBroken("a process without pipes")
+    def _write(self, job: bytes) -> None:
+        sink = self._process.stdin
+        if sink is not None:
+            write_frame(sink, job)  # where it fails the process has ended, and no answer comes
+
+    def _read(self) -> Found | None:
+        source = self._process.stdout
         try:
-            write_frame(sink, job)
-            answer = read_frame(source)
+            answer = None if source is None else read_frame(source)
         except OSError as error:
             raise InvariantBroken(f"a process of the audit ended: {error}") from error
         if answer is None:
@@ -56,7 +69,8 @@ class Helper:
 
     def close(self) -> None:
         """End the process; jobs that wait are dropped."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._writing, self._reading):
+            threads.shutdown(wait=False, cancel_futures=True)
         self._process.kill()
         self._process.wait(END_S)
         for pipe in (self._process.stdin, self._process.stdout):
