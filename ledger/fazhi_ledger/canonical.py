@@ -8,8 +8,8 @@ exactly one encoding; decoding rejects every other. msgpack by itself is not can
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from typing import Any, Final
 
 import msgpack
@@ -20,6 +20,7 @@ from .limits import BYTES_PER_VALUE, FREE_VALUES, MAX_DEPTH, MAX_MESSAGE_BYTES, 
 Value = None | bool | int | bytes | str | tuple["Value", ...]
 
 _SCALARS = frozenset({type(None), bool, int, bytes, str})
+_KINDS = _SCALARS | {tuple}
 _BYTES = frozenset({bytes})
 
 _KEPT_BUFFER_BYTES: Final = 1024 * 1024
@@ -191,7 +192,22 @@ def _check_count(data: bytes, limit: int) -> None:
 
 
 def _check_types(value: Any, max_depth: int) -> None:
-    """Walk the value level by level (no recursion: hostile depth must not reach the interpreter's stack)."""
+    """Raise where a type outside the profile, or nesting too deep, is found."""
+    level: Iterable[Any] = (value,)
+    for _ in range(max_depth + 1):
+        if _SCALARS.issuperset(map(type, level)):
+            return
+        if not _KINDS.issuperset(map(type, level)):
+            break
+        level = tuple(chain.from_iterable(one for one in level if type(one) is tuple))
+    _walk(value, max_depth)
+
+
+def _walk(value: Any, max_depth: int) -> None:
+    """:func:`_check_types` one value at a time: says what is wrong, and where first.
+
+    Level by level (no recursion: hostile depth must not reach the interpreter's stack).
+    """
     level: list[Any] = [value]
     for room in range(max_depth, -1, -1):
         below: list[Any] = []

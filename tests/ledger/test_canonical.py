@@ -6,10 +6,12 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
 import pytest
+from fazhi_ledger import canonical
 from fazhi_ledger.canonical import decode, encode, pack_array
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.limits import BYTES_PER_VALUE, FREE_VALUES, MAX_DEPTH
@@ -197,3 +199,26 @@ def test_without_the_c_extension_no_packer_is_shared() -> None:
         environment = {**os.environ, "MSGPACK_PUREPYTHON": pure}
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
         assert done.stdout.split() == [shared, "9201c40178"]
+
+
+class _Text(str):
+    __slots__ = ()
+
+
+odd_values: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from([None, True, 0, b"x", "x", 1.5, bytearray(b"x"), _Text("x"), object]),
+    lambda inner: st.lists(inner, max_size=4) | st.lists(inner, max_size=4).map(tuple),
+    max_leaves=12,
+)
+
+
+@given(odd_values, st.integers(0, 4))
+def test_the_quick_look_at_types_says_what_a_walk_over_the_values_says(value: Any, depth: int) -> None:
+    def outcome(check: Callable[[Any, int], None]) -> tuple[str, object] | None:
+        try:
+            check(value, depth)
+        except EncodingError as error:
+            return error.code, error.parameters
+        return None
+
+    assert outcome(canonical._check_types) == outcome(canonical._walk)
