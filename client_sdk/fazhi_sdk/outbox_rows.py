@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fazhi_ledger.canonical import decode
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.record import Opening
 from fazhi_ledger.result import parameters_from_value
@@ -78,7 +79,7 @@ GAPS: Final = """
 was delivered before; the view of that name, in outboxes made before, looked at everything."""
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Kept:
     """What the outbox keeps of one record: its case, docket number and openings."""
 
@@ -92,7 +93,7 @@ class Kept:
     """The draft that the record was made as; another than its submission's where several were combined."""
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Entry:
     """A row of the outbox. ``id`` and ``item`` are None while a draft still lacks signatures."""
 
@@ -134,7 +135,7 @@ class NewItem:
     """The place reserved when the draft was prepared."""
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Verdict:
     """What a gateway says of one submission."""
 

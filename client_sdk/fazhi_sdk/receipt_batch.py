@@ -12,11 +12,11 @@ it says what is wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from fazhi_ledger import merkle
 from fazhi_ledger.canonical import Value
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.limits import MAX_RECEIPT_BYTES, MAX_TEXT_CHARS
 from fazhi_ledger.names import ORG
@@ -35,7 +35,7 @@ ENCODED_BYTES: Final = 1536
 """What one opening's place and path, or everything of fixed size, take at most in a receipt's JSON."""
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Batch:
     """One decided submission with all its records, and what each of them came to (encoded, in their order)."""
 
@@ -59,7 +59,7 @@ class Batch:
         Raises:
             EncodingError: the envelope is none.
         """
-        suite, item = trust.suite, Item(*envelope_parts(decided.envelope))
+        suite, item = trust.suite, _item_of(decided, signed)
         records_tree = merkle.Tree(suite, merkle.leaf_hashes(suite, records))
         results_tree = merkle.Tree(suite, merkle.leaf_hashes(suite, results))
         body, result, count = item.body, decided.result, len(records)
@@ -180,6 +180,13 @@ class Batch:
                 Disclosed(place, opening.encode(), tree.proof(place)) for place, opening in enumerate(openings)
             ),
         )
+
+
+def _item_of(decided: Decided, signed: Item | None) -> Item:
+    """The submission without its records; what was signed is not decoded again where it is the same."""
+    if signed is not None and signed.envelope() == decided.envelope:
+        return signed
+    return Item(*envelope_parts(decided.envelope))
 
 
 def _signed(trust: Trust, item: Item, signed: Item | None) -> bool:

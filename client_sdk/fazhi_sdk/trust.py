@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from fazhi_ledger import merkle
 from fazhi_ledger.certificate import CommitCertificate
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import FazhiError, InvalidProof
 from fazhi_ledger.genesis import Genesis, GenesisFile
 from fazhi_ledger.header import Header
@@ -128,7 +129,7 @@ class Certified:
     members: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Decided:
     """A decided submission, proven: its envelope and its result stand at one place of a certified block."""
 

@@ -15,6 +15,7 @@ from typing import Final
 from . import merkle
 from . import record as record_format
 from .certificate import CommitCertificate
+from .datatypes import slotted
 from .errors import FazhiError, InvalidReceipt, Parameter
 from .genesis import Genesis, genesis_hash_of
 from .header import Header
@@ -58,7 +59,7 @@ class PresentedFile:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class StepOutcome:
     """What one numbered step came to; ``code`` and ``parameters`` say why where it is not ``passed``."""
 
@@ -69,7 +70,7 @@ class StepOutcome:
     parameters: tuple[Parameter, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class DisclosedFile:
     """A committed file that the receipt opens, and the label of the presented file that it matches, if any."""
 
@@ -78,7 +79,7 @@ class DisclosedFile:
     presented_as: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Facts:
     """What a valid receipt says, decoded from bytes that the proofs bind. Times are Unix milliseconds."""
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from fazhi_ledger.canonical import encode
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import InvalidProof
 from fazhi_ledger.result import record_results_root
 
@@ -40,7 +41,7 @@ AT_A_TIME: Final = 64
 """Proofs or receipts that are checked before others on the loop have their turn."""
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Word:
     """One gateway's word on one submission."""
 
@@ -52,7 +53,7 @@ class Word:
     """What came beside it; not checked yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Outcome:
     """What a delivery came to: the entry as the outbox now has it, and the proof where the chain decided."""
 
@@ -249,9 +250,11 @@ class Delivery:
             if at % AT_A_TIME == AT_A_TIME - 1:
                 await asyncio.sleep(0)
         rests: list[float | None] = [None] * len(batch)
-        first, *seconds = await asyncio.gather(
-            self._take_proven([outcome for _, outcome in proven]), *(self._take(batch[at], words[at]) for at in others)
-        )
+        taken = self._take_proven([outcome for _, outcome in proven])
+        if others:
+            first, *seconds = await asyncio.gather(taken, *(self._take(batch[at], words[at]) for at in others))
+        else:
+            first, seconds = await taken, []  # as nearly always: somebody waits for these, without a turn of the loop
         for at, pause in zip(others, seconds, strict=True):
             rests[at] = pause
         for at, _ in proven:

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.genesis import GenesisFile
 from fazhi_ledger.keys import Signer
@@ -108,7 +109,7 @@ def new_item(draft: DraftData, signed: dict[bytes, Item] | None = None) -> NewIt
     )
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Filed:
     """Where a draft has its place in the outbox: ``record`` of ``entry``. ``draft`` is what was filed just now, of
     several drafts where ``combined``, ``kept`` what is kept of it, and ``signed`` what was signed, and verified, just
