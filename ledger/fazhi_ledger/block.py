@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import merkle
 from .canonical import Value, decode, pack, strings_of
@@ -25,6 +25,7 @@ class Block:
 
     header: Header
     items: tuple[Item, ...]
+    _roots: dict[str, bytes] = field(init=False, compare=False, repr=False, default_factory=dict)
 
     def to_value(self) -> Value:
         return (self.header.encode(), tuple(item.encode() for item in self.items))
@@ -34,7 +35,7 @@ class Block:
 
     @classmethod
     def decode(cls, data: bytes) -> Block:
-        header, items = as_tuple(_parts(data), "block", length=2)
+        header, items = as_tuple(block_parts(data), "block", length=2)
         return cls(
             Header.decode(as_bytes(header, "header", max_length=MAX_HEADER_BYTES)),
             tuple(Item.decode(as_bytes(item, "item")) for item in as_tuple(items, "items")),
@@ -44,6 +45,13 @@ class Block:
         """The header's hash."""
         return self.header.hash(suite)
 
+    def submissions_root(self, suite: Suite) -> bytes:
+        """See :func:`submissions_root`; worked out once."""
+        found = self._roots.get(suite.name)
+        if found is None:
+            found = self._roots[suite.name] = submissions_root(suite, self.items)
+        return found
+
     def check_body(self, suite: Suite) -> None:
         """Raise unless the items are the ones that the header commits to.
 
@@ -52,12 +60,16 @@ class Block:
         """
         if self.header.submission_count != len(self.items):
             raise InvalidBlock("wrong-header-field", height=self.header.height, field="submission_count")
-        if self.header.submissions_root != submissions_root(suite, self.items):
+        if self.header.submissions_root != self.submissions_root(suite):
             raise InvalidBlock("wrong-header-field", height=self.header.height, field="submissions_root")
 
 
-def _parts(data: bytes) -> Value:
-    """Header and items; all that is so far known to be wrong with them has been said."""
+def block_parts(data: bytes) -> Value:
+    """What ``data`` encodes: header and items, where it is a block.
+
+    Raises:
+        EncodingError: not a canonical value, or too large, or of too many values.
+    """
     found = strings_of(data, (None, MAX_BLOCK_BYTES)) if len(data) <= MAX_BLOCK_BYTES else None
     return found or decode(data, max_bytes=MAX_BLOCK_BYTES, sparse=True)
 
@@ -65,5 +77,5 @@ def _parts(data: bytes) -> Value:
 def block_hash_of(suite: Suite, data: bytes) -> bytes:
     """The hash of an encoded block, without decoding its items: what binds a proposal's payload to the hash that is
     voted on."""
-    header, _ = as_tuple(_parts(data), "block", length=2)
+    header, _ = as_tuple(block_parts(data), "block", length=2)
     return suite.tagged_hash("header", as_bytes(header, "header", max_length=MAX_HEADER_BYTES))

@@ -22,10 +22,17 @@ POSSESSION: Final = "application/vnd.fazhi.possession.v1"
 PAYLOAD_TYPES: Final = (SUBMISSION, PRE_PREPARE, PREPARE, COMMIT, ROUND_CHANGE, CHECKPOINT, POSSESSION)
 
 
+def _head(payload_type: str) -> bytes:
+    kind = payload_type.encode("ascii")
+    return b"DSSEv1 %d %b " % (len(kind), kind)
+
+
+_HEADS: Final = {payload_type: _head(payload_type) for payload_type in PAYLOAD_TYPES}
+
+
 def pae(payload_type: str, body: bytes) -> bytes:
     """``"DSSEv1" SP LEN(type) SP type SP LEN(body) SP body``, lengths in ASCII decimal."""
-    kind = payload_type.encode("ascii")
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
+    return b"%b%d %b" % (_HEADS.get(payload_type) or _head(payload_type), len(body), body)
 
 
 def sign(signer: Signer, payload_type: str, body: bytes) -> bytes:

@@ -23,7 +23,7 @@ from .limits import (
     MAX_CLIENT_CHECKING_ITEMS,
     MAX_SUBMIT_ITEMS,
 )
-from .mempool import Entry, Mempool, Refusal
+from .mempool import Entry, LaneKey, Mempool, Refusal
 from .notices import BUSY, COMMITTED, INVALID, PENDING, Admission
 from .peers import PeerMisbehaved
 from .verification import Verdicts, Verification, item_job
@@ -55,8 +55,8 @@ class AdmissionHost(Protocol):
         lane.
         """
 
-    def lane_position(self, item: Item) -> int:
-        """Next seq of the item's lane in the committed state."""
+    def lane_position(self, lane: LaneKey, item: Item) -> int:
+        """Next seq of ``lane``, which is the item's, in the committed state."""
 
     def committed(self, submission_id: bytes) -> Admission | None:
         """Where the submission of that id stands, if it does."""
@@ -186,7 +186,7 @@ class AdmissionDesk:
         if item.body.genesis_hash != host.genesis_hash:
             return Admission(submission_id, INVALID, "wrong-genesis")
         entry = Entry(item, data, submission_id, host.now_ms())
-        next_seq = host.lane_position(item)
+        next_seq = host.lane_position(entry.lane, item)
         answer = self._known(entry, next_seq) or self._check_state(entry, next_seq) or self._check_room(entry, client)
         return answer or _Candidate(entry, client, peer, host.height, next_seq)
 
@@ -264,7 +264,7 @@ class AdmissionDesk:
         """The signatures hold; the state may have moved on meanwhile."""
         entry, next_seq = candidate.entry, candidate.next_seq
         if candidate.height != self._host.height:
-            next_seq = self._host.lane_position(entry.item)
+            next_seq = self._host.lane_position(entry.lane, entry.item)
             known = self._known(entry, next_seq)
             if known is not None:
                 return known

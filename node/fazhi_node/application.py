@@ -22,7 +22,7 @@ from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.submission import Item
 
 from .limits import CANDIDATES, QUARANTINE_ITEMS, REBUILD_ATTEMPTS
-from .mempool import Entry, Mempool, lane_key
+from .mempool import Entry, LaneKey, Mempool, lane_key
 from .notices import Alarm, OwnFault
 from .payload import PayloadCache
 from .storage.chain_store import ChainStore
@@ -62,6 +62,8 @@ class Application:
         self.validators, self.following = self.base.validators()
         self.parameters: Parameters = parameters_of(self.base.view)
         self._entries = Overlay(self.base.view)
+        self._context = context_of(self.base, self.base.time_ms)
+        self._positions: dict[LaneKey, int] = {}
 
     def _waiting_item(self, data: bytes) -> Item | None:
         entry = self._mempool.find_data(data)
@@ -84,7 +86,7 @@ class Application:
         Whatever unexpected an item brings about is held against it (``unexpected``), and an alarm.
         """
         try:
-            check_item(self._entries, item, context_of(self.base, self.base.time_ms))
+            check_item(self._entries, item, self._context)
         except (InvalidSubmission, StorageError):
             raise
         except Exception as error:
@@ -92,9 +94,14 @@ class Application:
             self._alarm(Alarm("check-failed", detail))
             raise InvalidSubmission("unexpected", error=type(error).__name__) from error
 
-    def lane_position(self, item: Item) -> int:
-        """Next seq of the item's lane."""
-        return lane_position(self._entries, item)
+    def lane_position(self, lane: LaneKey, item: Item) -> int:
+        """Next seq of ``lane``, which is the item's."""
+        found = self._positions.get(lane)
+        if found is None:
+            found = lane_position(self._entries, item)
+            if found:  # of lanes that nobody has used, strangers name any number
+                self._positions[lane] = found
+        return found
 
     def is_quarantined(self, submission_id: bytes) -> bool:
         """Whether executing that item failed in an unexpected way."""

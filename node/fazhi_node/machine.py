@@ -45,7 +45,7 @@ from .limits import (
     REGOSSIP_MS,
     STATUS_PERIOD_MS,
 )
-from .mempool import Bounds, Entry, Mempool
+from .mempool import Bounds, Entry, LaneKey, Mempool
 from .notices import (
     BUSY,
     COMMITTED,
@@ -398,9 +398,9 @@ class Machine:
         """See :meth:`Application.check_item`."""
         self._app.check_item(item)
 
-    def lane_position(self, item: Item) -> int:
-        """Next seq of the item's lane in the committed state."""
-        return self._app.lane_position(item)
+    def lane_position(self, lane: LaneKey, item: Item) -> int:
+        """Next seq of ``lane``, which is the item's, in the committed state."""
+        return self._app.lane_position(lane, item)
 
     def committed(self, submission_id: bytes) -> Admission | None:
         """Where a submission stands, if it does."""

@@ -200,7 +200,8 @@ class Mempool:
         lane = self._lanes.get(entry.lane)
         if lane is None:
             lane = self._lanes[entry.lane] = _Lane(next_seq)
-        elif next_seq > lane.next_seq:
+        marked = next_seq <= lane.next_seq and entry.seq != lane.next_seq
+        if next_seq > lane.next_seq:
             lane.next_seq = next_seq
         invariant(entry.seq not in lane.entries, "two items at one seq of a lane")
         lane.entries[entry.seq] = entry
@@ -218,7 +219,8 @@ class Mempool:
         if valid_until_ms is not None:
             heapq.heappush(self._expiry, (valid_until_ms, entry.submission_id))
             self._compact()
-        self._mark(entry.lane, lane)
+        if not marked:
+            self._mark(entry.lane, lane)
 
     def _compact(self) -> None:
         """Drop what the heap still names of items long gone, before it outgrows what is here."""

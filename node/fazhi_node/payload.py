@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from fazhi_ledger.block import Block
-from fazhi_ledger.canonical import decode
+from fazhi_ledger.block import Block, block_parts
 from fazhi_ledger.errors import InvalidBlock
 from fazhi_ledger.header import Header
-from fazhi_ledger.limits import MAX_BLOCK_BYTES, MAX_HEADER_BYTES
+from fazhi_ledger.limits import MAX_HEADER_BYTES
 from fazhi_ledger.record import records_root
 from fazhi_ledger.shape import as_bytes, as_tuple
 from fazhi_ledger.submission import Item
@@ -55,7 +54,7 @@ def decode_payload(suite: Suite, payload: bytes, known: KnownItem | None = None)
         EncodingError: not the canonical encoding of a block.
         InvalidBlock: the items are not those that the header commits to, or an item's records not those of its body.
     """
-    header, parts = as_tuple(decode(payload, max_bytes=MAX_BLOCK_BYTES, sparse=True), "block", length=2)
+    header, parts = as_tuple(block_parts(payload), "block", length=2)
     items = []
     for part in as_tuple(parts, "items"):
         data = as_bytes(part, "item")

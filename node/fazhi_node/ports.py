@@ -54,12 +54,15 @@ class Network(Protocol):
 
 @slotted
 class SignatureCheck:
-    """One signature equation: ``signature`` over ``message`` under ``public_key``."""
+    """One signature equation: ``signature`` over ``message`` under ``public_key``. ``message_hash`` is the message's
+    digest where it is known; else empty.
+    """
 
     suite: Suite
     public_key: bytes
     message: bytes
     signature: bytes
+    message_hash: bytes = b""
 
     def run(self) -> None:
         """Raise :class:`~fazhi_ledger.errors.InvalidSignature` unless the equation holds."""

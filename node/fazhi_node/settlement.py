@@ -34,7 +34,7 @@ def settle(mempool: Mempool, app: Application, executed: ExecutedBlock, notify: 
         place = (header.height, index)
         notify(Admission(result.submission_id, COMMITTED, result.code, result.parameters, *place, checked=True))
     for lane, item in lanes.items():
-        next_seq = app.lane_position(item)
+        next_seq = app.lane_position(lane, item)
         for entry in mempool.advance(lane, next_seq):
             if entry.submission_id not in committed:
                 parameters = (("seq", entry.seq), ("next_seq", next_seq))

@@ -49,16 +49,18 @@ class Verification:
 
     def ask(self, jobs: Sequence[Job], answer: Callable[[Verdicts], None]) -> None:
         """Call ``answer`` with the verdicts on ``jobs``, now or later."""
+        known = self._known
         positions: list[int] = []
         unknown: list[Job] = []
         names: list[list[bytes]] = []
         for position, job in enumerate(jobs):
-            named = [(_name(check), check) for check in job]
-            rest = [(name, check) for name, check in named if name not in self._known]
+            named = [_name(check) for check in job]
+            rest = [name for name in named if name not in known]
             if rest:
+                whole = len(rest) == len(named)
                 positions.append(position)
-                unknown.append(tuple(check for _, check in rest))
-                names.append([name for name, _ in rest])
+                names.append(rest)
+                unknown.append(job if whole else tuple(c for name, c in zip(named, job, strict=True) if name in rest))
         if not unknown:
             answer([True] * len(jobs))
             return
@@ -71,26 +73,26 @@ class Verification:
         question = self._waiting.pop(token, None)
         if question is None:
             return
+        known = self._known
         all_verdicts = [True] * question.jobs
         for position, names, verdict in zip(question.positions, question.names, verdicts, strict=True):
             all_verdicts[position] = verdict
             if verdict:
-                self._known.update(dict.fromkeys(names))
-        while len(self._known) > self._limit:
-            self._known.popitem(last=False)
+                for name in names:
+                    known[name] = None
+        while len(known) > self._limit:
+            known.popitem(last=False)
         question.answer(all_verdicts)
 
 
 def _name(check: SignatureCheck) -> bytes:
-    # Key and signature have fixed lengths within a suite, and a node knows one suite: no two equations share the
-    # preimage.
-    return check.suite.hash(check.public_key + check.signature + check.message)
+    # A digest has one length, and so have a registered key and a signature that held under it: no two equations share
+    # a name.
+    return check.public_key + check.signature + (check.message_hash or check.suite.hash(check.message))
 
 
 def item_job(suite: Suite, item: Item) -> Job:
     """All signatures of a submission."""
-    message = item.message()
-    return tuple(
-        SignatureCheck(suite, key, message, signature)
-        for key, signature in zip(item.body.signer_keys, item.signatures, strict=True)
-    )
+    message, message_hash = item.message(), item.id(suite)
+    pairs = zip(item.body.signer_keys, item.signatures, strict=True)
+    return tuple([SignatureCheck(suite, key, message, signature, message_hash) for key, signature in pairs])

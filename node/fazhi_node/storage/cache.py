@@ -6,10 +6,20 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from enum import Enum
 from typing import Final
 
 _OVERHEAD_BYTES: Final = 200
 """What an entry costs beside its bytes: objects, the table's slot and its links."""
+
+
+class Unknown(Enum):
+    """What a cache says of a key of which it knows nothing; None is for a key that is not there."""
+
+    UNKNOWN = 0
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
 
 
 class BoundedCache:
@@ -26,26 +36,29 @@ class BoundedCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def find(self, key: bytes) -> tuple[bool, bytes | None]:
-        """Whether the cache knows of ``key``, and its value."""
+    def find(self, key: bytes) -> bytes | Unknown | None:
+        """The value of ``key``, if the cache knows."""
         with self._mutex:
-            if key not in self._entries:
-                return False, None
-            self._entries.move_to_end(key)
-            return True, self._entries[key]
+            value = self._entries.get(key, UNKNOWN)
+            if value is not UNKNOWN:
+                self._entries.move_to_end(key)
+            return value
 
     def keep_all(self, values: Mapping[bytes, bytes | None]) -> None:
         """Remember these, and forget the oldest where that is too much."""
         entries = self._entries
+        more = 0
         with self._mutex:
             for key, value in values.items():
-                if key in entries:
-                    self.bytes -= _cost(key, entries.pop(key))
+                old = entries.pop(key, UNKNOWN)
+                if old is UNKNOWN:
+                    more += _OVERHEAD_BYTES + len(key)
+                elif old is not None:
+                    more -= len(old)
+                if value is not None:
+                    more += len(value)
                 entries[key] = value
-                self.bytes += _cost(key, value)
+            self.bytes += more
             while entries and (len(entries) > self._max_entries or self.bytes > self._max_bytes):
-                self.bytes -= _cost(*entries.popitem(last=False))
-
-
-def _cost(key: bytes, value: bytes | None) -> int:
-    return _OVERHEAD_BYTES + len(key) + (0 if value is None else len(value))
+                gone, value = entries.popitem(last=False)
+                self.bytes -= _OVERHEAD_BYTES + len(gone) + (0 if value is None else len(value))

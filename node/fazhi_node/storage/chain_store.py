@@ -23,7 +23,7 @@ from fazhi_ledger.shape import as_bytes, as_int, as_tuple
 from fazhi_ledger.statetree import MemoryPages, root_of_tree
 
 from . import chain_layout as layout
-from .cache import BoundedCache
+from .cache import UNKNOWN, BoundedCache
 from .chain_layout import BlockResults, EventPlace, EventRun, Place
 from .errors import StoreForeign
 from .limits import (
@@ -348,8 +348,8 @@ class ChainStore:
         return self._must(layout.height_key(kind, height)) if 1 <= height <= self._tip.height else None
 
     def _cached(self, cache: BoundedCache, kind: bytes, key: bytes) -> bytes | None:
-        known, value = cache.find(key)
-        if not known:
+        value = cache.find(key)
+        if value is UNKNOWN:
             value = self._read(kind + key)
             cache.keep_all({key: value})
         return value
@@ -358,8 +358,8 @@ class ChainStore:
         if not 1 <= height <= self._tip.height:
             return None
         key = layout.write_number(height)
-        known, value = self._hash_cache.find(key)
-        if not known:
+        value = self._hash_cache.find(key)
+        if value is UNKNOWN:
             value = self._must(layout.HEADER + key)
             self._hash_cache.keep_all({key: value})
         return value

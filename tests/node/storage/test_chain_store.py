@@ -21,12 +21,14 @@ from fazhi_ledger.certificate import CommitCertificate, vote_body
 from fazhi_ledger.errors import FazhiError, InvalidProof, InvariantBroken
 from fazhi_ledger.record import Record
 from fazhi_node.storage import chain_layout as layout
-from fazhi_node.storage.cache import BoundedCache
+from fazhi_node.storage.cache import UNKNOWN, BoundedCache
 from fazhi_node.storage.chain_store import ChainStore, Tip, open_chain
 from fazhi_node.storage.errors import DiskFailed, StoreCorrupt, StoreForeign
 from fazhi_node.storage.memory import MemoryDisk, MemoryStore
 from fazhi_node.storage.port import KeyValue
 from fazhi_node.storage.store import open_store
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.contracts.builders import ORGS, SPINE, SUITE, USUAL_SIGNERS, World, make_genesis_file, make_record, signer
 
@@ -431,6 +433,8 @@ import random, sys
 from pathlib import Path
 from fazhi_node.storage.chain_store import open_chain
 from fazhi_node.storage.store import open_store
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.contracts.builders import World
 from tests.node.storage.test_chain_store import SEED, grow
 world = World()
@@ -469,10 +473,10 @@ def test_the_cache_is_bounded() -> None:
         cache.keep_all({b"%d" % number: b"x"})
         cache.find(b"0")
     assert len(cache) == 10
-    assert cache.find(b"0") == (True, b"x")  # what is used stays
-    assert cache.find(b"50") == (False, None)
+    assert cache.find(b"0") == b"x"  # what is used stays
+    assert cache.find(b"50") is UNKNOWN
     cache.keep_all({b"gone": None})
-    assert cache.find(b"gone") == (True, None)
+    assert cache.find(b"gone") is None
     cache.keep_all({b"large": bytes(9_000)})
     assert cache.bytes <= 10_000
     cache.keep_all({b"too large": bytes(20_000)})
@@ -482,6 +486,34 @@ def test_the_cache_is_bounded() -> None:
     before = cache.bytes
     cache.keep_all({b"a": b"22"})
     assert cache.bytes == before
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=2),
+            st.dictionaries(st.binary(max_size=2), st.none() | st.binary(max_size=400), max_size=6),
+        )
+    )
+)
+def test_the_cache_keeps_what_was_used_last(steps: list[bytes | dict[bytes, bytes | None]]) -> None:
+    cache = BoundedCache(5, 2_000)
+    kept: list[tuple[bytes, bytes | None]] = []  # what was used longest ago stands first
+
+    def cost() -> int:
+        return sum(200 + len(key) + len(value or b"") for key, value in kept)
+
+    for step in steps:
+        if isinstance(step, bytes):
+            expected = dict(kept).get(step, UNKNOWN)
+            assert cache.find(step) == expected
+            kept = [pair for pair in kept if pair[0] != step] + [pair for pair in kept if pair[0] == step]
+            continue
+        cache.keep_all(step)
+        kept = [pair for pair in kept if pair[0] not in step] + list(step.items())
+        while len(kept) > 5 or cost() > 2_000:
+            kept.pop(0)
+        assert (len(cache), cache.bytes) == (len(kept), cost())
 
 
 def test_a_small_cache_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
