@@ -124,6 +124,7 @@ class Driver:
         self._work_told = 0
         self._last_items = 0
         self._sets: dict[int, ValidatorSet] = {}
+        self._most_validators = 0
         self._silenced = False
         self._said: dict[str, ConsensusMessage] = {}
 
@@ -174,6 +175,7 @@ class Driver:
         self._sets[height] = self._app.validators
         self._sets[height + 1] = self._app.following
         self._sets = {h: kept for h, kept in self._sets.items() if h >= height - KEPT_CERTIFICATES}
+        self._most_validators = max(len(validators) for validators in self._sets.values())
         self._clock.cancel(CUT_TIMER)
         self._set_heartbeat()
         self.feed(StartHeight(height, self._app.validators, self.my_index()))
@@ -362,7 +364,7 @@ class Driver:
             FazhiError: no honest validator sends this.
         """
         with hostile_input:
-            message = decode_message(data, max(len(validators) for validators in self._sets.values()))
+            message = decode_message(data, self._most_validators)
         match self._replica.triage(message):
             case Triage.AHEAD | Triage.KNOWN:
                 return

@@ -56,7 +56,7 @@ def make_log(
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         **bound,
     )
-    return logger
+    return logger.bind()  # as it is from now on: the lazy one is made anew for every line, also for those not written
 
 
 class _Sentence:

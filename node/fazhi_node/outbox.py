@@ -64,8 +64,10 @@ class Outbox:
                 self._items_timer = True
                 self._clock.set_timer(GOSSIP_TIMER, wait_ms)
         if self._everyone:
-            self._send_status()
             messages, self._everyone = self._everyone, []
+            if self._status is not None:
+                messages.append(self._status)
+                self._status = None
             for frame in pack_frames(messages):
                 self._network.broadcast(frame)
         if self._direct:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fazhi_node.frames import ConsensusMessage, ItemsMessage, Message, decode_frame
-from fazhi_node.limits import GOSSIP_DELAY_MS
-from fazhi_node.outbox import GOSSIP_TIMER, Outbox
+from fazhi_node.frames import ConsensusMessage, ItemsMessage, Message, StatusMessage, decode_frame
+from fazhi_node.limits import GOSSIP_DELAY_MS, STATUS_DELAY_MS
+from fazhi_node.outbox import GOSSIP_TIMER, STATUS_DELAY_TIMER, Outbox
 
 
 class Recorder:
@@ -14,6 +14,7 @@ class Recorder:
         self.ms = 0
         self.timers: dict[str, int] = {}
         self.sent: list[Message] = []
+        self.frames = 0
 
     def now_ms(self) -> int:
         return self.ms
@@ -31,6 +32,7 @@ class Recorder:
         self.sent += decode_frame(frame)
 
     def broadcast(self, frame: bytes, *, gossip: bool = False) -> None:
+        self.frames += 1
         self.sent += decode_frame(frame)
 
     def take(self) -> list[Message]:
@@ -56,3 +58,23 @@ def test_items_leave_before_a_proposal_of_them_and_few_frames_under_load() -> No
     world.ms += GOSSIP_DELAY_MS
     outbox.on_timer(GOSSIP_TIMER)
     assert world.take() == [ItemsMessage((b"item 2", b"item 3"))]
+
+
+def test_a_height_is_told_in_the_frame_of_the_next_vote_or_a_little_later_by_itself() -> None:
+    world = Recorder()
+    outbox = Outbox(world, world)
+    first, second = (StatusMessage(bytes(32), height, bytes([height]) * 32) for height in (1, 2))
+    outbox.announce(first)
+    outbox.flush()
+    assert world.take() == []
+    assert world.timers[STATUS_DELAY_TIMER] == STATUS_DELAY_MS
+    outbox.broadcast(ConsensusMessage(b"vote"))
+    outbox.flush()
+    assert (world.take(), world.frames) == ([ConsensusMessage(b"vote"), first], 1)
+    outbox.on_timer(STATUS_DELAY_TIMER)
+    assert world.take() == []  # nothing new since
+    outbox.announce(first)
+    outbox.announce(second)
+    outbox.flush()
+    outbox.on_timer(STATUS_DELAY_TIMER)
+    assert world.take() == [second]
