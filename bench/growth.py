@@ -33,6 +33,7 @@ from fazhi_node.run import GC_YOUNG_OBJECTS
 from fazhi_node.storage import chain_layout as layout
 from fazhi_node.storage.chain_store import open_chain
 from fazhi_node.storage.leveldb import FOLDER as LEVELDB_FOLDER
+from fazhi_node.storage.leveldb import OPTIONS as LEVELDB_OPTIONS
 from fazhi_node.storage.store import open_store
 
 from .figures import Report
@@ -147,7 +148,7 @@ class Chain:
     def close(self) -> dict[str, float]:
         """Close and compact the store; its bytes a record, in all and by what they are for."""
         self.store.close()
-        database = plyvel.DB(str(self.folder / "store" / LEVELDB_FOLDER))
+        database = plyvel.DB(str(self.folder / "store" / LEVELDB_FOLDER), **LEVELDB_OPTIONS)
         database.compact_range()
         sizes = {
             name: sum(database.approximate_size(kind, bytes([kind[0] + 1])) for kind in kinds)
