@@ -18,6 +18,7 @@ import pytest
 from fazhi_node.storage.directory import DirectoryWatch
 from fazhi_node.storage.errors import DiskFailed, DiskFull, StorageError, StoreCorrupt, StoreStopped
 from fazhi_node.storage.files import RealFiles
+from fazhi_node.storage.limits import WRITE_BUFFER_BYTES
 from fazhi_node.storage.memory import MemoryDisk, MemoryStore
 from fazhi_node.storage.store import Backend, available, open_store
 
@@ -262,7 +263,7 @@ def test_leveldbs_new_log_files_are_made_durable(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(store._watch, "_files", Names())
     for number in range(20):
-        store.write([(b"%d" % number, os.urandom(2_000_000))])
+        store.write([(b"%d" % number, os.urandom(WRITE_BUFFER_BYTES // 8))])
         logs = {name for name in os.listdir(folder) if name.endswith(".log")}
         assert logs <= known
     store.close()
@@ -274,7 +275,7 @@ def test_leveldb_finds_flipped_bits(tmp_path: Path) -> None:
     """Of its log at the next start, of its tables at the next read: never another value, never a silent hole."""
     path = tmp_path / "store"
     store = open_store(path, "plyvel", genesis_hash=GENESIS)
-    rng = random.Random(SEED)  # what cannot be compressed is not checked by the decompressor
+    rng = random.Random(SEED)
     expected = {b"%03d" % number: rng.randbytes(30_000) for number in range(32)}
     for entry in expected.items():
         store.write([entry])
