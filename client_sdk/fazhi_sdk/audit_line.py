@@ -59,10 +59,10 @@ class Tally:
         self.submissions = len(executed.outcomes)
         for outcome in executed.outcomes:
             self.refused += not outcome.result.ok
-            self.records += len(outcome.record_results)
-            for result in outcome.record_results:
-                for finding in result.findings:
-                    self.findings[finding.code] = self.findings.get(finding.code, 0) + 1
+            self.records += len(outcome.record_result_bytes)
+            for run in outcome.result_runs:
+                for finding in run.findings:
+                    self.findings[finding.code] = self.findings.get(finding.code, 0) + run.count
 
     def add(self, later: Tally) -> None:
         """Add the next block's."""

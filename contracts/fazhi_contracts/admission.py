@@ -13,7 +13,7 @@ from typing import Final
 
 from fazhi_ledger.errors import EncodingError, InvalidSubmission
 from fazhi_ledger.parameters import Parameters
-from fazhi_ledger.record import Record
+from fazhi_ledger.record_runs import RecordRun
 from fazhi_ledger.result import ResultSigner
 from fazhi_ledger.submission import Item, SubmissionBody
 
@@ -92,8 +92,8 @@ def admit(base: Overlay, parameters: Parameters, item: Item, size: int, context:
         raise InvalidSubmission("too-many-signers", signers=len(body.signer_keys), limit=limit)
     _check_validity(parameters, body, context)
     signers = _signers(base, body)
-    records = _records(parameters, item, context)
-    return Admitted(item, item.id(context.suite), signers, records)
+    runs = _runs(parameters, item, context)
+    return Admitted(item, item.id(context.suite), signers, runs)
 
 
 def _check_validity(parameters: Parameters, body: SubmissionBody, context: BlockContext) -> None:
@@ -130,7 +130,7 @@ _signer = lru_cache(maxsize=4096)(ResultSigner)
 """Who signs, signs often."""
 
 
-def _records(parameters: Parameters, item: Item, context: BlockContext) -> tuple[Record, ...]:
+def _runs(parameters: Parameters, item: Item, context: BlockContext) -> tuple[RecordRun, ...]:
     """The records beside the body, which must be the ones that the signed args name."""
     body = item.body
     if (body.contract, body.action) != RECORDING:
@@ -145,7 +145,7 @@ def _records(parameters: Parameters, item: Item, context: BlockContext) -> tuple
     if count == 0 or not isinstance(args, tuple) or args != expected or args[0] is True:
         raise InvalidSubmission("wrong-records", records=count)
     try:
-        return item.decoded_records()
+        return item.record_runs()
     except EncodingError as error:
         raise InvalidSubmission("malformed-record", reason=error.code, **dict(error.parameters)) from None
 

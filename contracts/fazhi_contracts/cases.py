@@ -8,18 +8,20 @@ opens a case and claims its id, which no other member can claim (:func:`fazhi_le
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from fazhi_ledger.merkle import Frontier
-from fazhi_ledger.record import Record, case_id, member_of
-from fazhi_ledger.result import RecordResult
+from fazhi_ledger.record import case_id, member_of
+from fazhi_ledger.record_runs import RecordRun
+from fazhi_ledger.result import Finding, ResultRun, encode_firsts
 from fazhi_ledger.suites import Suite
 
 from .calendar import year_of
 from .context import Call, Effect
 from .entries import Counter, decoded_procedure
 from .errors import Refused, StateCorrupt
-from .head import CaseHead, event_leaf
+from .head import CaseHead, event_leaves, opened_heads
 from .identity import is_within
 from .keys import case_state_key, procedure_key, rule_set_key, serial_key
 from .procedures.interpreter import Judge
@@ -39,11 +41,11 @@ def record(call: Call) -> Effect:
             :func:`~fazhi_contracts.procedures.interpreter.Judge` refuses; with the ``record``'s index.
     """
     batch = _Batch(call)
-    for index, entry in enumerate(call.admitted.records):
-        try:
-            batch.record(index, entry)
-        except Refused as refusal:
-            raise Refused(refusal.code, record=index, **dict(refusal.parameters)) from None
+    try:
+        for run in call.admitted.runs:
+            batch.record(run)
+    except Refused as refusal:
+        raise Refused(refusal.code, record=batch.at, **dict(refusal.parameters)) from None
     return batch.effect()
 
 
@@ -61,6 +63,11 @@ class _Case:
         self.judge = judge
         self.events: list[bytes] = []
         self.step = head.step
+
+    @property
+    def count(self) -> int:
+        """Its events so far."""
+        return self.head.count + len(self.events)
 
     def head_after(self, suite: Suite) -> CaseHead:
         """The head with the events of the batch."""
@@ -93,64 +100,126 @@ class _NewCases:
 
 
 class _Batch:
-    """The records of one item, one after another, and what they come to together."""
+    """The records of one item, one run after another, and what they come to together. ``at`` is the place of the record
+    taken up last."""
 
-    __slots__ = ("_call", "_cases", "_encoded", "_new_cases", "_org", "_results", "_submission_id", "_suite")
+    __slots__ = ("_call", "_cases", "_encoded", "_new_cases", "_opened", "_org", "_results", "_suite", "at")
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._suite = call.context.suite
-        self._submission_id = call.admitted.submission_id
         self._org = call.body.org
         self._cases: dict[bytes, _Case] = {}  # by the key that its records carry
+        self._opened: dict[bytes, bytes] = {}  # heads of cases opened together, by their keys in the state
         self._new_cases: dict[str, _NewCases] = {}  # by procedure
-        self._results: list[RecordResult] = []
+        self._results: list[ResultRun] = []
         self._encoded: list[bytes] = []
+        self.at = 0
 
-    def record(self, index: int, entry: Record) -> None:
-        """Take up one record.
+    def record(self, run: RecordRun) -> None:
+        """Take up the records of a run.
 
         Raises:
             Refused: and then nothing of the batch is to be kept.
         """
-        case = self._cases.get(entry.case_key)
-        if case is None:
-            case = self._cases[entry.case_key] = self._first_touched(entry)
-        else:
-            _check_continues(case.head, case.judge.rules, entry)
-        number = case.head.count + len(case.events) + 1
-        findings = case.judge.judge(entry, number)
-        result = RecordResult(case.identity, number, findings)
-        data = result.encode()
-        case.events.append(event_leaf(self._suite, self._submission_id, index, data))
-        case.step = entry.step
-        self._results.append(result)
-        self._encoded.append(data)
+        keys = run.case_keys
+        if keys.count(keys[0]) == len(keys):
+            self._record_in_case(run, 0, len(keys))
+            return
+        begin = 0
+        if self._opens_only(run):
+            self._record_in_case(run, 0, 1)
+            begin = 1 + self._open_like_first(run)
+        for _, same in groupby(keys[begin:]):
+            end = begin + len(list(same))
+            self._record_in_case(run, begin, end)
+            begin = end
+
+    def _record_in_case(self, run: RecordRun, begin: int, end: int) -> None:
+        """Take up the records from place ``begin`` up to ``end`` of the run, all of the same case."""
+        case_key = run.case_keys[begin]
+        case = self._cases.get(case_key)
+        place, most = begin, min(begin + 2, end)
+        while place < end:
+            self.at = run.first + place
+            if case is None:
+                case = self._cases[case_key] = self._first_touched(run, begin)
+            else:
+                _check_continues(case.head, case.judge.rules, run)
+            if place == most and case.judge.repeat(run, place, end):
+                self._keep(case, self._results[-1].findings, end - place)
+                break
+            findings = case.judge.judge(run, place, case.count + 1)
+            self._keep(case, findings, 1)
+            place += 1
+        if case is not None:
+            case.step = run.step
+
+    def _keep(self, case: _Case, findings: tuple[Finding, ...], count: int) -> None:
+        """The findings of the records from ``at`` on, as many as ``count``."""
+        results = ResultRun(case.identity, case.count + 1, count, findings)
+        encoded = results.encode()
+        case.events += event_leaves(self._suite, self._call.admitted.submission_id, self.at, encoded)
+        self._results.append(results)
+        self._encoded += encoded
+
+    def _opens_only(self, run: RecordRun) -> bool:
+        """Whether each record of the run is the batch's first of a case that may be new."""
+        keys = set(run.case_keys)
+        return len(keys) == len(run) and keys.isdisjoint(self._cases)
+
+    def _open_like_first(self, run: RecordRun) -> int:
+        """Take up all records of the run but the first, which was taken up, where each does the same: open a case, with
+        the same findings. How many they are; none where one of them does anything else.
+        """
+        first, call, suite = self._cases[run.case_keys[0]], self._call, self._suite
+        if first.head.count or not first.judge.opens_alike(run):
+            return 0
+        identities = [case_id(suite, self._org, key) for key in run.case_keys[1:]]
+        state_keys = [case_state_key(identity) for identity in identities]
+        if not self._opened.keys().isdisjoint(state_keys) or any(call.state.get(key) is not None for key in state_keys):
+            return 0
+        findings = self._results[-1].findings
+        results = [ResultRun(identity, 1, 1, findings) for identity in identities]
+        encoded = encode_firsts(identities, findings)
+        leaves = event_leaves(suite, call.admitted.submission_id, run.first + 1, encoded)
+        new = self._new_cases[run.procedure]
+        serials = range(new.serial + 1, new.serial + 1 + len(results))
+        new.serial += len(results)
+        heads = opened_heads(first.head_after(suite), serials, leaves, run.occurred_at_ms[1:])
+        self._opened.update(zip(state_keys, heads, strict=True))
+        self._results += results
+        self._encoded += encoded
+        return len(results)
 
     def effect(self) -> Effect:
         """What all of it came to."""
         writes: list[tuple[bytes, Entry]] = [(case.key, case.head_after(self._suite)) for case in self._cases.values()]
         writes.extend((new.serial_key, Counter(new.serial)) for new in self._new_cases.values())
         return Effect(
-            writes=tuple(writes), record_results=tuple(self._results), record_result_bytes=tuple(self._encoded)
+            writes=tuple(writes),
+            encoded=tuple(self._opened.items()),
+            result_runs=tuple(self._results),
+            record_result_bytes=tuple(self._encoded),
         )
 
-    def _first_touched(self, entry: Record) -> _Case:
+    def _first_touched(self, run: RecordRun, place: int) -> _Case:
         """The case of the batch's first record with that case key."""
         call = self._call
-        identity = case_id(self._suite, self._org, entry.case_key)
+        identity = case_id(self._suite, self._org, run.case_keys[place])
         key = case_state_key(identity)
-        head = call.state.load(key, CaseHead.decode)
+        opened = self._opened.get(key)
+        head = call.state.load(key, CaseHead.decode) if opened is None else CaseHead.decode(opened)
         if head is None:
-            head, rules = self._opened(entry)
+            head, rules = self._open(run)
         else:
             rules = bound_rule_set(call.base, head.rule_set_hash)
-            _check_continues(head, rules, entry)
+            _check_continues(head, rules, run)
         _check_writers(call, head.org)
         judge = Judge(rules, head.marks, call.admitted.signers, call.context.time_ms, call.settings)
         return _Case(identity, key, head, judge)
 
-    def _opened(self, entry: Record) -> tuple[CaseHead, RuleSet]:
+    def _open(self, entry: RecordRun) -> tuple[CaseHead, RuleSet]:
         """The head of a case that this record opens, before its first event, and the rule set that the case is bound
         to."""
         new = self._new_cases.get(entry.procedure)
@@ -192,7 +261,7 @@ class _Batch:
         return _NewCases(rule_set_hash, bound_rule_set(call.base, rule_set_hash), year, counter_key, serial)
 
 
-def _check_continues(head: CaseHead, rules: RuleSet, entry: Record) -> None:
+def _check_continues(head: CaseHead, rules: RuleSet, entry: RecordRun) -> None:
     if entry.procedure != head.procedure:
         raise Refused("wrong-procedure", procedure=entry.procedure, expected=head.procedure)
     step = rules.step(entry.step)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import Parameter
 from fazhi_ledger.parameters import Parameters
-from fazhi_ledger.record import Record
-from fazhi_ledger.result import RecordResult, Result, ResultSigner
+from fazhi_ledger.record_runs import RecordRun
+from fazhi_ledger.result import RecordResult, Result, ResultRun, ResultSigner
 from fazhi_ledger.submission import Item, SubmissionBody
 from fazhi_ledger.suites import Suite
 
@@ -43,7 +43,7 @@ class Admitted:
     item: Item
     submission_id: bytes
     signers: tuple[ResultSigner, ...]
-    records: tuple[Record, ...]
+    runs: tuple[RecordRun, ...]
 
     @property
     def body(self) -> SubmissionBody:
@@ -75,13 +75,15 @@ class Call:
 
 @slotted
 class Effect:
-    """What an action came to. ``writes`` are the keys and entries that it leaves in the state; ``next_seq`` is set by
-    one that gives up seqs of its lane.
+    """What an action came to. ``writes`` are the keys and entries that it leaves in the state, ``encoded`` those that
+    it has encoded itself; what both name is left as ``writes`` says. ``next_seq`` is set by one that gives up seqs of
+    its lane.
     """
 
     parameters: tuple[Parameter, ...] = ()
     writes: tuple[tuple[bytes, Entry], ...] = ()
-    record_results: tuple[RecordResult, ...] = ()
+    encoded: tuple[tuple[bytes, bytes], ...] = ()
+    result_runs: tuple[ResultRun, ...] = ()
     record_result_bytes: tuple[bytes, ...] = ()
     next_seq: int | None = None
     voided: int = 0
@@ -89,11 +91,17 @@ class Effect:
 
 @slotted
 class ItemOutcome:
-    """The replicated result of one item; ``record_results``, and their bytes, are empty where it was refused."""
+    """The replicated result of one item; the results of its records, in runs and as bytes, are empty where it was
+    refused."""
 
     result: Result
-    record_results: tuple[RecordResult, ...]
+    result_runs: tuple[ResultRun, ...]
     record_result_bytes: tuple[bytes, ...]
+
+    @property
+    def record_results(self) -> tuple[RecordResult, ...]:
+        """The results of its records, one by one."""
+        return tuple(result for run in self.result_runs for result in run.results())
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ def _execute(call: Call, lane: LaneEntry) -> ItemOutcome:
         code, effect = refusal.code, Effect(refusal.parameters)
     else:
         code = OK
+        state.put_all(effect.encoded)
         state.store_all(effect.writes)
     next_seq = body.seq + 1 if effect.next_seq is None else effect.next_seq
     state.store(lane_key_of(body), LaneEntry(next_seq, lane.voided + effect.voided))
@@ -116,4 +117,4 @@ def _execute(call: Call, lane: LaneEntry) -> ItemOutcome:
         call.admitted.signers,
         record_results_root(call.context.suite, effect.record_result_bytes),
     )
-    return ItemOutcome(result, effect.record_results, effect.record_result_bytes)
+    return ItemOutcome(result, effect.result_runs, effect.record_result_bytes)

@@ -7,6 +7,7 @@ and to which the next event can be appended without reading the earlier ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from fazhi_ledger import merkle
@@ -102,6 +103,27 @@ class CaseHead:
         )
 
 
+def opened_heads(
+    head: CaseHead, serials: Sequence[int], leaves: Sequence[bytes], occurred_at_ms: Sequence[int]
+) -> list[bytes]:
+    """The bytes of heads of cases that have been opened like that of ``head``, which has one event: as many as there
+    are serials, each with that leaf of its log and that time of its event."""
+    (mark,) = head.marks.marks
+    before = _HEAD + pack(head.org) + pack(head.procedure)
+    since = pack(head.year) + pack(head.rule_set_hash) + pack(head.opened_height) + pack(head.opened_time_ms)
+    log = since + pack(head.count) + _LOG_OF_ONE
+    once = pack(head.step) + _MARKS_OF_ONE + pack(mark.step) + pack(mark.count)
+    once += pack(mark.first_number) + pack(mark.last_number)
+    after = pack(mark.clear) + pack(mark.signers)
+    return [
+        before + serial + log + leaf + once + at_ms + at_ms + after
+        for serial, leaf, at_ms in zip(map(pack, serials), map(pack, leaves), map(pack, occurred_at_ms), strict=True)
+    ]
+
+
+_LOG_OF_ONE: Final = b"\x92\x01\x91"  # [1, [peak]], up to the peak
+_MARKS_OF_ONE: Final = b"\x91\x98"  # [mark], up to what the mark holds
+
 _HEAD: Final = b"\x9c\x01"  # an array of twelve, the first of which is HEAD_VERSION
 
 
@@ -142,6 +164,20 @@ def event_bytes(submission_id: bytes, record_index: int, record_result: bytes) -
     The submission's body binds the record itself through its records root.
     """
     return pack((EVENT_VERSION, submission_id, record_index, record_result))
+
+
+def event_leaves(suite: Suite, submission_id: bytes, first: int, record_results: Sequence[bytes]) -> list[bytes]:
+    """:func:`event_leaf` of these record results, the first being that of record ``first`` of its submission."""
+    if len(record_results) == 1:
+        return [event_leaf(suite, submission_id, first, record_results[0])]
+    before = _EVENT_HEAD + pack(submission_id)
+    places = map(pack, range(first, first + len(record_results)))
+    return merkle.leaf_hashes(
+        suite, [before + place + data for place, data in zip(places, map(pack, record_results), strict=True)]
+    )
+
+
+_EVENT_HEAD: Final = b"\x94\x01"  # an array of four, the first of which is EVENT_VERSION
 
 
 def event_leaf(suite: Suite, submission_id: bytes, record_index: int, record_result: bytes) -> bytes:

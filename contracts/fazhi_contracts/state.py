@@ -103,6 +103,13 @@ class Overlay:
         self._written[key] = value
         self._entries.pop(key, None)
 
+    def put_all(self, entries: Collection[tuple[bytes, bytes]]) -> None:
+        """Write many :meth:`put`."""
+        if entries:
+            self._written.update(entries)
+            for key, _ in entries:
+                self._entries.pop(key, None)
+
     def delete(self, key: bytes) -> None:
         """Remove ``key``."""
         self._written[key] = None

@@ -365,15 +365,17 @@ class Frontier:
             return Frontier._grown(self.size + 1, (*self.peaks, leaf_hashes[0]))
         hash_node = prefixed(suite, _NODE)
         peaks = list(self.peaks)
-        size = self.size
-        for leaf in leaf_hashes:
-            carry, rest = leaf, size
-            while rest & 1:  # as many as there are complete subtrees that the leaf finishes
-                carry = hash_node(peaks.pop() + carry)
-                rest >>= 1
-            peaks.append(carry)
-            size += 1
-        return Frontier._grown(size, tuple(peaks))
+        level, rest = list(leaf_hashes), self.size
+        left: list[bytes] = []  # what stays, smallest first
+        while level:
+            if rest & 1:  # the peak of this level stands before what is new on it
+                level.insert(0, peaks.pop())
+            if len(level) & 1:
+                left.append(level.pop())
+            level = _parents(hash_node, level)
+            rest >>= 1
+        left.reverse()
+        return Frontier._grown(self.size + len(leaf_hashes), (*peaks, *left))
 
     def root(self, suite: Suite) -> bytes:
         """The root of the log, as :func:`root_of` would give it."""

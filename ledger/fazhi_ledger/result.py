@@ -5,6 +5,7 @@ A contract's refusal is a result too, with a code and parameters; sentences are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from . import merkle
@@ -169,6 +170,38 @@ class RecordResult:
     @classmethod
     def decode(cls, data: bytes) -> RecordResult:
         return cls.from_value(decode(data, max_bytes=MAX_RESULT_BYTES))
+
+
+@slotted
+class ResultRun:
+    """Results of records of one case that came one after another to the same findings: numbers ``first`` … ``first +
+    count − 1``. They are encoded together."""
+
+    case_id: bytes
+    first: int
+    count: int
+    findings: tuple[Finding, ...]
+
+    def results(self) -> tuple[RecordResult, ...]:
+        """One by one."""
+        return tuple(RecordResult(self.case_id, self.first + place, self.findings) for place in range(self.count))
+
+    def encode(self) -> list[bytes]:
+        """The bytes of each."""
+        values = tuple([finding.to_value() for finding in self.findings])
+        if self.count == 1:
+            return [pack((self.case_id, self.first, values))]
+        before, after = _RESULT_HEAD + pack(self.case_id), pack(values)
+        return [before + number + after for number in map(pack, range(self.first, self.first + self.count))]
+
+
+def encode_firsts(case_ids: Sequence[bytes], findings: tuple[Finding, ...]) -> list[bytes]:
+    """The bytes of results of the first record of each of these cases, with the same findings."""
+    after = pack(1) + pack(tuple([finding.to_value() for finding in findings]))
+    return [_RESULT_HEAD + case_id + after for case_id in map(pack, case_ids)]
+
+
+_RESULT_HEAD: Final = b"\x93"  # an array of three
 
 
 def record_results_root(suite: Suite, record_results: tuple[bytes, ...]) -> bytes:

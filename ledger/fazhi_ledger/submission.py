@@ -32,7 +32,8 @@ from .limits import (
     UNCOUNTED_BYTES,
 )
 from .names import NAME, ORG
-from .record import Record, records_root
+from .record import records_root
+from .record_runs import RecordRun, runs_of
 from .shape import as_bytes, as_digest, as_int, as_text, as_tuple, as_version
 from .suites import DIGEST_BYTES, Suite
 
@@ -253,18 +254,18 @@ class Item:
             found = self._known["records", suite.name] = records_root(suite, self.records)
         return found
 
-    def decoded_records(self) -> tuple[Record, ...]:
-        """The records, decoded. An item keeps those of a small batch; of large ones only the last few stay decoded:
-        decoded they take many times their bytes while they wait.
+    def record_runs(self) -> tuple[RecordRun, ...]:
+        """The records, decoded, those that are alike together. An item keeps those of a small batch; of large ones only
+        the last few stay decoded: decoded they take more than their bytes while they wait.
 
         Raises:
-            EncodingError: of the first that is malformed, with its index as parameter ``record``.
+            EncodingError: of the first that is malformed, with its place as parameter ``record``.
         """
-        found: tuple[Record, ...] | None = self._known.get("decoded")
+        found: tuple[RecordRun, ...] | None = self._known.get("runs")
         if found is None:
             if len(self.records) > RECORDS_KEPT_DECODED:
-                return _decoded_batch(self.records)
-            found = self._known["decoded"] = _decoded_all(self.records)
+                return _runs_of_batch(self.records)
+            found = self._known["runs"] = runs_of(self.records)
         return found
 
     def verify_signatures(self, suite: Suite) -> None:
@@ -303,21 +304,7 @@ def _item_at_a_glance(data: bytes) -> Item | None:
 _ITEM_HEAD: Final = b"\x93"  # an array of three
 
 
-def _decoded_all(records: tuple[bytes, ...]) -> tuple[Record, ...]:
-    try:
-        return tuple(map(Record.decode, records))
-    except EncodingError:
-        return tuple(_decoded(index, data) for index, data in enumerate(records))
-
-
-_decoded_batch = lru_cache(maxsize=BATCHES_KEPT_DECODED)(_decoded_all)
-
-
-def _decoded(index: int, data: bytes) -> Record:
-    try:
-        return Record.decode(data)
-    except EncodingError as error:
-        raise EncodingError(error.code, record=index) from None
+_runs_of_batch = lru_cache(maxsize=BATCHES_KEPT_DECODED)(runs_of)
 
 
 def sign_item(body: SubmissionBody, signers: Sequence[Signer], records: Sequence[bytes] = ()) -> Item:

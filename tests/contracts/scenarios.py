@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from fazhi_contracts.procedures.compile import compile_rule_set
 from fazhi_contracts.queries import case_head
@@ -29,9 +30,12 @@ from .builders import (
 from .test_ruleset import small
 
 SMALL = ("OPEN", "WORK", "DONE")
+LOOPS = ("OPEN", "WORK", "LOOP", "FREE", "DONE")
 SIGNERS = ["officer-1", "officer-2", "officer-3", "head", "reviewer", "sfj-officer", "notary", "zfj", "ann"]
 VARIANTS: Mapping[str, Sequence[Mapping[str, str]]] = {
     "WORK": ({"mode": "fast"}, {"mode": "slow"}),
+    "LOOP": ({"mode": "fast"}, {"mode": "slow"}),
+    "FREE": ({"mode": "fast"}, {"mode": "slow"}),
     "INVEND": ({}, {"legal_review": "required"}, {"legal_review": "not_required"}),
     "LEGALREV": ({"opinion": "passed"}, {"opinion": "not_passed"}),
     "DEFEND": ({"response": "stated"}, {"response": "waived"}),
@@ -43,14 +47,43 @@ NONSENSE: Sequence[Mapping[str, str | int]] = ({"mode": "nonsense"}, {"mode": 7}
 
 
 def mixed_world() -> World:
-    """A chain with three procedures, one of them the small one of the tests, and a unit with an officer."""
+    """A chain with four procedures, two of them small ones of the tests, and a unit with an officer."""
     review = replace(penalty(), procedure="review").encode()
-    rule_sets = {"penalty": penalty().encode(), "review": review, "small": compile_rule_set(small()).encode()}
+    rule_sets = {name: compile_rule_set(document()).encode() for name, document in (("small", small), ("loops", loops))}
+    rule_sets |= {"penalty": penalty().encode(), "review": review}
     world = World(make_genesis_file(rule_sets, parameters={"max_lanes_per_key": 1000}))
     world.do(world.by("zfj").register_org("zfj.a"))
     world.do(world.by("zfj").register_officer("zfj.a", "ann"))
     world.knows("ann", "zfj.a")
     return world
+
+
+def loops() -> dict[str, Any]:
+    """A procedure with two steps that may stand any number of times and look at one another."""
+    document = small()
+    document["procedure"] = "loops"
+    opening, work, done = document["steps"]
+    finds = {"article": "某法 5", "severity": "grave"}
+    adverse, others = done["guards"][1:]
+    work = {**work, "clocks": [{"start": "OPEN", "days": 2, **finds}]}
+    loop = {
+        "code": "LOOP",
+        "repeatable": True,
+        "terminal": False,
+        "clear": work["clear"],
+        "clocks": done["clocks"],
+        "guards": [
+            {"kind": "done", "step": "WORK", "since": "LOOP", **finds},
+            {"kind": "done", "step": "FREE", "since": "WORK", **finds},
+            {**adverse, "unless": {"field": "mode", "values": ["slow"]}},
+            {**adverse, "only_if": {"step": "FREE", "field": "mode", "values": ["slow"]}},
+            others,
+        ],
+    }
+    guards = [*done["guards"], {**others, "step": "LOOP"}, {"kind": "done", "step": "LOOP", "since": "FREE", **finds}]
+    free = {**loop, "code": "FREE", "from": ["LOOP"], "requires": [], "clocks": [], "guards": guards}
+    document["steps"] = [opening, work, {**done, **loop}, {**done, **free}, done]
+    return document
 
 
 class Scenario:
@@ -131,6 +164,30 @@ class Scenario:
         records = [make_record(Docket(number), "LEAD", self.world.now_ms) for number in numbers]
         return self.hand(rng.choice(("officer-1", "head", "ann"))).records(*records)
 
+    def alike(self) -> Item:
+        """Records that differ in time and commitments at most, of one case or of many, and others around them."""
+        rng, now = self.rng, self.world.now_ms
+        procedure = rng.choice(("penalty", "small", "loops", "loops"))
+        way = {"penalty": SPINE, "small": SMALL, "loops": LOOPS}[procedure]
+        cases = [Docket(f"alike {rng.randrange(60)}", "zfj", procedure)]
+        if rng.random() < 0.4:
+            cases += [Docket(f"alike {rng.randrange(60)}", "zfj", procedure) for _ in range(rng.randrange(12))]
+        records: list[Record] = []
+        start = rng.choice((0, 0, 1))
+        steps = [*way[start : rng.randrange(start + 1, len(way))], *rng.choices(way[1:], k=rng.randrange(2))]
+        for step in steps:
+            clear, documents = rng.choice(VARIANTS.get(step, ({},))), rng.choice((1, 1, 3, 0))
+            at, pace = now - rng.choice((60_000, 60_000, 4 * DAY_MS)), rng.choice((0, 1, 1000, 1000, -1, DAY_MS))
+            count = 1 if step == way[0] else rng.choice((1, 2, 3, 4, 9))
+            for case in cases:
+                for _ in range(count):
+                    found = documents if rng.random() < 0.98 else rng.choice((0, 1, 200))
+                    at = max(0, at + rng.choice((pace, pace, 2 * pace)))
+                    records.append(make_record(case, step, at, clear, found))
+        for _ in range(rng.randrange(3) if rng.random() < 0.2 else 0):
+            records[rng.randrange(len(records))] = self.record(cases[0], rng.choice(way))
+        return self.hand(*self.signers(steps)).records(*records)
+
     def identity(self) -> Item:
         """A key or a unit that comes or goes."""
         rng = self.rng
@@ -166,5 +223,5 @@ class Scenario:
 
     def items(self, count: int) -> list[Item]:
         """Items that can stand together in the next block, in this order."""
-        makers = (self.batch, self.batch, self.batch, self.openings, self.other)
+        makers = (self.batch, self.batch, self.batch, self.alike, self.alike, self.openings, self.other)
         return [self.rng.choice(makers)() for _ in range(count)]

@@ -15,6 +15,7 @@ from fazhi_ledger.canonical import decode, encode
 from fazhi_ledger.limits import MAX_FINDINGS, MAX_TIME_MS
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.record import Record
+from fazhi_ledger.record_runs import RecordRun
 from fazhi_ledger.result import Finding, RecordResult, ResultSigner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -324,7 +325,7 @@ def judge(
     """What one record comes to over these marks; a refused one leaves the memory as it was."""
     judging = Judge(rules, marks, who, time_ms, SETTINGS)
     try:
-        findings = judging.judge(record, number)
+        findings = judging.judge(RecordRun.of(record), 0, number)
     except Refused:
         assert judging.marks() == marks
         raise

@@ -239,7 +239,7 @@ def test_the_usual_needs_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None
     large = Item(single.body_bytes, single.signatures, (WORLD.records[1],) * 1000)
     for item in (single, large):
         assert Item.decode(item.encode()) == item
-        assert Item.decode(item.encode()).decoded_records() == item.decoded_records()
+        assert Item.decode(item.encode()).record_runs() == item.record_runs()
         assert envelope_parts(item.envelope()) == (item.body_bytes, item.signatures)
     assert Block.decode(Block(WORLD.header, (single, large)).encode()).items == (single, large)
 

@@ -180,13 +180,13 @@ class TestSubmission:
         record = WORLD.records[0]
         small, large = (Item(ITEM.body_bytes, ITEM.signatures, (record,) * count) for count in (4, 5))
         assert RECORDS_KEPT_DECODED == 4
-        assert small.decoded_records() is small.decoded_records()
-        found = large.decoded_records()
-        assert large.decoded_records() is found
+        assert small.record_runs() is small.record_runs()
+        found = large.record_runs()
+        assert large.record_runs() is found
         for count in range(6, 6 + BATCHES_KEPT_DECODED):
-            Item(ITEM.body_bytes, ITEM.signatures, (record,) * count).decoded_records()
-        assert large.decoded_records() is not found
-        assert large.decoded_records() == found
+            Item(ITEM.body_bytes, ITEM.signatures, (record,) * count).record_runs()
+        assert large.record_runs() is not found
+        assert large.record_runs() == found
 
     def test_signer_keys_have_limits_on_both_sides_and_do_not_repeat(self) -> None:
         keys = tuple(i.to_bytes(32, "big") for i in range(MAX_SIGNER_KEYS + 1))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import gt
 from typing import Final
 
 from fazhi_ledger.errors import Parameter
 from fazhi_ledger.parameters import Parameters
-from fazhi_ledger.record import Record
+from fazhi_ledger.record_runs import RecordRun
 from fazhi_ledger.result import Finding, ResultSigner
 
 from ..calendar import end_of_day_ms, local_day
@@ -68,23 +69,24 @@ class Judge:
         """What the case remembers."""
         return Marks(tuple(self._by_step.values()))
 
-    def judge(self, record: Record, number: int) -> tuple[Finding, ...]:
-        """Judge the ``number``-th event of the case, and remember it unless it is refused.
+    def judge(self, run: RecordRun, place: int, number: int) -> tuple[Finding, ...]:
+        """Judge the record at that place of a run, the ``number``-th event of the case, and remember it unless it is
+        refused.
 
         Raises:
             Refused: ``unknown-step``, ``case-closed``, ``impossible-step``, ``role-not-allowed``,
                 ``unknown-clear-field``, ``unknown-clear-value`` or ``missing-clear-field``.
         """
         rules, marks, signers, settings = self.rules, self._by_step, self._signers, self._settings
-        step, occurred_at_ms = rules.by_code.get(record.step), record.occurred_at_ms
+        step, occurred_at_ms = rules.by_code.get(run.step), run.occurred_at_ms[place]
         if step is None:
-            raise Refused("unknown-step", step=record.step)
+            raise Refused("unknown-step", step=run.step)
         if not rules.terminal.isdisjoint(marks):
             closed_by = next(code for code in marks if code in rules.terminal)
             raise Refused("case-closed", step=step.code, closed_by=closed_by)
         if step.requires and _none_of(step.requires, marks):
             raise Refused("impossible-step", step=step.code, requires=_listed(step.requires))
-        clear = _check_clear(step, record) if record.clear or step.required_clear else NO_CLEAR
+        clear = _check_clear(step, run) if run.clear or step.required_clear else NO_CLEAR
         findings: list[Finding] = []
         if step is not self._last_step:
             self._short = self._signers_short(step)
@@ -96,8 +98,8 @@ class Judge:
             findings.append(_finding("step-repeated", step.article, IRREGULAR, step=step.code, first=first))
         if step.from_steps and _none_of(step.from_steps, marks):
             findings.append(_step_skipped(step.article, step.from_steps))
-        if record.commitment_count < step.documents_min:
-            required, found = step.documents_min, record.commitment_count
+        if run.commitment_counts[place] < step.documents_min:
+            required, found = step.documents_min, run.commitment_counts[place]
             findings.append(_finding("documents-short", step.article, IRREGULAR, required=required, found=found))
         for guard in step.guards:
             _judge_guard(guard, marks, clear, signers, findings)
@@ -106,6 +108,53 @@ class Judge:
         _judge_times(rules, self._latest, occurred_at_ms, self._time_ms, settings, findings)
         self._remember(step.code, number, occurred_at_ms, clear)
         return tuple(findings)
+
+    def repeat(self, run: RecordRun, place: int, end: int) -> bool:
+        """Whether the records of a run from ``place`` up to ``end``, of this case like the two before them, come to the
+        same findings as the last of those. Then they are remembered as well, and need not be judged.
+
+        From the second on, records of a run find the same steps recorded, in the same order and with the same clear
+        fields and signers. What may still differ are times and commitments: they must call for no finding at all.
+        """
+        step = self.rules.by_code[run.step]
+        mark = self._by_step[run.step]
+        times = run.occurred_at_ms[place - 2 : end]
+        if any(map(gt, times, times[1:])):  # one that occurred before its previous
+            return False
+        if not self._is_usual(run, step, place - 2, end) or self._ends_a_clock(step, times[-1]):
+            return False
+        more = end - place
+        self._by_step[run.step] = self._latest = StepMark(
+            mark.step,
+            mark.count + more,
+            mark.first_number,
+            mark.last_number + more,
+            mark.first_occurred_ms,
+            times[-1],
+            mark.clear,
+            mark.signers,
+        )
+        return True
+
+    def _ends_a_clock(self, step: Step, occurred_at_ms: int) -> bool:
+        """Whether one of the step's clocks may have run out by then."""
+        day = local_day(occurred_at_ms, self._settings.utc_offset_min)
+        starts = [(clock, self._by_step.get(clock.start)) for clock in step.clocks]
+        return any(start is not None and day > due_day(clock, start, self._settings) for clock, start in starts)
+
+    def opens_alike(self, run: RecordRun) -> bool:
+        """Whether the records of a run, each the first of a case of its own, come to the same findings as the first of
+        them, which was judged."""
+        return self._is_usual(run, self.rules.by_code[run.step], 0, len(run))
+
+    def _is_usual(self, run: RecordRun, step: Step, begin: int, end: int) -> bool:
+        """Whether neither the times of these records nor their commitments call for a finding, each by itself."""
+        settings, times = self._settings, run.occurred_at_ms[begin:end]
+        return (
+            min(run.commitment_counts[begin:end]) >= step.documents_min
+            and min(times) >= self._time_ms - settings.late_record_ms
+            and max(times) <= self._time_ms + settings.max_clock_skew_ms
+        )
 
     def _remember(self, step: str, number: int, occurred_at_ms: int, clear: Clear) -> None:
         watched = step in self.rules.watched
@@ -147,10 +196,10 @@ def _none_of(steps: tuple[str, ...], marks: MarksByStep) -> bool:
     return marks.keys().isdisjoint(steps)
 
 
-def _check_clear(step: Step, record: Record) -> Clear:
-    """The record's clear fields, all of them out of the step's vocabulary."""
+def _check_clear(step: Step, run: RecordRun) -> Clear:
+    """The records' clear fields, all of them out of the step's vocabulary."""
     accepted: list[tuple[str, str]] = []
-    for name, value in record.clear:
+    for name, value in run.clear:
         known = step.vocabulary.get(name)
         if known is None:
             raise Refused("unknown-clear-field", step=step.code, field=name)

@@ -7,6 +7,7 @@ change only after the batch is durable.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -405,17 +406,16 @@ def _event_entries(executed: ExecutedBlock) -> Iterator[tuple[bytes, bytes]]:
     """The events of a block, those that stand behind one another in one item together."""
     height = executed.block.header.height
     for index, outcome in enumerate(executed.outcomes):
-        results = outcome.record_results
-        begin = 0
-        for end in range(1, len(results) + 1):
-            first = results[begin]
-            if end < len(results):
-                following = results[end]
-                if following.case_id == first.case_id and following.number == first.number + end - begin:
-                    continue
-            run = layout.write_run(height, index, begin, end - begin)
-            yield layout.frame(layout.event_key(first.case_id, first.number), run)
-            begin = end
+        record = 0
+        runs = deque(outcome.result_runs)
+        while runs:
+            run = runs.popleft()
+            count = run.count
+            while runs and runs[0].case_id == run.case_id and runs[0].first == run.first + count:
+                count += runs.popleft().count
+            place = layout.write_run(height, index, record, count)
+            yield layout.frame(layout.event_key(run.case_id, run.first), place)
+            record += count
 
 
 def open_chain(store: KeyValue, genesis_file: GenesisFile) -> ChainStore:
