@@ -174,7 +174,7 @@ class Trust:
         """
         if self._checked is None:
             self.genesis.check()
-            self._checked = Checked(self.file.genesis_bytes, self._certified)
+            self._checked = Checked(self._certified)
         return self._checked
 
     @property

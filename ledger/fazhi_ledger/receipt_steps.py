@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from . import merkle
@@ -32,6 +33,8 @@ FAILED: Final = "failed"
 ABSENT: Final = "absent"
 VALID: Final = "VALID"
 INVALID: Final = "INVALID"
+
+GENESES_KEPT: Final = 2
 
 STEPS: Final = (
     "format",
@@ -137,11 +140,10 @@ class Checked:
     """What whoever verifies many receipts of one chain has checked before, under the same genesis hash: for the very
     same bytes it is not done once more.
 
-    ``genesis`` is encoded, and ``Genesis.check`` has passed. ``certified`` holds (header, certificate), encoded, whose
-    certificate has been verified under the validator set that the header names.
+    ``certified`` holds (header, certificate), encoded, whose certificate has been verified under the validator set that
+    the header names.
     """
 
-    genesis: bytes
     certified: Container[tuple[bytes, bytes]]
 
 
@@ -150,7 +152,7 @@ def check_receipt(
 ) -> Report:
     """Carry out all steps on a receipt's JSON bytes. It never raises: any exception is a failed step, and a failed
     step is INVALID."""
-    check = _Check(data, genesis_hash, tuple(files), checked or Checked(b"", ()))
+    check = _Check(data, genesis_hash, tuple(files), checked or Checked(()))
     outcomes: list[StepOutcome] = []
     for number, name in enumerate(STEPS, start=1):
         if any(outcome.status == FAILED for outcome in outcomes):
@@ -171,6 +173,19 @@ def _carry_out(number: int, name: str, step: Callable[[], str]) -> StepOutcome:
     if absent_because:
         return StepOutcome(number, name, ABSENT, absent_because)
     return StepOutcome(number, name, PASSED)
+
+
+# Receipts of one chain hold the same genesis: whoever checks many takes it apart, and verifies its possessions, once.
+
+
+@lru_cache(maxsize=GENESES_KEPT)
+def _decoded_genesis(encoded: bytes) -> Genesis:
+    return Genesis.decode(encoded)
+
+
+@lru_cache(maxsize=GENESES_KEPT)
+def _check_genesis(encoded: bytes) -> None:
+    _decoded_genesis(encoded).check()
 
 
 @dataclass(slots=True)
@@ -217,7 +232,7 @@ class _Check:
     def check_format(self) -> str:
         """(1) The file is one strict JSON object with exactly the known fields, and each part decodes canonically."""
         receipt = self.receipt = RecordReceipt.from_json(self.data)
-        self.genesis = Genesis.decode(receipt.genesis)
+        self.genesis = _decoded_genesis(receipt.genesis)
         self.suite = self.genesis.suite
         self.header = Header.decode(receipt.header)
         self.anchor = self.header if receipt.anchor is None else Header.decode(receipt.anchor.header)
@@ -244,8 +259,7 @@ class _Check:
         """(2) The genesis in the receipt is the one whose hash the user gave; block and submission name it too."""
         if genesis_hash_of(self.suite, self.receipt.genesis) != self.genesis_hash:
             raise InvalidReceipt("another-genesis")
-        if self.receipt.genesis != self.checked.genesis:
-            self.genesis.check()
+        _check_genesis(self.receipt.genesis)
         for what, stated in (("submission", self.item.body.genesis_hash), ("header", self.header.genesis_hash)):
             if stated != self.genesis_hash:
                 raise InvalidReceipt("another-chain", where=what)
