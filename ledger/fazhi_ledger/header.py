@@ -6,10 +6,12 @@ the block and forked).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import field, fields
+from operator import attrgetter
 from typing import Final
 
 from .canonical import Value, decode, encode
+from .datatypes import slotted
 from .limits import MAX_HEADER_BYTES, MAX_INT, MAX_ORG_CHARS, MAX_TIME_MS
 from .names import ORG
 from .shape import as_digest, as_int, as_text, as_tuple, as_version
@@ -18,7 +20,7 @@ from .suites import Suite
 HEADER_VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@slotted
 class Header:
     """What a block commits to. Roots and hashes are 32 bytes; ``time_ms`` is Unix time in milliseconds, the
     proposer's word.
@@ -43,9 +45,10 @@ class Header:
     validators_hash: bytes
     next_validators_hash: bytes
     rules_hash: bytes
+    _encoded: list[bytes] = field(init=False, compare=False, repr=False, default_factory=list)
 
     def to_value(self) -> Value:
-        return (HEADER_VERSION, *(getattr(self, name) for name in HEADER_FIELDS))
+        return (HEADER_VERSION, *_values_of(self))
 
     @classmethod
     def from_value(cls, value: Value) -> Header:
@@ -63,11 +66,16 @@ class Header:
         )
 
     def encode(self) -> bytes:
-        return encode(self.to_value())
+        """The canonical bytes, worked out once: a header is hashed, sent and stored."""
+        if not self._encoded:
+            self._encoded.append(encode(self.to_value()))
+        return self._encoded[0]
 
     @classmethod
     def decode(cls, data: bytes) -> Header:
-        return cls.from_value(decode(data, max_bytes=MAX_HEADER_BYTES))
+        header = cls.from_value(decode(data, max_bytes=MAX_HEADER_BYTES))
+        header._encoded.append(bytes(data))
+        return header
 
     def hash(self, suite: Suite) -> bytes:
         """The block's hash: what votes and certificates name."""
@@ -78,4 +86,5 @@ class Header:
         return next((name for name in HEADER_FIELDS if getattr(self, name) != getattr(other, name)), None)
 
 
-HEADER_FIELDS: Final = tuple(field.name for field in fields(Header))
+HEADER_FIELDS: Final = tuple(part.name for part in fields(Header) if part.init)
+_values_of: Final = attrgetter(*HEADER_FIELDS)

@@ -6,7 +6,7 @@ fork the chain without a traitor (Dafny QBFT specification, ``quorum``; celo-blo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .canonical import Value, decode, encode
 from .errors import EncodingError
@@ -45,6 +45,7 @@ class ValidatorSet:
     epoch: int
     first_height: int
     validators: tuple[Validator, ...]
+    _hashes: dict[str, bytes] = field(init=False, compare=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.validators) <= MAX_VALIDATORS:
@@ -102,4 +103,7 @@ class ValidatorSet:
 
     def hash(self, suite: Suite) -> bytes:
         """The digest that headers carry as ``validators_hash`` and ``next_validators_hash``."""
-        return suite.tagged_hash("validators", self.encode())
+        found = self._hashes.get(suite.name)
+        if found is None:  # asked for by every block
+            found = self._hashes[suite.name] = suite.tagged_hash("validators", self.encode())
+        return found

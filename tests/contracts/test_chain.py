@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 from fazhi_contracts import execution
@@ -26,7 +26,7 @@ from fazhi_ledger import merkle, statetree
 from fazhi_ledger.block import Block
 from fazhi_ledger.canonical import encode
 from fazhi_ledger.errors import InvalidBlock
-from fazhi_ledger.header import Header
+from fazhi_ledger.header import HEADER_FIELDS
 from fazhi_ledger.validators import Validator, ValidatorSet
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,7 +105,7 @@ def test_rules_hash_is_over_protocol_parameters_and_rule_sets() -> None:
     assert expected not in found
 
 
-FIELDS = [field.name for field in fields(Header) if field.name != "time_ms"]  # another time is another valid block
+FIELDS = [name for name in HEADER_FIELDS if name != "time_ms"]  # another time is another valid block
 
 
 @pytest.mark.parametrize("name", FIELDS)

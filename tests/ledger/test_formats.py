@@ -24,7 +24,7 @@ from fazhi_ledger.errors import (
     invariant,
 )
 from fazhi_ledger.genesis import Genesis, GenesisFile, Officer, prove_possession
-from fazhi_ledger.header import Header
+from fazhi_ledger.header import HEADER_FIELDS, Header
 from fazhi_ledger.limits import BATCHES_KEPT_DECODED, MAX_SIGNER_KEYS, MAX_VALIDATORS, RECORDS_KEPT_DECODED
 from fazhi_ledger.messages import MESSAGES, duration, printable, sentence
 from fazhi_ledger.parameters import KNOWN, Parameters
@@ -481,3 +481,20 @@ def test_invariant_survives_optimisation() -> None:
     invariant(True, "fine")
     with pytest.raises(InvariantBroken, match="broken"):
         invariant(False, "broken")
+
+
+@pytest.mark.parametrize("name", HEADER_FIELDS)
+def test_a_header_made_of_another_is_encoded_by_itself(name: str) -> None:
+    header = Header.decode(WORLD.header.encode())
+    others: dict[type, Any] = {int: header.height + 7, str: "other", bytes: bytes(31) + b"\x07"}
+    other = others[type(getattr(header, name))]
+    changed = dataclasses.replace(header, **{name: other})
+    assert changed.encode() == encode(changed.to_value()) != header.encode() == encode(header.to_value())
+    assert Header.decode(changed.encode()) == changed != header
+
+
+def test_sets_of_validators_are_hashed_by_themselves() -> None:
+    suite, validators = WORLD.genesis.suite, WORLD.genesis.validator_set()
+    later = dataclasses.replace(validators, epoch=1)
+    assert validators.hash(suite) == validators.hash(suite) == suite.tagged_hash("validators", validators.encode())
+    assert later.hash(suite) == suite.tagged_hash("validators", later.encode()) != validators.hash(suite)
