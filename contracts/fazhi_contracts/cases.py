@@ -14,7 +14,7 @@ from typing import Final
 from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.record import case_id, member_of
 from fazhi_ledger.record_runs import RecordRun
-from fazhi_ledger.result import Finding, ResultRun, encode_firsts
+from fazhi_ledger.result import ResultRun, encode_firsts
 from fazhi_ledger.suites import Suite
 
 from .calendar import year_of
@@ -63,11 +63,6 @@ class _Case:
         self.judge = judge
         self.events: list[bytes] = []
         self.step = head.step
-
-    @property
-    def count(self) -> int:
-        """Its events so far."""
-        return self.head.count + len(self.events)
 
     def head_after(self, suite: Suite) -> CaseHead:
         """The head with the events of the batch."""
@@ -139,25 +134,24 @@ class _Batch:
         """Take up the records from place ``begin`` up to ``end`` of the run, all of the same case."""
         case_key = run.case_keys[begin]
         case = self._cases.get(case_key)
-        place, most = begin, min(begin + 2, end)
+        place, both = begin, begin + 2  # two are judged by themselves; then the others may come to the same
         while place < end:
             self.at = run.first + place
             if case is None:
                 case = self._cases[case_key] = self._first_touched(run, begin)
             else:
                 _check_continues(case.head, case.judge.rules, run)
-            if place == most and case.judge.repeat(run, place, end):
-                self._keep(case, self._results[-1].findings, end - place)
+            number = case.head.count + len(case.events) + 1
+            if place == both and case.judge.repeat(run, place, end):
+                self._keep(case, ResultRun(case.identity, number, end - place, self._results[-1].findings))
                 break
-            findings = case.judge.judge(run, place, case.count + 1)
-            self._keep(case, findings, 1)
+            self._keep(case, ResultRun(case.identity, number, 1, case.judge.judge(run, place, number)))
             place += 1
         if case is not None:
             case.step = run.step
 
-    def _keep(self, case: _Case, findings: tuple[Finding, ...], count: int) -> None:
-        """The findings of the records from ``at`` on, as many as ``count``."""
-        results = ResultRun(case.identity, case.count + 1, count, findings)
+    def _keep(self, case: _Case, results: ResultRun) -> None:
+        """The results of the records from ``at`` on."""
         encoded = results.encode()
         case.events += event_leaves(self._suite, self._call.admitted.submission_id, self.at, encoded)
         self._results.append(results)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fazhi_ledger import merkle
-from fazhi_ledger.canonical import Value, decode, pack, parts_of
+from fazhi_ledger.canonical import Value, bytes_header, decode, pack, pack_numbers, parts_of
 from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.limits import MAX_CODE_CHARS, MAX_INT, MAX_NAME_CHARS, MAX_ORG_CHARS, MAX_TIME_MS
@@ -171,10 +171,13 @@ def event_leaves(suite: Suite, submission_id: bytes, first: int, record_results:
     if len(record_results) == 1:
         return [event_leaf(suite, submission_id, first, record_results[0])]
     before = _EVENT_HEAD + pack(submission_id)
-    places = map(pack, range(first, first + len(record_results)))
-    return merkle.leaf_hashes(
-        suite, [before + place + data for place, data in zip(places, map(pack, record_results), strict=True)]
-    )
+    places = pack_numbers(first, len(record_results))
+    headers = {size: bytes_header(size) for size in sorted(set(map(len, record_results)))}
+    events = [
+        b"%b%b%b%b" % (before, place, headers[len(data)], data)
+        for place, data in zip(places, record_results, strict=True)
+    ]
+    return merkle.leaf_hashes(suite, events)
 
 
 _EVENT_HEAD: Final = b"\x94\x01"  # an array of four, the first of which is EVENT_VERSION

@@ -9,6 +9,7 @@ exactly one encoding; decoding rejects every other. msgpack by itself is not can
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -68,6 +69,27 @@ def pack(value: Value) -> bytes:
 def pack_array(parts: Sequence[bytes]) -> bytes:
     """The canonical bytes of the array whose values are encoded already."""
     return b"".join((_packers[0].pack_array_header(len(parts)), *parts))
+
+
+def pack_numbers(first: int, count: int) -> Sequence[bytes]:
+    """The canonical bytes of the integers ``first`` … ``first + count − 1``, for those who write them one after
+    another."""
+    end = first + count
+    return _small_numbers()[first:end] if first >= 0 and end <= _SMALL_NUMBERS else [*map(pack, range(first, end))]
+
+
+_SMALL_NUMBERS: Final = 10_001
+
+
+@cache
+def _small_numbers() -> tuple[bytes, ...]:
+    """Places in a batch and most numbers of events: half a megabyte, made when a first batch is executed."""
+    return tuple(map(pack, range(_SMALL_NUMBERS)))
+
+
+def bytes_header(size: int) -> bytes:
+    """What stands before a byte string of that many bytes."""
+    return pack(bytes(size))[: -size or None]
 
 
 def decode(

@@ -64,19 +64,24 @@ def runs_of(records: Sequence[bytes]) -> tuple[RecordRun, ...]:
     Raises:
         EncodingError: of the first that is malformed, with its place as parameter ``record``.
     """
+    if len(records) == 1:  # as nearly always
+        return (RecordRun.of(_decoded(records, 0)),)
     return tuple(_runs(records))
+
+
+def _decoded(records: Sequence[bytes], place: int) -> Record:
+    try:
+        return Record.decode(records[place])
+    except EncodingError as error:
+        raise EncodingError(error.code, record=place) from None
 
 
 def _runs(records: Sequence[bytes]) -> Iterator[RecordRun]:
     first, count = 0, len(records)
     while first < count:
-        data = records[first]
-        try:
-            record = Record.decode(data)
-        except EncodingError as error:
-            raise EncodingError(error.code, record=first) from None
+        record = _decoded(records, first)
         run = None
-        if first + 1 < count and len(records[first + 1]) == len(data):
+        if first + 1 < count and len(records[first + 1]) == len(records[first]):
             run = _alike(records, first, record)
         if run is None:
             run = RecordRun.of(record, first)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from . import merkle
-from .canonical import Value, decode, encode, pack
+from .canonical import Value, decode, encode, pack, pack_numbers
 from .datatypes import slotted
 from .errors import EncodingError, Parameter
 from .limits import (
@@ -192,7 +192,7 @@ class ResultRun:
         if self.count == 1:
             return [pack((self.case_id, self.first, values))]
         before, after = _RESULT_HEAD + pack(self.case_id), pack(values)
-        return [before + number + after for number in map(pack, range(self.first, self.first + self.count))]
+        return [b"%b%b%b" % (before, number, after) for number in pack_numbers(self.first, self.count)]
 
 
 def encode_firsts(case_ids: Sequence[bytes], findings: tuple[Finding, ...]) -> list[bytes]:

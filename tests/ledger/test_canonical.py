@@ -12,7 +12,7 @@ from typing import Any
 import msgpack
 import pytest
 from fazhi_ledger import canonical
-from fazhi_ledger.canonical import decode, encode, pack_array
+from fazhi_ledger.canonical import bytes_header, decode, encode, pack_array, pack_numbers
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.limits import BYTES_PER_VALUE, FREE_VALUES, MAX_DEPTH
 from hypothesis import given
@@ -222,3 +222,13 @@ def test_the_quick_look_at_types_says_what_a_walk_over_the_values_says(value: An
         return None
 
     assert outcome(canonical._check_types) == outcome(canonical._walk)
+
+
+@given(st.integers(-3, 10_010) | st.sampled_from((126, 255, 65_535, 2**32 - 2, 2**63 - 1)), st.integers(0, 9))
+def test_numbers_one_after_another(first: int, count: int) -> None:
+    assert list(pack_numbers(first, count)) == [encode(number) for number in range(first, first + count)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 65_535, 65_536])
+def test_what_stands_before_bytes(size: int) -> None:
+    assert bytes_header(size) + bytes(size) == encode(bytes(size))
