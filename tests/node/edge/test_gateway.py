@@ -351,7 +351,12 @@ def test_bodies_that_are_no_list_of_items(node: NodeProcess, body: bytes) -> Non
 
 def test_bounds_of_a_request(node: NodeProcess) -> None:
     problem(post(node, encode((bytes(16),) * 511)), 413, "too-many-items")
-    problem(post(node, bytes(1_000_001)), 413, "body-too-large")
+    try:
+        too_large = post(node, bytes(1_000_001))
+    except OSError:
+        pass  # cut off before everything was sent: as good
+    else:
+        problem(too_large, 413, "body-too-large")
     problem(post(node, encode((b"x",)), media_type="application/json"), 415, "unsupported-media-type")
     for query in ("wait_ms=-1", "wait_ms=x", "wait_ms=1&wait_ms=2", "wait_ms=1.5", "wait_ms=", "other=1", "wait_ms=٣"):
         path = "/v1/submissions?" + query.encode("utf-8").decode("latin-1").replace("\xd9", "%D9").replace(
