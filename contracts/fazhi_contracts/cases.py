@@ -160,7 +160,7 @@ class _Batch:
     def _opens_only(self, run: RecordRun) -> bool:
         """Whether each record of the run is the batch's first of a case that may be new."""
         keys = set(run.case_keys)
-        return len(keys) == len(run) and keys.isdisjoint(self._cases)
+        return len(keys) == len(run) and self._cases.keys().isdisjoint(keys)
 
     def _open_like_first(self, run: RecordRun) -> int:
         """Take up all records of the run but the first, which was taken up, where each does the same: open a case, with

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain, islice
+from threading import local
 from typing import Any, Final
 
 import msgpack
@@ -31,16 +32,15 @@ def _new_packer() -> msgpack.Packer:
     return msgpack.Packer(use_bin_type=True, strict_types=False)
 
 
-class _EachTime(list[msgpack.Packer]):
-    """In place of the one packer where msgpack is pure Python: threads could take turns within it."""
+class _Own(local):
+    """A thread's packer, kept: to make one costs more than to pack a record. After an error it empties itself. No two
+    threads share one: what one had half written when an error ended it could stand before what the other packs."""
 
-    def __getitem__(self, _: Any) -> Any:
-        return _new_packer()
+    def __init__(self) -> None:
+        self.packer = _new_packer()
 
 
-_packers = [_new_packer()] if msgpack.Packer.__module__ != "msgpack.fallback" else _EachTime([_new_packer()])
-"""The one packer: to make one costs more than to pack a record. Packing runs no Python code, so that no other thread
-comes between; after an error the packer empties itself."""
+_own: Final = _Own()
 
 
 def encode(value: Value) -> bytes:
@@ -58,17 +58,17 @@ def pack(value: Value) -> bytes:
     """:func:`encode` without the walk over the types: for values whose parts were checked by the constructors that
     hold them."""
     try:
-        packed: bytes = _packers[0].pack(value)
+        packed: bytes = _own.packer.pack(value)
     except (TypeError, ValueError, OverflowError, UnicodeEncodeError) as error:
         raise EncodingError("not-canonical", what=type(error).__name__) from None
     if len(packed) > _KEPT_BUFFER_BYTES:  # its buffer has grown as large, and would stay so
-        _packers[0] = _new_packer()
+        _own.packer = _new_packer()
     return packed
 
 
 def pack_array(parts: Sequence[bytes]) -> bytes:
     """The canonical bytes of the array whose values are encoded already."""
-    return b"".join((_packers[0].pack_array_header(len(parts)), *parts))
+    return b"".join((_own.packer.pack_array_header(len(parts)), *parts))
 
 
 def pack_numbers(first: int, count: int) -> Sequence[bytes]:
@@ -128,7 +128,7 @@ def parts_of(data: bytes, head: bytes) -> tuple[Any, ...] | None:
         return None
     try:
         value: Any = msgpack.unpackb(data, use_list=False, max_map_len=0, max_ext_len=0)
-        return value if _packers[0].pack(value) == data else None
+        return value if _own.packer.pack(value) == data else None
     except Exception:  # noqa: BLE001 - see decode, which says what it is
         return None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
 from struct import Struct
 from typing import Final
 
@@ -111,7 +110,8 @@ def _alike(records: Sequence[bytes], first: int, record: Record) -> RecordRun | 
     keys: list[bytes] = []
     times: list[int] = []
     counts: list[int] = []
-    for data in islice(records, first, None):
+    for place in range(first, len(records)):
+        data = records[place]
         if len(data) != size:
             break
         its_head, key, its_step, time_ms, its_pair, count, its_root, _, its_tail = unpack(data)

@@ -86,9 +86,9 @@ class Verification:
 
 
 def _name(check: SignatureCheck) -> bytes:
-    # A digest has one length, and so have a registered key and a signature that held under it: no two equations share
-    # a name.
-    return check.public_key + check.signature + (check.message_hash or check.suite.hash(check.message))
+    # The key's length, then parts of which the last has one length: no two equations share a name.
+    key = check.public_key
+    return b"%d " % len(key) + key + check.signature + (check.message_hash or check.suite.hash(check.message))
 
 
 def item_job(suite: Suite, item: Item) -> Job:

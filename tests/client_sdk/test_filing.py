@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from fazhi_ledger.submission import Item
 from fazhi_sdk.aio.delivery import Delivery, Outcome
-from fazhi_sdk.aio.filing import Filer, Filing
+from fazhi_sdk.aio.filing import Call, Filer, Filing, file_drafts
 from fazhi_sdk.aio.gateways import Gateways
 from fazhi_sdk.aio.worker import Worker
 from fazhi_sdk.drafts import DraftData
@@ -39,6 +40,19 @@ def on_this_chain(number: str, seed: int = 1) -> DraftData:
 
 def delivery_of(outbox: Outbox, worker: Worker) -> Delivery:
     return Delivery(outbox, Gateways(["http://127.0.0.1:9"], None, 1), Trust(FILE), worker)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_draft_handed_over_again_meanwhile_is_filed_once(outbox: Outbox, together: bool) -> None:
+    """Within one call, and in another that comes while the disk is busy: it must not stand on the chain twice."""
+    one, two, three = (on_this_chain(number) for number in "abc")
+    calls = [Call([one, one, two], together), Call([two, one, three], together)]
+    places = file_drafts(outbox, Trust(FILE), *calls)
+    filed = [Item.decode(entry.item) for entry in outbox.due() if entry.item is not None]
+    records = [record for item in filed for record in item.records]
+    assert len(records) == 3
+    kept = [outbox.kept(place.entry.draft_id)[place.record].number for place in places]
+    assert kept == ["a", "a", "b", "b", "a", "c"]
 
 
 def test_calls_that_come_meanwhile_are_filed_together_and_fail_apart(

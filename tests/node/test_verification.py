@@ -32,6 +32,18 @@ CHECKS = st.builds(check, NUMBERS, NUMBERS, NUMBERS, hashed=st.booleans())
 QUESTIONS = st.lists(st.lists(st.lists(CHECKS, max_size=3).map(tuple), max_size=4), max_size=12)
 
 
+def test_bytes_that_slide_between_key_and_signature_make_another_equation() -> None:
+    verifier, answers = Asked(), list[Verdicts]()
+    verification = Verification(verifier, 8)
+    held = check(1, 2, 3, hashed=True)
+    slid = SignatureCheck(SUITE, held.public_key[:-1], held.message, held.public_key[-1:] + held.signature)
+    verification.ask([(held,)], answers.append)
+    verification.on_verified(verifier.token, [True])
+    verification.ask([(slid,)], answers.append)
+    assert verifier.jobs == [(slid,)]
+    assert answers == [[True]]
+
+
 def equation(one: SignatureCheck) -> tuple[bytes, bytes, bytes]:
     return one.public_key, one.message, one.signature
 

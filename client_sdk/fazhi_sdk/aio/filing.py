@@ -143,15 +143,20 @@ def file_drafts(outbox: Outbox, trust: Trust, *calls: Call) -> list[Filed]:
     """
     places: dict[tuple[int, int], Filed] = {}
     groups: list[tuple[DraftData, list[tuple[int, int]]]] = []
+    first: dict[bytes, tuple[int, int]] = {}
+    again: dict[tuple[int, int], tuple[int, int]] = {}
     earlier = outbox.filed_as([draft.draft_id for call in calls for draft in call.drafts])
     for number, call in enumerate(calls):
         fresh: dict[tuple[int, int], DraftData] = {}
         for at, draft in enumerate(call.drafts):
             found = earlier.get(draft.draft_id)
-            if found is None:
-                fresh[number, at] = draft
+            place = (number, at)
+            if found is not None:
+                places[place] = Filed(*found)
+            elif first.setdefault(draft.draft_id, place) == place:
+                fresh[place] = draft
             else:
-                places[number, at] = Filed(*found)
+                again[place] = first[draft.draft_id]
         groups += _grouped(trust, fresh) if call.together else [(draft, [at]) for at, draft in fresh.items()]
     for group, _ in groups:
         if group.genesis_hash != trust.genesis_hash:
@@ -164,6 +169,7 @@ def file_drafts(outbox: Outbox, trust: Trust, *calls: Call) -> list[Filed]:
     for (group, members), item, entry in zip(groups, items, entries, strict=True):
         for record, place in enumerate(members):
             places[place] = Filed(entry, record, group, item.kept, len(members) > 1, signed.get(entry.id or b""))
+    places.update((place, places[its_first]) for place, its_first in again.items())
     return [places[number, at] for number, call in enumerate(calls) for at in range(len(call.drafts))]
 
 

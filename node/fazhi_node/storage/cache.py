@@ -44,21 +44,33 @@ class BoundedCache:
                 self._entries.move_to_end(key)
             return value
 
+    def fill(self, key: bytes, value: bytes | None) -> bytes | None:
+        """Remember what was read, unless something was remembered since then, which is newer; answer what it is."""
+        with self._mutex:
+            found = self._entries.get(key, UNKNOWN)
+            if found is not UNKNOWN:
+                return found
+            self._keep({key: value})
+            return value
+
     def keep_all(self, values: Mapping[bytes, bytes | None]) -> None:
         """Remember these, and forget the oldest where that is too much."""
+        with self._mutex:
+            self._keep(values)
+
+    def _keep(self, values: Mapping[bytes, bytes | None]) -> None:
         entries = self._entries
         more = 0
-        with self._mutex:
-            for key, value in values.items():
-                old = entries.pop(key, UNKNOWN)
-                if old is UNKNOWN:
-                    more += _OVERHEAD_BYTES + len(key)
-                elif old is not None:
-                    more -= len(old)
-                if value is not None:
-                    more += len(value)
-                entries[key] = value
-            self.bytes += more
-            while entries and (len(entries) > self._max_entries or self.bytes > self._max_bytes):
-                gone, value = entries.popitem(last=False)
-                self.bytes -= _OVERHEAD_BYTES + len(gone) + (0 if value is None else len(value))
+        for key, value in values.items():
+            old = entries.pop(key, UNKNOWN)
+            if old is UNKNOWN:
+                more += _OVERHEAD_BYTES + len(key)
+            elif old is not None:
+                more -= len(old)
+            if value is not None:
+                more += len(value)
+            entries[key] = value
+        self.bytes += more
+        while entries and (len(entries) > self._max_entries or self.bytes > self._max_bytes):
+            gone, value = entries.popitem(last=False)
+            self.bytes -= _OVERHEAD_BYTES + len(gone) + (0 if value is None else len(value))

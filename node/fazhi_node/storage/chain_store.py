@@ -351,8 +351,7 @@ class ChainStore:
     def _cached(self, cache: BoundedCache, kind: bytes, key: bytes) -> bytes | None:
         value = cache.find(key)
         if value is UNKNOWN:
-            value = self._read(kind + key)
-            cache.keep_all({key: value})
+            value = cache.fill(key, self._read(kind + key))  # a block may have been stored meanwhile
         return value
 
     def _header_entry(self, height: int) -> bytes | None:
@@ -361,8 +360,7 @@ class ChainStore:
         key = layout.write_number(height)
         value = self._hash_cache.find(key)
         if value is UNKNOWN:
-            value = self._must(layout.HEADER + key)
-            self._hash_cache.keep_all({key: value})
+            value = self._hash_cache.fill(key, self._must(layout.HEADER + key))
         return value
 
     def _runs(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[EventRun]:

@@ -7,10 +7,11 @@ from typing import Final
 MAX_FORMAT_BYTES: Final = 4096
 
 # LevelDB
-WRITE_BUFFER_BYTES: Final = 64 * 1024 * 1024
-"""Also what has to be replayed at a start. Two of them may be in memory; the larger, the less is written over again."""
-TABLE_BYTES: Final = 16 * 1024 * 1024
-MAX_LEVELDB_LOG_BYTES: Final = 128 * 1024 * 1024
+WRITE_BUFFER_BYTES: Final = 32 * 1024 * 1024
+"""Also what has to be replayed at a start. The larger, the less is written over again; but two of them may be in memory
+beside the tables that are being merged, each about as large."""
+TABLE_BYTES: Final = 8 * 1024 * 1024
+MAX_LEVELDB_LOG_BYTES: Final = 96 * 1024 * 1024
 """A log ends with its write buffer, and the largest batch after it."""
 BLOCK_CACHE_BYTES: Final = 32 * 1024 * 1024
 OPEN_FILES: Final = 256

@@ -488,6 +488,16 @@ def test_the_cache_is_bounded() -> None:
     assert cache.bytes == before
 
 
+def test_what_was_read_before_a_block_does_not_hide_what_the_block_wrote() -> None:
+    """A thread reads, the block is stored, the thread remembers what it read."""
+    cache = BoundedCache(10, 10_000)
+    assert cache.fill(b"read", b"old") == b"old"
+    cache.keep_all({b"read": b"new", b"gone": None})
+    assert cache.fill(b"read", b"old") == b"new"
+    assert cache.fill(b"gone", b"old") is None
+    assert (cache.find(b"read"), cache.find(b"gone")) == (b"new", None)
+
+
 @given(
     st.lists(
         st.one_of(
