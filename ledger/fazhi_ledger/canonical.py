@@ -66,11 +66,6 @@ def pack(value: Value) -> bytes:
     return packed
 
 
-def pack_array(parts: Sequence[bytes]) -> bytes:
-    """The canonical bytes of the array whose values are encoded already."""
-    return b"".join((_own.packer.pack_array_header(len(parts)), *parts))
-
-
 def pack_numbers(first: int, count: int) -> Sequence[bytes]:
     """The canonical bytes of the integers ``first`` … ``first + count − 1``, for those who write them one after
     another."""

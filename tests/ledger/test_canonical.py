@@ -10,7 +10,7 @@ from typing import Any
 import msgpack
 import pytest
 from fazhi_ledger import canonical
-from fazhi_ledger.canonical import bytes_header, decode, encode, pack_array, pack_numbers
+from fazhi_ledger.canonical import bytes_header, decode, encode, pack_numbers
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.limits import BYTES_PER_VALUE, FREE_VALUES, MAX_DEPTH
 from hypothesis import given
@@ -183,11 +183,6 @@ def test_no_bytes_make_the_count_fail(data: bytes) -> None:
     for payload in (data * 20, data + b"\xc6\xff\xff\xff\xff" + bytes(2000), data + b"\xdb"):
         with contextlib.suppress(EncodingError):
             decode(payload, sparse=True)
-
-
-@pytest.mark.parametrize("count", [0, 1, 15, 16, 65_535, 65_536])
-def test_an_array_of_encoded_values_is_the_array_of_the_values(count: int) -> None:
-    assert pack_array([encode(number % 300) for number in range(count)]) == encode(tuple(n % 300 for n in range(count)))
 
 
 def test_no_two_threads_share_a_packer() -> None:

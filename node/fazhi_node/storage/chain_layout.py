@@ -9,7 +9,7 @@ key   rest                         value
 ``b`` height                       block
 ``h`` height                       block hash (32) and header
 ``c`` height                       certificate; grows by late commits
-``r`` height                       [[result leaf, packed record results]…]
+``r`` height                       [[result leaf, runs of record results]…]
 ``x`` block hash                   height
 ``i`` submission id                height, index
 ``e`` case id, number             height, index, record, count: a run of events, see below
@@ -29,12 +29,13 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fazhi_ledger.canonical import decode, pack, pack_array
-from fazhi_ledger.result import RecordResult
-from fazhi_ledger.shape import as_bytes, as_tuple
+from fazhi_ledger.canonical import decode, pack
+from fazhi_ledger.result import RecordResult, ResultRun
+from fazhi_ledger.shape import as_bytes, as_int, as_tuple
 
 from .errors import StoreCorrupt
 
@@ -113,8 +114,11 @@ class EventRun:
 
 @dataclass(frozen=True, slots=True)
 class BlockResults:
-    """What the items of a block came to: ``leaves`` are the encoded results, the leaves' data under
-    ``results_root``."""
+    """What the items of a block came to: ``leaves`` are the encoded results, the leaves' data under ``results_root``.
+
+    ``packed_records``: of each item [[encoded record result, count]…], each standing for so many of the same case and
+    findings with consecutive numbers; empty where there are none. They are decoded only for the item that is asked for.
+    """
 
     leaves: tuple[bytes, ...]
     packed_records: tuple[bytes, ...]
@@ -124,8 +128,12 @@ class BlockResults:
         packed = self.packed_records[index]
         if not packed:
             return ()
-        values = as_tuple(decode(packed, max_bytes=MAX_RESULTS_BYTES), "record results")
-        return tuple(RecordResult.from_value(value) for value in values)
+        found: list[RecordResult] = []
+        for pair in as_tuple(decode(packed, max_bytes=MAX_RESULTS_BYTES), "record results"):
+            data, count = as_tuple(pair, "record results", length=2)
+            first = RecordResult.decode(as_bytes(data, "record result"))
+            found += ResultRun(first.case_id, first.number, as_int(count, "count", low=1), first.findings).results()
+        return tuple(found)
 
     def encode(self) -> bytes:
         """The stored form."""
@@ -142,9 +150,14 @@ class BlockResults:
         return cls(tuple(leaves), tuple(packed))
 
 
-def pack_record_results(encoded: tuple[bytes, ...]) -> bytes:
-    """Many encoded record results in one value: they are decoded only for the item that is asked for."""
-    return pack_array(encoded) if encoded else b""
+def pack_record_results(runs: Sequence[ResultRun], encoded: Sequence[bytes]) -> bytes:
+    """An item's record results, of each run the first with how many there are."""
+    pairs: list[tuple[bytes, int]] = []
+    place = 0
+    for run in runs:
+        pairs.append((encoded[place], run.count))
+        place += run.count
+    return pack(tuple(pairs)) if pairs else b""
 
 
 def frame(key: bytes, value: bytes) -> tuple[bytes, bytes]:

@@ -304,7 +304,7 @@ class ChainStore:
         block, height = executed.block, executed.block.header.height
         results = BlockResults(
             executed.result_leaves,
-            tuple(layout.pack_record_results(outcome.record_result_bytes) for outcome in executed.outcomes),
+            tuple([layout.pack_record_results(one.result_runs, one.record_result_bytes) for one in executed.outcomes]),
         )
         entries: _Entries = [
             layout.frame(layout.height_key(layout.BLOCK, height), encoded),

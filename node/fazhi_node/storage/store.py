@@ -21,7 +21,7 @@ Backend = Literal["auto", "plyvel", "sqlite"]
 
 FORMAT_FILE: Final = "FORMAT"
 LOCK_FILE: Final = "lock"
-_FIRST_LINE: Final = "fazhi store 1"
+_FIRST_LINE: Final = "fazhi store 2"
 _HARMLESS: Final = frozenset({LOCK_FILE, FORMAT_FILE + ".new", "lost+found"})
 """What a directory may hold before it is ours: a creation that was cut short, or a file system's own."""
 

@@ -146,7 +146,7 @@ def test_a_creation_that_was_cut_short_goes_on(tmp_path: Path, leftover: str) ->
 def test_another_version_is_refused(tmp_path: Path) -> None:
     open_store(tmp_path, genesis_hash=GENESIS).close()
     good = (tmp_path / FORMAT_FILE).read_bytes()
-    (tmp_path / FORMAT_FILE).write_bytes(good.replace(b"store 1", b"store 2"))
+    (tmp_path / FORMAT_FILE).write_bytes(good.replace(b"store 2", b"store 3"))
     with pytest.raises(StoreForeign, match="store-unknown-format"):
         open_store(tmp_path, genesis_hash=GENESIS)
 
