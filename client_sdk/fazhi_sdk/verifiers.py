@@ -6,6 +6,8 @@ which a script that calls the auditor at its top level does not survive.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,7 +27,7 @@ class Helper:
     """A process that does jobs, one after the other in the order in which they are given.
 
     One thread writes jobs and one reads answers: a process that had to wait between two jobs until this one's
-    interpreter finds time for it would be idle for half of its time.
+    interpreter finds time for it would be idle meanwhile.
     """
 
     def __init__(self) -> None:
@@ -36,8 +38,11 @@ class Helper:
             [sys.executable, "-m", "fazhi_sdk.audit_checks"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            pipesize=PIPE_BYTES,
         )
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):  # the system's bound, or the user's share of such room: slower, no more
+                if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
+                    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     @property
     def waiting(self) -> int:

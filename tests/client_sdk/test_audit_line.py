@@ -261,6 +261,19 @@ def test_a_process_that_ends_decides_nothing(
         audited(altered(*alterations), 1, Mortal)
 
 
+def test_pipes_of_the_usual_size_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user may not have all the room that he asks for."""
+    refused: list[object] = []
+
+    def refuse(*given: object) -> None:
+        refused.append(given)
+        raise PermissionError("no more room for pipes")
+
+    monkeypatch.setattr("fazhi_sdk.verifiers.fcntl.fcntl", refuse)
+    assert audited(built()[1], 1) == audited(built()[1], 0)
+    assert len(refused) == 2
+
+
 def test_what_is_under_way_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes that never answer by themselves: the archive is read only so far ahead of what is settled."""
     file, blocks = build_chain(blocks=60, items_a_block=2)
