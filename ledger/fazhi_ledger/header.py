@@ -6,12 +6,11 @@ the block and forked).
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Final
 
 from .canonical import Value, decode, encode
-from .datatypes import slotted
 from .limits import MAX_HEADER_BYTES, MAX_INT, MAX_ORG_CHARS, MAX_TIME_MS
 from .names import ORG
 from .shape import as_digest, as_int, as_text, as_tuple, as_version
@@ -20,7 +19,7 @@ from .suites import Suite
 HEADER_VERSION: Final = 1
 
 
-@slotted
+@dataclass(frozen=True, slots=True)
 class Header:
     """What a block commits to. Roots and hashes are 32 bytes; ``time_ms`` is Unix time in milliseconds, the
     proposer's word.

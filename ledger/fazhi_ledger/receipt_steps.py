@@ -16,7 +16,6 @@ from typing import Final
 from . import merkle
 from . import record as record_format
 from .certificate import CommitCertificate
-from .datatypes import slotted
 from .errors import FazhiError, InvalidReceipt, Parameter
 from .genesis import Genesis, genesis_hash_of
 from .header import Header
@@ -62,7 +61,7 @@ class PresentedFile:
     length: int
 
 
-@slotted
+@dataclass(frozen=True, slots=True)
 class StepOutcome:
     """What one numbered step came to; ``code`` and ``parameters`` say why where it is not ``passed``."""
 
@@ -73,7 +72,7 @@ class StepOutcome:
     parameters: tuple[Parameter, ...] = ()
 
 
-@slotted
+@dataclass(frozen=True, slots=True)
 class DisclosedFile:
     """A committed file that the receipt opens, and the label of the presented file that it matches, if any."""
 
@@ -82,7 +81,7 @@ class DisclosedFile:
     presented_as: str | None
 
 
-@slotted
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a valid receipt says, decoded from bytes that the proofs bind. Times are Unix milliseconds."""
 
