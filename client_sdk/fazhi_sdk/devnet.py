@@ -374,7 +374,11 @@ def _environment() -> dict[str, str]:
 
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that are free now, below those that the system gives to outgoing connections, so that a node
-    which is started again later finds its own free."""
+    which is started again later finds its own free.
+
+    Raises:
+        DevnetError: there are not so many.
+    """
     found: dict[int, socket.socket] = {}
     try:
         for port in random.SystemRandom().sample(PORTS, len(PORTS)):
@@ -387,6 +391,8 @@ def free_ports(count: int) -> list[int]:
                 one.close()
             else:
                 found[port] = one  # held until the last is found
+        if len(found) < count:
+            raise DevnetError("devnet-failed", node="–", reason=f"{len(found)} of {count} free ports", log="–")
         return list(found)
     finally:
         for one in found.values():
