@@ -53,7 +53,7 @@ if [ -n "${WHEELHOUSE:-}" ]; then install+=(--no-index --find-links "$WHEELHOUSE
 "${install[@]}" --require-hashes --requirement requirements.lock
 "${install[@]}" --no-deps --no-build-isolation "${distributions[@]/#/--editable=./}"
 
-# Editable sources are not compiled by their installation: without this each start of a command pays for it again.
+# Editable sources are not compiled by their installation: without this each start of a command pays for it again. Where it fails, nothing is lost but that.
 .venv/bin/python -m compileall -q "${distributions[@]}" || true
 
 echo "$wanted" > "$stamp"

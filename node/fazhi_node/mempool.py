@@ -200,7 +200,7 @@ class Mempool:
         lane = self._lanes.get(entry.lane)
         if lane is None:
             lane = self._lanes[entry.lane] = _Lane(next_seq)
-        marked = next_seq <= lane.next_seq and entry.seq != lane.next_seq
+        marked = next_seq <= lane.next_seq and entry.seq != lane.next_seq  # what is executable stays as it was
         if next_seq > lane.next_seq:
             lane.next_seq = next_seq
         invariant(entry.seq not in lane.entries, "two items at one seq of a lane")

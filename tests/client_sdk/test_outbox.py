@@ -213,8 +213,8 @@ def test_pool_lanes_are_held_freed_and_bounded(path: Path) -> None:
 
 @pytest.mark.parametrize("scanned", [1, 2, 3, 1000])
 def test_a_case_is_served_in_the_order_of_filing(path: Path, monkeypatch: pytest.MonkeyPatch, scanned: int) -> None:
-    monkeypatch.setattr(outbox, "SCAN_STEP", scanned)
     """Lanes have no order among them: what another lane says of a case waits for the earlier entry's decision."""
+    monkeypatch.setattr(outbox, "SCAN_STEP", scanned)
     first, second = signer(1), signer(2)
     with open_box(path) as box:
         opening = file_one(box, draft(first, "n1"))

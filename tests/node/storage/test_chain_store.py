@@ -433,8 +433,6 @@ import random, sys
 from pathlib import Path
 from fazhi_node.storage.chain_store import open_chain
 from fazhi_node.storage.store import open_store
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.contracts.builders import World
 from tests.node.storage.test_chain_store import SEED, grow
 world = World()
