@@ -12,6 +12,8 @@ PYTEST := $(PY) -m pytest
 UV ?= $(or $(wildcard .venv/bin/uv),uv)
 
 SEEDS ?= 500
+SAMPLES ?= 10000
+JOBS ?= 2
 
 # Parameters of the demo, handed to it in its environment. Empty means its own choice.
 EVIDENCE ?=
@@ -19,7 +21,7 @@ PROCEDURE ?=
 OUT ?= demo-out
 export EVIDENCE PROCEDURE OUT
 
-.PHONY: help setup demo stop test check lint explore sim bench bench-quick bench-peers lock wheelhouse clean
+.PHONY: help setup demo stop test check lint explore sim twins bench bench-quick bench-peers lock wheelhouse clean
 
 help: ## 列出目标 / list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -50,6 +52,9 @@ explore: setup ## 用新种子长时间搜索反例 / search long for counter-ex
 
 sim: setup ## 共识仿真 / simulate the consensus core (SEEDS=500)
 	@$(PY) -m tests.simulation --seeds $(SEEDS)
+
+twins: setup ## 一个身份运行两次的全部情形 / one identity run twice, every scenario (JOBS=2 SAMPLES=10000)
+	@$(PY) -m tests.simulation.twins --jobs $(JOBS) --samples $(SAMPLES)
 
 bench: setup ## 测量性能 / measure, in full (JSON= ARGS=)
 	@$(PY) -m bench $(if $(JSON),--json $(JSON)) $(ARGS)
