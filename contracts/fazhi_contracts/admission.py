@@ -13,14 +13,15 @@ from typing import Final
 
 from fazhi_ledger.errors import EncodingError, InvalidSubmission
 from fazhi_ledger.parameters import Parameters
+from fazhi_ledger.record import member_of
 from fazhi_ledger.record_runs import RecordRun
 from fazhi_ledger.result import ResultSigner
 from fazhi_ledger.submission import Item, SubmissionBody
 
 from .context import Admitted, BlockContext
-from .entries import Counter, LaneEntry, decoded_key, decoded_parameters
+from .entries import Counter, KeyEntry, LaneEntry, decoded_key, decoded_member, decoded_parameters
 from .errors import StateCorrupt
-from .keys import key_key, lane_count_key, lane_key_of, single_key
+from .keys import key_key, lane_count_key, lane_key_of, member_key, single_key
 from .lanes import seq_after
 from .state import Overlay, StateView, read
 
@@ -118,12 +119,23 @@ def _signers(base: Overlay, body: SubmissionBody) -> tuple[ResultSigner, ...]:
         entry = base.load(key_key(public_key), decoded_key)
         if entry is None:
             raise InvalidSubmission("unknown-key", position=position)
-        if entry.revoked_height is not None:
-            raise InvalidSubmission("revoked-key", position=position, revoked_height=entry.revoked_height)
+        revoked = revoked_height_of(base, entry)
+        if revoked is not None:
+            raise InvalidSubmission("revoked-key", position=position, revoked_height=revoked)
         signers.append(_signer(public_key, entry.org, entry.roles))
     if signers[0].org != body.org:
         raise InvalidSubmission("key-not-of-org", org=body.org, key_org=signers[0].org)
     return tuple(signers)
+
+
+def revoked_height_of(view: StateView | Overlay, entry: KeyEntry) -> int | None:
+    """Up to which height a key signs: where it was revoked, or its member was voted out; None while it may sign."""
+    if entry.revoked_height is not None:
+        return entry.revoked_height
+    member = read(view, member_key(member_of(entry.org)), decoded_member)
+    if member is None or member.left_height is None or member.left_height < entry.registered_height:
+        return None
+    return member.left_height
 
 
 _signer = lru_cache(maxsize=4096)(ResultSigner)

@@ -16,7 +16,7 @@ from fazhi_ledger.genesis import roles_from_value
 from fazhi_ledger.limits import MAX_NAME_CHARS, MAX_ORG_CHARS, MAX_TEXT_CHARS
 from fazhi_ledger.names import NAME, ORG
 from fazhi_ledger.parameters import Parameters
-from fazhi_ledger.shape import as_digest, as_int, as_text, as_tuple, as_version
+from fazhi_ledger.shape import as_bytes, as_digest, as_int, as_text, as_tuple, as_version
 
 ENTRY_VERSION: Final = 1
 MAX_ENTRY_BYTES: Final = 64 * 1024
@@ -27,7 +27,8 @@ MEMBER_ROLE: Final = "member"
 """The role of a member's ledger key: it alone registers and revokes officers. No officer may have it."""
 
 
-def _decode(data: bytes, what: str, length: int) -> tuple[Value, ...]:
+def decode_entry(data: bytes, what: str, length: int) -> tuple[Value, ...]:
+    """The parts of an entry of that many parts, its version aside."""
     parts = as_tuple(decode(data, max_bytes=MAX_ENTRY_BYTES), what, length=length + 1)
     as_version(parts[0], what, ENTRY_VERSION)
     return parts[1:]
@@ -51,7 +52,7 @@ class OrgEntry:
 
     @classmethod
     def decode(cls, data: bytes) -> OrgEntry:
-        org, name_zh, name_en, parent, roles, height = _decode(data, "org entry", 6)
+        org, name_zh, name_en, parent, roles, height = decode_entry(data, "org entry", 6)
         return cls(
             as_text(org, "org", MAX_ORG_CHARS, ORG),
             as_text(name_zh, "name", MAX_TEXT_CHARS),
@@ -79,12 +80,43 @@ class KeyEntry:
 
     @classmethod
     def decode(cls, data: bytes) -> KeyEntry:
-        org, roles, registered, revoked = _decode(data, "key entry", 4)
+        org, roles, registered, revoked = decode_entry(data, "key entry", 4)
         return cls(
             as_text(org, "org", MAX_ORG_CHARS, ORG),
             roles_from_value(roles),
             as_int(registered, "registered height"),
             None if revoked is None else as_int(revoked, "revoked height"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MemberEntry:
+    """How a member is reached: ``[version, org, certificate DER, p2p_address, gateway_url, left_height | nil]``.
+
+    ``left_height`` is where a vote last removed it: no key of its organisation registered at or below that height signs
+    anything afterwards, even where the organisation comes back.
+    """
+
+    org: str
+    certificate: bytes
+    p2p_address: str
+    gateway_url: str
+    left_height: int | None = None
+
+    def encode(self) -> bytes:
+        return pack(
+            (ENTRY_VERSION, self.org, self.certificate, self.p2p_address, self.gateway_url, self.left_height)
+        )  # fmt: skip
+
+    @classmethod
+    def decode(cls, data: bytes) -> MemberEntry:
+        org, certificate, p2p_address, gateway_url, left = decode_entry(data, "member entry", 5)
+        return cls(
+            as_text(org, "org", MAX_ORG_CHARS, ORG),
+            as_bytes(certificate, "certificate"),
+            as_text(p2p_address, "p2p address"),
+            as_text(gateway_url, "gateway url"),
+            None if left is None else as_int(left, "left height", low=1),
         )
 
 
@@ -100,7 +132,7 @@ class LaneEntry:
 
     @classmethod
     def decode(cls, data: bytes) -> LaneEntry:
-        next_seq, voided = _decode(data, "lane entry", 2)
+        next_seq, voided = decode_entry(data, "lane entry", 2)
         return cls(as_int(next_seq, "next seq", low=1), as_int(voided, "voided"))
 
 
@@ -115,7 +147,7 @@ class Counter:
 
     @classmethod
     def decode(cls, data: bytes) -> Counter:
-        (value,) = _decode(data, "counter", 1)
+        (value,) = decode_entry(data, "counter", 1)
         return cls(as_int(value, "counter", low=1))
 
 
@@ -133,7 +165,7 @@ class ProcedureEntry:
 
     @classmethod
     def decode(cls, data: bytes) -> ProcedureEntry:
-        (hashes,) = _decode(data, "procedure entry", 1)
+        (hashes,) = decode_entry(data, "procedure entry", 1)
         digests = as_tuple(hashes, "rule sets", max_length=MAX_RULE_SETS_PER_PROCEDURE)
         if not digests:
             raise EncodingError("bad-shape", what="rule sets", expected="at least one")
@@ -151,7 +183,7 @@ class ProceduresEntry:
 
     @classmethod
     def decode(cls, data: bytes) -> ProceduresEntry:
-        (names,) = _decode(data, "procedures entry", 1)
+        (names,) = decode_entry(data, "procedures entry", 1)
         return cls(
             tuple(
                 as_text(name, "procedure", MAX_NAME_CHARS, NAME)
@@ -171,12 +203,13 @@ class ParametersEntry:
 
     @classmethod
     def decode(cls, data: bytes) -> ParametersEntry:
-        (pairs,) = _decode(data, "parameters entry", 1)
+        (pairs,) = decode_entry(data, "parameters entry", 1)
         return cls(Parameters.from_value(pairs))
 
 
 # Entries that few bytes make and every block reads. Equal bytes share one entry; none is ever changed.
 decoded_key = lru_cache(maxsize=4096)(KeyEntry.decode)
+decoded_member = lru_cache(maxsize=256)(MemberEntry.decode)
 decoded_procedure = lru_cache(maxsize=256)(ProcedureEntry.decode)
 decoded_procedures = lru_cache(maxsize=16)(ProceduresEntry.decode)
 decoded_parameters = lru_cache(maxsize=16)(ParametersEntry.decode)

@@ -35,6 +35,11 @@ def pending_set(view: StateView | Overlay) -> ValidatorSet | None:
     return read(view, single_key("validators-pending"), _decoded_set)
 
 
+def newest_set(view: StateView | Overlay) -> ValidatorSet:
+    """The set that waits to take over, or the current one where none does."""
+    return pending_set(view) or current_set(view)
+
+
 def sets_for(view: StateView | Overlay, height: int) -> tuple[ValidatorSet, ValidatorSet]:
     """The sets that certify ``height`` and ``height + 1``, read in the state after ``height - 1``."""
     current, pending = current_set(view), pending_set(view)

@@ -17,7 +17,7 @@ from fazhi_ledger.errors import InvalidBlock, InvalidSubmission
 from fazhi_ledger.result import OK, Result, record_results_root
 from fazhi_ledger.submission import Item
 
-from . import cases, epochs, identity, lanes
+from . import cases, epochs, governance, identity, lanes
 from .admission import (
     RECORDING,
     admit,
@@ -54,6 +54,8 @@ __all__ = [
 Action = Callable[[Call], Effect]
 
 ACTIONS: Final[dict[tuple[str, str], Action]] = {
+    ("governance", "propose"): governance.propose,
+    ("governance", "vote"): governance.vote,
     ("identity", "register_officer"): identity.register_officer,
     ("identity", "register_org"): identity.register_org,
     ("identity", "revoke_key"): identity.revoke_key,

@@ -9,13 +9,14 @@ from .entries import (
     MEMBER_ROLE,
     Counter,
     KeyEntry,
+    MemberEntry,
     OrgEntry,
     ParametersEntry,
     ProcedureEntry,
     ProceduresEntry,
 )
 from .errors import BadRuleSet
-from .keys import key_key, org_key, procedure_key, rule_set_key, single_key
+from .keys import key_key, member_key, org_key, procedure_key, rule_set_key, single_key
 from .procedures.ruleset import RuleSet
 
 
@@ -37,6 +38,9 @@ def genesis_state(genesis_file: GenesisFile) -> dict[bytes, bytes]:
         single_key("validators"): genesis.validator_set().encode(),
     }
     _add_keys(state, genesis)
+    for member, der in zip(genesis.members, genesis_file.certificates, strict=True):
+        entry = MemberEntry(member.org, der, member.p2p_address, member.gateway_url)
+        state[member_key(member.org)] = entry.encode()
     names = []
     for (procedure, rule_set_hash), data in zip(genesis.rule_sets, genesis_file.rule_sets, strict=True):
         _check_rule_set(procedure, data)

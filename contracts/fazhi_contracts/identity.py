@@ -7,8 +7,8 @@ registration, and serves one membership once: a revoked key never comes back.
 
 from __future__ import annotations
 
-from fazhi_ledger.errors import EncodingError, InvalidKey, InvalidSignature
-from fazhi_ledger.genesis import roles_from_value, verify_possession
+from fazhi_ledger.errors import EncodingError
+from fazhi_ledger.genesis import roles_from_value
 from fazhi_ledger.limits import MAX_ORG_CHARS, MAX_TEXT_CHARS
 from fazhi_ledger.names import ORG
 from fazhi_ledger.shape import as_bytes, as_text, as_tuple
@@ -17,6 +17,7 @@ from .context import Call, Effect
 from .entries import MEMBER_ROLE, KeyEntry, OrgEntry, decoded_key
 from .errors import Refused
 from .keys import key_key, org_key
+from .membership import require_new_key
 
 
 def parent_of(org: str) -> str | None:
@@ -63,14 +64,7 @@ def register_officer(call: Call) -> Effect:
         raise Refused("no-roles")
     if MEMBER_ROLE in roles:
         raise Refused("reserved-role", role=MEMBER_ROLE)
-    if call.state.get(key_key(key)) is not None:
-        raise Refused("key-known")
-    try:
-        verify_possession(call.context.suite, call.context.genesis_hash, org, key, roles, proof)
-    except InvalidKey as error:
-        raise Refused("weak-key", reason=error.code) from None
-    except InvalidSignature as error:
-        raise Refused("possession-not-proven", reason=error.code) from None
+    require_new_key(call, org, key, roles, proof)
     return Effect(writes=((key_key(key), KeyEntry(org, roles, call.context.height)),))
 
 

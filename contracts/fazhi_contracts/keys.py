@@ -21,6 +21,22 @@ def org_key(org: str) -> bytes:
     return state_key("org", org)
 
 
+@lru_cache(maxsize=256)
+def member_key(org: str) -> bytes:
+    """``["member", org]`` → :class:`~fazhi_contracts.entries.MemberEntry`."""
+    return state_key("member", org)
+
+
+def epoch_key(epoch: int) -> bytes:
+    """``["epoch", epoch]`` → the validator set of that epoch, from 1 on (epoch 0 is the genesis')."""
+    return state_key("epoch", epoch)
+
+
+def proposal_key(proposal_id: bytes) -> bytes:
+    """``["proposal", id]`` → :class:`~fazhi_contracts.proposals.Proposal`."""
+    return state_key("proposal", proposal_id)
+
+
 @lru_cache(maxsize=4096)
 def key_key(public_key: bytes) -> bytes:
     """``["key", public key]`` → :class:`~fazhi_contracts.entries.KeyEntry`."""
@@ -71,6 +87,6 @@ def procedure_key(procedure: str) -> bytes:
 def single_key(kind: str) -> bytes:
     """The key of a kind of which there is one:
 
-    ``parameters``, ``protocol``, ``procedures``, ``validators``, ``validators-pending``.
+    ``parameters``, ``protocol``, ``procedures``, ``proposals``, ``validators``, ``validators-pending``.
     """
     return state_key(kind)

@@ -97,6 +97,41 @@ REFUSALS: Final[Sentences] = {
         "该密钥已在高度 {revoked_height} 撤销。",
         "This key was revoked at height {revoked_height}.",
     ),
+    "no-seat": (
+        "{org} 在签署本区块的成员集合中没有席位，不能提案或表决。",
+        "{org} has no seat among those who certify this block, and can neither propose nor vote.",
+    ),
+    "unknown-kind": ("没有名为 {kind} 的提案种类。", "There is no kind of proposal named {kind}."),
+    "too-many-proposals": (
+        "该成员未决的提案已达上限 {limit}；请先撤回其中之一（对其投反对票）。",
+        "The member has {limit} open proposals, the limit; withdraw one first, by voting no.",
+    ),
+    "no-such-proposal": ("没有这一提案。", "There is no such proposal."),
+    "proposal-closed": (
+        "提案已于高度 {height} 了结（{outcome}）。",
+        "The proposal was closed at height {height} ({outcome}).",
+    ),
+    "proposal-expired": (
+        "提案的表决已于高度 {until_height} 截止，请重新提案。",
+        "Votes on the proposal counted up to height {until_height}; propose it anew.",
+    ),
+    "change-pending": (
+        "前一项成员变更自高度 {first_height} 生效，此前不能再通过一项；请届时再投一次。",
+        "An earlier change of the validators takes over at height {first_height}; vote again once it has.",
+    ),
+    "seat-for-unit": ("{org} 是下属单位，不能作为成员。", "{org} is a unit below a member and cannot hold a seat."),
+    "already-seated": ("{org} 已有席位。", "{org} holds a seat already."),
+    "not-seated": ("{org} 没有席位。", "{org} holds no seat."),
+    "too-many-validators": ("席位已达上限 {limit}。", "There are {limit} seats, the limit."),
+    "too-few-validators": (
+        "现有 {validators} 个席位，不得少于 {least} 个；请先增补成员，再行移除。",
+        "There are {validators} seats and must be at least {least}: add a member first, then remove one.",
+    ),
+    "wrong-fingerprint": (
+        "名片上的证书指纹与所附证书不符。",
+        "The card's fingerprint is not that of the certificate beside it.",
+    ),
+    "certificate-known": ("该证书已为成员 {org} 所用。", "The certificate is in use by the member {org}."),
 }
 """Codes of results: what a contract refuses."""
 

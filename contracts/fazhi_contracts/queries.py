@@ -5,6 +5,7 @@ what the gateway, the CLI and the auditor ask, as typed answers. None of these r
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from fazhi_ledger.canonical import encode
@@ -12,26 +13,41 @@ from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.suites import Suite
 from fazhi_ledger.validators import ValidatorSet
 
-from .admission import parameters_of
+from .admission import parameters_of, revoked_height_of
 from .cases import bound_rule_set
-from .entries import Counter, KeyEntry, LaneEntry, OrgEntry, decoded_key, decoded_procedure, decoded_procedures
+from .entries import (
+    Counter,
+    KeyEntry,
+    LaneEntry,
+    MemberEntry,
+    OrgEntry,
+    decoded_key,
+    decoded_member,
+    decoded_procedure,
+    decoded_procedures,
+)
 from .epochs import current_set, pending_set
 from .errors import StateCorrupt
+from .governance import open_proposals
 from .head import CaseHead
 from .keys import (
     case_state_key,
+    epoch_key,
     key_key,
     lane_count_key,
     lane_key,
+    member_key,
     org_key,
     procedure_key,
+    proposal_key,
     rule_set_key,
     serial_key,
     single_key,
 )
 from .procedures.interpreter import RunningClock, Settings, running_clocks
 from .procedures.ruleset import RuleSet
-from .state import StateView, read
+from .proposals import Proposal, decoded_proposal
+from .state import Overlay, StateView, read
 
 
 def parameters(view: StateView) -> Parameters:
@@ -53,8 +69,40 @@ def org_entry(view: StateView, org: str) -> OrgEntry | None:
 
 
 def key_entry(view: StateView, key: bytes) -> KeyEntry | None:
-    """A key, revoked ones included."""
-    return read(view, key_key(key), decoded_key)
+    """A key, revoked ones included; one whose member was voted out counts as revoked there."""
+    entry = read(view, key_key(key), decoded_key)
+    return None if entry is None else replace(entry, revoked_height=revoked_height_of(view, entry))
+
+
+def member_entry(view: StateView, org: str) -> MemberEntry | None:
+    """How a member is reached, former ones included."""
+    return read(view, member_key(org), decoded_member)
+
+
+def members(view: StateView) -> tuple[MemberEntry, ...]:
+    """Whoever holds a seat, or will once the pending change takes over, in order of the seats; those who lose theirs
+    last."""
+    current, pending = validator_sets(view)
+    seats = dict.fromkeys(seat.member for one in (pending, current) if one is not None for seat in one.validators)
+    found = tuple(entry for org in seats if (entry := member_entry(view, org)) is not None)
+    if len(found) != len(seats):
+        raise StateCorrupt("a seat without a member")
+    return found
+
+
+def epoch_set(view: StateView, epoch: int) -> ValidatorSet | None:
+    """The validator set of an epoch from 1 on, the pending one included."""
+    return read(view, epoch_key(epoch), ValidatorSet.decode)
+
+
+def proposal(view: StateView, proposal_id: bytes) -> Proposal | None:
+    """A proposal, decided and expired ones included."""
+    return read(view, proposal_key(proposal_id), decoded_proposal)
+
+
+def proposals(view: StateView, height: int) -> tuple[tuple[bytes, Proposal], ...]:
+    """The proposals that the block of ``height`` may vote on, with their ids, oldest first."""
+    return open_proposals(Overlay(view), height)
 
 
 def lane_entry(view: StateView, org: str, key: bytes, lane: bytes) -> LaneEntry | None:

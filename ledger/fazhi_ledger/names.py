@@ -52,3 +52,7 @@ RESULT_CODE: Final = Grammar(r"OK|[a-z][a-z0-9-]{0,47}")
 """Code of a result, refusal or finding."""
 TOKEN: Final = Grammar(r"[a-z0-9][a-z0-9_-]{0,47}")
 """A value out of a small vocabulary: ``penalty``, ``by_mail``."""
+ADDRESS: Final = Grammar(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
+"""Where a node is reached: ``node.example:7444``, ``[::1]:7444``."""
+URL: Final = Grammar(r"https?://(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?/?")
+"""Where a gateway is reached: ``https://node.example:7443``."""

@@ -271,9 +271,9 @@ class World:
         """The next block at the world's clock, not taken over."""
         return build_block(self.state, proposer, self.now_ms, items)
 
-    def block(self, *items: Item) -> ExecutedBlock:
+    def block(self, *items: Item, proposer: str = "zfj") -> ExecutedBlock:
         """Build the next block, check it as everybody else would, from its bytes, and take it over. A second passes."""
-        executed = self.build(*items)
+        executed = self.build(*items, proposer=proposer)
         checked = check_block(self.state, Block.decode(executed.block.encode()))
         assert checked == executed
         self.chain.take(executed)
