@@ -23,6 +23,10 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "run": ("运行节点,直到收到 SIGTERM 或 SIGINT", "run the node until SIGTERM or SIGINT"),
     "status": ("本机节点的状态(就绪时退出码为 0)", "state of the node of this machine (exit code 0 when ready)"),
     "export": ("把整条链写成一个归档文件,供审计", "write the whole chain into one archive file, for an audit"),
+    "votes": (
+        "投票日志:数据或守护文件丢失之后,由操作者决定(节点须已停止)",
+        "the vote log: what an operator decides after data or guard were lost (of a stopped node)",
+    ),
     "org": ("组织代号,小写 ASCII,例如 notary", "organisation id, lower-case ASCII, such as notary"),
     "name": ("组织名称", "name of the organisation"),
     "name_en": ("英文名称(默认:组织代号)", "English name (default: the id)"),
@@ -48,6 +52,20 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "run_genesis": ("创世文件(默认:配置中的 genesis)", "the genesis file (default: genesis of the configuration)"),
     "check": ("只检查并说明将做什么,不启动", "check, tell what would be done, start nothing"),
+    "votes_renew": (
+        "以空白、失忆的投票日志重新开始(守护文件丢失或损坏,或密钥曾在别处使用);总是安全,只要密钥不再用于别处",
+        (
+            "begin again with an empty, amnesiac vote log (guard lost or damaged, or the key was used elsewhere); "
+            "always safe if the key is used nowhere else"
+        ),
+    ),
+    "votes_sign_from": (
+        "由操作者担保:从该高度起本节点从未签过票。只用于法定人数的节点同时失忆时,见 README",
+        (
+            "the operator vouches that this node has signed nothing from that height on; "
+            "only where a quorum forgot at once, see the README"
+        ),
+    ),
     "json": ("以 JSON 输出", "print JSON"),
     "archive_out": ("归档文件(不覆盖)", "the archive file (never overwritten)"),
     # output
@@ -109,6 +127,17 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
             "  serve the gateway at {http} ({tls}, reads: {reads})\n"
             "  keep its data in {data} ({store})"
         ),
+    ),
+    "votes_renewed": (
+        "投票日志与守护文件已重建({path})。节点将只跟随,待法定人数的其他成员告知进度后自行恢复签票。",
+        (
+            "Vote log and guard were made anew ({path}). The node follows, and signs again by itself "
+            "once a quorum of others has said how far it is."
+        ),
+    ),
+    "votes_vouched": (
+        "本节点将从高度 {height} 起签票,以操作者的担保为准。",
+        "This node signs from height {height} on, on the operator's word.",
     ),
     "reads_open": ("开放", "open to everybody"),
     "reads_token": ("需要令牌", "with a token"),

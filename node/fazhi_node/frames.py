@@ -15,6 +15,7 @@ from fazhi_ledger.canonical import Value, decode, pack
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.limits import MAX_BLOCK_BYTES, MAX_CERTIFICATE_BYTES, MAX_ITEM_BYTES
 from fazhi_ledger.shape import as_bytes, as_digest, as_int, as_tuple, as_version
+from fazhi_ledger.submission import MAX_KEY_BYTES
 
 from .limits import (
     MAX_CONSENSUS_MESSAGE_BYTES,
@@ -33,6 +34,10 @@ CONSENSUS: Final = 2
 ITEMS: Final = 3
 GET_BLOCKS: Final = 4
 BLOCKS: Final = 5
+VOUCH_REQUEST: Final = 6
+VOUCH: Final = 7
+
+NONCE_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,23 @@ class Blocks:
     blocks: tuple[tuple[bytes, bytes], ...]
 
 
-Message = StatusMessage | ConsensusMessage | ItemsMessage | GetBlocks | Blocks
+@dataclass(frozen=True, slots=True)
+class VouchRequest:
+    """An amnesiac validator asks how far the receiver is; ``nonce`` is of this process of the asker alone."""
+
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Vouch:
+    """The answer: nothing above ``height`` + 1 was signed with ``key``; None from a node that is amnesiac itself."""
+
+    nonce: bytes
+    key: bytes
+    height: int | None
+
+
+Message = StatusMessage | ConsensusMessage | ItemsMessage | GetBlocks | Blocks | VouchRequest | Vouch
 
 
 def _to_value(message: Message) -> Value:
@@ -96,6 +117,10 @@ def _to_value(message: Message) -> Value:
             return (GET_BLOCKS, (message.request, message.first, message.count))
         case Blocks():
             return (BLOCKS, (message.request, message.blocks))
+        case VouchRequest():
+            return (VOUCH_REQUEST, message.nonce)
+        case Vouch():
+            return (VOUCH, (message.nonce, message.key, message.height))
 
 
 def _from_value(value: Value) -> Message:
@@ -128,6 +153,15 @@ def _from_value(value: Value) -> Message:
                     )
                 )
             return Blocks(as_int(request, "request"), tuple(blocks))
+        case 6:
+            return VouchRequest(as_bytes(payload, "nonce", NONCE_BYTES))
+        case 7:
+            nonce, key, height = as_tuple(payload, "vouch", length=3)
+            return Vouch(
+                as_bytes(nonce, "nonce", NONCE_BYTES),
+                as_bytes(key, "key", max_length=MAX_KEY_BYTES),
+                None if height is None else as_int(height, "height"),
+            )
         case _:
             raise EncodingError("unknown-message-kind")
 

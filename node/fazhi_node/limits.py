@@ -77,6 +77,8 @@ SYNC_SERVED_PER_S: Final = 40
 """Requests of one peer that are answered within a second."""
 BAN_MS: Final = 30_000
 BAN_MAX_MS: Final = 3_600_000
+VOUCH_MS: Final = 100
+"""Least time between two answers to one peer that asks how far we are."""
 DECIDED_ANSWER_MS: Final = 500
 """Least time between two unasked answers to one peer about decided heights."""
 

@@ -9,16 +9,13 @@ nothing more, and the process ends before it says what it could not keep.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from fazhi_consensus.evidence import Evidence
 from fazhi_consensus.messages import Signed
-from fazhi_consensus.timers import TimerPolicy
 from fazhi_ledger.block import Block
 from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.errors import FazhiError, Parameter
-from fazhi_ledger.keys import Signer
 from fazhi_ledger.submission import Item
 from fazhi_ledger.suites import Suite
 from fazhi_ledger.validators import ValidatorSet
@@ -33,18 +30,18 @@ from .frames import (
     ItemsMessage,
     Message,
     StatusMessage,
+    Vouch,
+    VouchRequest,
     decode_frame,
 )
 from .limits import (
     BUSY_REGOSSIP_MS,
     BUSY_RETRY_MS,
     CUT_LOAD_ITEMS,
-    MEMPOOL_BYTES,
-    MEMPOOL_ITEMS,
-    MEMPOOL_KEY_ITEMS,
     REGOSSIP_MS,
     STATUS_PERIOD_MS,
 )
+from .machine_config import MachineConfig
 from .mempool import Bounds, Entry, LaneKey, Mempool
 from .notices import (
     BUSY,
@@ -52,7 +49,6 @@ from .notices import (
     INVALID,
     PENDING,
     Admission,
-    Alarm,
     BlockCommitted,
     EvidenceFound,
     Notice,
@@ -64,30 +60,18 @@ from .peers import PeerMisbehaved, PeerTable, hostile_input
 from .ports import Ports
 from .progress import NodeStatus, Situation, peer_statuses, readiness
 from .queries import ChainReader
+from .recovery import Recovery
 from .serving import BlockServer
 from .settlement import settle
 from .storage.errors import StorageError
 from .sync import Delivered, Sync
 from .verification import Verification
 
+__all__ = ["Machine", "MachineConfig"]
+
 PERIOD_TIMER: Final = "period"
-AMNESIA_NOTE: Final = "amnesia"
-"""While the notebook holds this note the node signs nothing. It is written when a vote turns up that was signed with
-our key and is not in our log. Only an operator may remove it, knowing that the key signs nowhere else."""
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class MachineConfig:
-    """What makes this node this node. ``signer`` is the member's ledger key, None for a node that only follows."""
-
-    org: str
-    signer: Signer | None
-    timers: TimerPolicy = field(default_factory=TimerPolicy)
-    mempool_items: int = MEMPOOL_ITEMS
-    mempool_bytes: int = MEMPOOL_BYTES
-    mempool_key_items: int = MEMPOOL_KEY_ITEMS
 
 
 class Machine:
@@ -127,6 +111,8 @@ class Machine:
             config.signer,
             config.timers,
         )
+        key = None if config.signer is None else config.signer.public_key
+        self._recovery = Recovery(config.org, key, ports.vote_log, ports.notebook, config.nonce, self._notify)
         self._tip_since_ms = self._clock.monotonic_ms()
         self._last_items = 0
         self._work_since_ms: int | None = None
@@ -142,7 +128,7 @@ class Machine:
         """
 
         def act() -> None:
-            if self._ports.notebook.find(AMNESIA_NOTE) is not None:
+            if self._recovery.silenced:
                 self._driver.silence()
             self._started = True
             self._driver.restore()
@@ -210,6 +196,7 @@ class Machine:
         def act() -> None:
             self.peers.connected(org, self.now_ms())
             self._outbox.send(org, self._status_message())
+            self._ask_to_vouch(org)
             self._driver.repeat_to(org)
 
         self._turn(act, None)
@@ -283,6 +270,7 @@ class Machine:
             started=self._started,
             stopped=self._stopped,
             amnesiac=self._driver.amnesiac,
+            unvouched=self._recovery.missing(self.height, self._app.following),
             signs=self._driver.my_index() is not None,
             me=self._config.org,
             validators=self._app.validators,
@@ -321,6 +309,13 @@ class Machine:
                 self._server.on_request(org, message)
             case Blocks():
                 self._sync.on_blocks(org, message)
+            case VouchRequest():
+                answer = self._recovery.answer(message, self.height)
+                if answer is not None and self.peers.get(org).may_be_vouched(self.now_ms()):
+                    self.send(org, answer)
+            case Vouch():
+                self._recovery.on_vouch(org, message)
+                self._recovery.conclude(self.height, self._app.following)
 
     def _on_timer(self, name: str) -> None:
         if name == PERIOD_TIMER:
@@ -328,11 +323,18 @@ class Machine:
             self._outbox.announce(self._status_message())
             for entry in self.mempool.due_for_gossip(self.now_ms(), BUSY_REGOSSIP_MS if self._busy else REGOSSIP_MS):
                 self._outbox.gossip(entry.data)
+            for peer in self.peers.all():
+                self._ask_to_vouch(peer.org)
             self._sync.poke()
         elif name in (GOSSIP_TIMER, STATUS_DELAY_TIMER):
             self._outbox.on_timer(name)
         elif name in CONSENSUS_TIMERS or name in (CUT_TIMER, HEARTBEAT_TIMER):
             self._driver.on_timer(name)
+
+    def _ask_to_vouch(self, org: str) -> None:
+        request = self._recovery.request(org)
+        if request is not None:
+            self.send(org, request)
 
     @property
     def _busy(self) -> bool:
@@ -438,10 +440,10 @@ class Machine:
         self._notify(EvidenceFound(org, evidence.height, evidence.guilt.value, data, note))
 
     def own_vote_unknown(self, height: int, signed: Signed) -> None:
-        """Our key signed what we do not remember: follow without signing until an operator has looked."""
-        self._ports.notebook.keep(AMNESIA_NOTE, str(height).encode("ascii"))
-        self._driver.silence()
-        self._notify(Alarm("own-vote-unknown", (("height", height), ("phase", signed.phase.name.lower()))))
+        """Our key signed what we do not remember: sign nothing before others have vouched for the chain."""
+        self._recovery.convict(height, signed)
+        if self._recovery.silenced:
+            self._driver.silence()
 
     def proposal_withheld(self, proposer: str, error: FazhiError) -> None:
         """We do not vote for a proposal."""
@@ -486,6 +488,7 @@ class Machine:
             self._ports.vote_log.truncate_below(height + 1)
         self._tip_since_ms = self.now_ms()
         self._last_items = len(block.items)
+        self._recovery.conclude(height, self._app.following)
         settle(self.mempool, self._app, executed, self._notify)
         self._work_since_ms = self._tip_since_ms if self.mempool.has_work else None
         self._set_window()

@@ -74,9 +74,13 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "Members {missing} are not heard, so that there is no quorum. Check their nodes and the network.",
     ),
     "amnesia": (
-        "本节点不知道自己签过什么,在其他成员证明安全之前只跟随、不签票。请保持在线。",
         (
-            "This node does not know what it signed: it follows, and signs nothing before others show that it is safe. "
+            "本节点不知道自己签过什么:只跟随、不签票,待法定人数的其他成员告知进度、本节点跟上之后会自行恢复。"
+            "尚未告知:{missing}。请保持在线。"
+        ),
+        (
+            "This node does not know what it signed: it follows and does not sign. Once a quorum of others has said "
+            "how far it is, and this node has come as far, it signs again by itself. Not yet heard: {missing}. "
             "Keep it running."
         ),
     ),
@@ -117,11 +121,30 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     # alarms
     "own-vote-unknown": (
-        "出现了用本节点密钥签署、而本节点不知道的票(高度 {height})。本节点停止签票;请查明密钥是否在别处使用。",
+        (
+            "出现了用本节点密钥签署、而本节点不知道的票(高度 {height})。本节点暂停签票,待其他成员证明安全后自行恢复;"
+            "请查明数据是否由备份恢复、密钥是否在别处使用。"
+        ),
         (
             "A vote signed with this node's key turned up that it does not know (height {height}). "
-            "It signs nothing more; find out whether the key is used elsewhere."
+            "It does not sign before others show that it is safe; "
+            "find out whether its data were restored or the key is used elsewhere."
         ),
+    ),
+    "key-used-elsewhere": (
+        (
+            "再次出现用本节点密钥签署、而本节点不知道的票(高度 {height}):另有程序正在使用这把密钥。本节点不再签票,"
+            "也不会自行恢复;请停掉另一处,再运行 fazhi-node votes --renew。"
+        ),
+        (
+            "Once more a vote signed with this node's key turned up that it does not know (height {height}): "
+            "another process uses the key. This node signs nothing more and does not recover by itself; "
+            "stop the other one, then run fazhi-node votes --renew."
+        ),
+    ),
+    "amnesia-ended": (
+        "法定人数的成员证明了高度 {height} 以前的进度:本节点从高度 {first} 起重新签票。",
+        "A quorum vouched for the chain up to height {height}: this node signs again from height {first} on.",
     ),
     "item-quarantined": (
         "提交 {submission_id} 的执行出现意外错误,已隔离。请保存日志并报告。",

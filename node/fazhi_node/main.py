@@ -1,4 +1,4 @@
-"""The command ``fazhi-node``: init, genesis, run, status, export.
+"""The command ``fazhi-node``: init, genesis, run, status, export, votes.
 
 Kept light: each command imports what it needs when it runs, since four nodes on two cores start as fast as their
 imports.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fazhi_ledger.errors import FazhiError
+from fazhi_ledger.limits import MAX_INT
 
 from .addresses import (
     DEFAULT_HOME,
@@ -131,6 +132,10 @@ def _parser(language: Language) -> argparse.ArgumentParser:
 
     export = add("export", _export, home)
     export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=text("archive_out"))
+
+    votes = add("votes", _votes, home, secret).add_mutually_exclusive_group(required=True)
+    votes.add_argument("--renew", action="store_true", help=text("votes_renew"))
+    votes.add_argument("--sign-from", type=int, metavar="HEIGHT", help=text("votes_sign_from"))
     return parser
 
 
@@ -275,6 +280,19 @@ def _export(options: argparse.Namespace, _: Language) -> int:
     from .local import export
 
     return export(options.home, options.output, _explicit(options))
+
+
+def _votes(options: argparse.Namespace, language: Language) -> int:
+    from .votes import change_votes
+
+    if options.sign_from is not None and not 1 <= options.sign_from <= MAX_INT:
+        raise Misuse("bad-height", value=options.sign_from)
+
+    def passphrase() -> bytes:
+        return read_passphrase(options, language)
+
+    print(change_votes(options.home, passphrase, _explicit(options), sign_from=options.sign_from))
+    return Exit.OK
 
 
 if __name__ == "__main__":

@@ -75,6 +75,14 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class AmnesiaEnded:
+    """Enough members have vouched for the chain up to ``height``: this node signs again from ``first`` on."""
+
+    height: int
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceFound:
     """A validator is guilty beyond doubt: two signed bodies, encoded, kept in the notebook under ``note``."""
 
@@ -85,7 +93,7 @@ class EvidenceFound:
     note: str
 
 
-Notice = Admission | BlockCommitted | PeerFault | Alarm | EvidenceFound
+Notice = Admission | BlockCommitted | PeerFault | Alarm | AmnesiaEnded | EvidenceFound
 
 
 class OwnFault(RuntimeError):

@@ -19,6 +19,7 @@ from .limits import (
     MAX_PEER_CHECKING_MESSAGES,
     PEER_SILENT_MS,
     SYNC_SERVED_PER_S,
+    VOUCH_MS,
 )
 from .notices import PeerFault
 
@@ -72,6 +73,7 @@ class Peer:
     served: int = 0
     served_since_ms: int = 0
     answered_ms: int = -DECIDED_ANSWER_MS
+    vouched_ms: int = -VOUCH_MS
 
     def reserve(self, size: int) -> bool:
         """Take room for a message whose signatures are to be checked; False, and counted as dropped, where there is
@@ -101,6 +103,13 @@ class Peer:
         if now_ms - self.answered_ms < DECIDED_ANSWER_MS:
             return False
         self.answered_ms = now_ms
+        return True
+
+    def may_be_vouched(self, now_ms: int) -> bool:
+        """Whether this peer's question how far we are is answered again; counts it."""
+        if now_ms - self.vouched_ms < VOUCH_MS:
+            return False
+        self.vouched_ms = now_ms
         return True
 
 
@@ -134,8 +143,11 @@ class PeerTable:
         return peer
 
     def lost(self, org: str) -> None:
-        """The connection to the member is gone."""
-        self.get(org).connected = False
+        """The connection to the member is gone, and what it claimed with it: its next process may know less, and its
+        first frames come before our own way to it is up again."""
+        peer = self.get(org)
+        peer.connected = False
+        peer.height = None
 
     def present(self, org: str, now_ms: int) -> bool:
         """Whether the member is connected and was heard lately."""

@@ -41,7 +41,8 @@ class PeerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """``ready``, or the ``reason`` code; ``missing`` are the validators without which there is no quorum."""
+    """``ready``, or the ``reason`` code; ``missing`` are the validators without which there is no quorum, or whose word
+    an amnesiac node waits for."""
 
     ready: bool
     reason: str = ""
@@ -82,6 +83,8 @@ class Situation:
     started: bool
     stopped: bool
     amnesiac: bool
+    unvouched: tuple[str, ...]
+    """Who has not shown an amnesiac node how far the chain is."""
     signs: bool
     """Whether this node signs at the height in flight."""
     me: str
@@ -114,7 +117,7 @@ def readiness(situation: Situation, peers: PeerTable) -> Readiness:
     if present < seats.quorum:
         return Readiness(False, NO_QUORUM, missing)
     if situation.amnesiac:
-        return Readiness(False, AMNESIA)
+        return Readiness(False, AMNESIA, situation.unvouched)
     if peers.credible_height(seats.faulty) >= situation.height + BEHIND_BLOCKS:
         return Readiness(False, SYNCING)
     if situation.waiting_ms > STALLED_MS:

@@ -22,7 +22,7 @@ from .exits import Exit, Stop
 from .gateway.hub import Hub
 from .machine import Machine, MachineConfig
 from .notebook import DirectoryNotebook
-from .notices import Admission, Alarm, BlockCommitted, EvidenceFound, Notice, OwnFault, PeerFault
+from .notices import Admission, Alarm, AmnesiaEnded, BlockCommitted, EvidenceFound, Notice, OwnFault, PeerFault
 from .ports import Ports
 from .prepare import Prepared
 from .service_stops import stop_of
@@ -264,6 +264,8 @@ class Service:
                 self.log.error(
                     "evidence-found", peer=notice.org, height=notice.height, guilt=notice.guilt, note=notice.note
                 )
+            case AmnesiaEnded():
+                self.log.warning("amnesia-ended", height=notice.height, first=notice.first)
             case Alarm():
                 self.log.error(notice.code, **dict(notice.parameters))
             case _:

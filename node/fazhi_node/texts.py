@@ -194,6 +194,11 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "归档在写完之前中断({reason});不完整的 {path} 已删除。请重试。",
         "The archive broke off ({reason}); the unfinished {path} was removed. Try again.",
     ),
+    "votes-not-amnesiac": (
+        "{path} 中的投票日志没有失忆(从高度 {floor} 起签票),无须担保,未作改动。",
+        "The vote log in {path} is not amnesiac (it signs from height {floor} on): nothing was changed.",
+    ),
+    "bad-height": ("{value} 不是高度;请给出 1 以上的整数。", "{value} is no height; give an integer from 1 on."),
     "no-chain": ("{path} 中还没有任何区块。", "There is no block in {path} yet."),
     "interrupted": ("已中断。", "Interrupted."),
 }

@@ -89,6 +89,7 @@ class Node:
     notebook: MemoryNotebook = field(default_factory=MemoryNotebook)
     machine: Machine | None = None
     store: ChainStore | None = None
+    starts: int = 0
     notices: list[Notice] = field(default_factory=list)
     committed: set[bytes] = field(default_factory=set)
     """Submissions that this node said are committed (a restart forgets none: they were durable before it said so)."""
@@ -173,7 +174,9 @@ class Cluster:
         node.store = open_chain(MemoryStore(node.disk), self.genesis_file)
         vote_log = MemoryVoteLog(node.disk)
         ports = Ports(node.clock, self.network.port(node.org), node.store, vote_log, node.verifier, node.notebook)
-        config = MachineConfig(node.org, node.signer, self.timers, mempool_items=self.mempool_items)
+        node.starts += 1
+        nonce = hashlib.sha256(f"{self.seed}/{node.org}/{node.starts}".encode()).digest()[:16]
+        config = MachineConfig(node.org, node.signer, self.timers, mempool_items=self.mempool_items, nonce=nonce)
         machine = Machine(config, ports)
         node.machine = machine
         node.clock.fire = machine.on_timer
@@ -193,6 +196,17 @@ class Cluster:
             node.machine = None
             node.store = None
             node.disk.cut_power()
+
+    def wipe(self, *orgs: str) -> None:
+        """End processes and lose all their data; the keys and their guards stay, which tell of votes."""
+        for org in orgs:
+            node = self.nodes[org]
+            if node.alive:
+                self.kill(org)
+            floor = node.disk.floor
+            node.disk, node.notebook = MemoryDisk(), MemoryNotebook()
+            node.disk.amnesiac, node.disk.floor = True, floor
+            node.committed.clear()
 
     def add_follower(self, org: str) -> Node:
         """A node of a member's name space that has no seat: it only follows."""

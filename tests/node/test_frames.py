@@ -22,6 +22,13 @@ MESSAGES = st.one_of(
         st.integers(0, 2**63 - 1),
         st.lists(st.tuples(st.binary(max_size=40), st.binary(max_size=40)), max_size=4).map(tuple),
     ),
+    st.builds(frames.VouchRequest, st.binary(min_size=16, max_size=16)),
+    st.builds(
+        frames.Vouch,
+        st.binary(min_size=16, max_size=16),
+        st.binary(max_size=40),
+        st.none() | st.integers(0, 2**63 - 1),
+    ),
 )
 
 
@@ -57,6 +64,11 @@ def test_arbitrary_bytes_never_crash(data: bytes) -> None:
         (1, (4, (1, 1, SYNC_BLOCKS + 1))),
         (1, (5, (1, tuple((b"", b"") for _ in range(SYNC_BLOCKS + 1))))),
         (1, (5, (1, ((b"",),)))),
+        (1, (6, b"x" * 15)),
+        (1, (6, (b"x" * 16,))),
+        (1, (7, (b"x" * 16, b"k" * 32))),
+        (1, (7, (b"x" * 16, b"k" * 129, 1))),
+        (1, (7, (b"x" * 16, b"k" * 32, -1))),
         (1, *((2, b"") for _ in range(MAX_FRAME_MESSAGES + 1))),
         (1, (3, ((b"x",),))),
     ],

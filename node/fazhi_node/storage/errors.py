@@ -43,8 +43,8 @@ class StoreForeign(StorageError):
 
 
 class StoreCorrupt(StorageError):
-    """``store-corrupt`` or ``vote-log-corrupt``: bytes are not those that were written; ``what`` and, where known,
-    ``height`` say which."""
+    """``store-corrupt``, ``vote-log-corrupt`` or ``guard-corrupt``: bytes are not those that were written;
+    ``what`` and, where known, ``height`` say which."""
 
 
 class GuardMissing(StorageError):

@@ -58,7 +58,7 @@ class Guard:
 
     Raises:
         GuardMissing: ``guard-missing``.
-        StoreCorrupt: neither slot can be read.
+        StoreCorrupt: ``guard-corrupt``, neither slot can be read.
     """
 
     def __init__(self, files: Files, path: Path) -> None:
@@ -73,7 +73,7 @@ class Guard:
         slots = [slot for slot in (_decode(data[:_SLOT_BYTES]), _decode(data[_SLOT_BYTES:])) if slot is not None]
         if not slots:
             self._file.close()
-            raise StoreCorrupt("store-corrupt", path=str(path), what="guard")
+            raise StoreCorrupt("guard-corrupt", path=str(path))
         self._revision, self.state = max(slots, key=lambda slot: slot[0])
 
     @staticmethod

@@ -149,7 +149,15 @@ class MemoryVoteLog:
         self.disk.floor = max(self.disk.floor, height)
         self.disk.votes[:] = [vote for vote in self.disk.votes if vote[0] >= self.disk.floor]
 
+    def begin_amnesia(self) -> None:
+        if self._stopped:
+            raise StoreStopped("store-stopped", path="memory")
+        self.disk.amnesiac = True
+        self.disk.votes.clear()
+
     def end_amnesia(self, first_height: int) -> None:
+        if self._stopped:
+            raise StoreStopped("store-stopped", path="memory")
         self.disk.amnesiac = False
         self.truncate_below(first_height)
 

@@ -64,8 +64,12 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "{path} belongs to another signing key. Check that key and data directory go together.",
     ),
     "guard-missing": (
-        "缺少守护文件 {path}。没有它就无法知道投票日志是不是最新的,节点因此不启动。请把它与密钥一同放回原处。",
-        "The guard {path} is missing. Without it nobody can tell whether the vote log is the newest, so the node does not start. Put it back beside the key.",
+        "缺少守护文件 {path}。没有它就无法知道投票日志是不是最新的,节点因此不启动。请把它与密钥一同放回原处;已丢失且密钥未用于别处,可运行 fazhi-node votes --renew。",
+        "The guard {path} is missing. Without it nobody can tell whether the vote log is the newest, so the node does not start. Put it back beside the key; if it is lost, and the key is used nowhere else, run fazhi-node votes --renew.",
+    ),
+    "guard-corrupt": (
+        "守护文件 {path} 已损坏,无法知道投票日志是不是最新的。请检查磁盘;密钥未用于别处时,运行 fazhi-node votes --renew。",
+        "The guard {path} is damaged, so nobody can tell whether the vote log is the newest. Check the disk; if the key is used nowhere else, run fazhi-node votes --renew.",
     ),
     "guard-present": (
         "{path} 已存在:这把密钥可能已经签过票,不能再建新的投票日志。",

@@ -75,6 +75,10 @@ class VoteLog(Protocol):
         The new floor is durable with the next vote, and after about a second by itself.
         """
 
+    def begin_amnesia(self) -> None:
+        """What was signed may not be known here: refuse every vote until :meth:`end_amnesia`. Durable when it returns.
+        Nothing happens where the log is amnesiac already."""
+
     def end_amnesia(self, first_height: int) -> None:
         """Others have shown that no vote this node may have signed can matter from ``first_height`` on: vote again from
         there."""

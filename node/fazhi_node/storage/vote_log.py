@@ -26,7 +26,9 @@ from fazhi_ledger.errors import invariant
 
 from .errors import (
     AmnesiaSuspected,
+    GuardMissing,
     GuardPresent,
+    StoreCorrupt,
     StoreForeign,
     StoreStopped,
     VoteRefused,
@@ -128,16 +130,33 @@ class DiskVoteLog:
 
         The old file, where there is one, is kept under its name with ``.convicted``. The guard must exist; its floor
         still holds."""
+        cls._replace(directory, guard_path, owner, files, guard_needed=True)
+
+    @classmethod
+    def renew(cls, directory: Path, guard_path: Path, owner: bytes, *, files: Files | None = None) -> None:
+        """The same where the guard is lost or damaged, on an operator's word that nobody else signs with the key."""
+        cls._replace(directory, guard_path, owner, files, guard_needed=False)
+
+    @classmethod
+    def _replace(
+        cls, directory: Path, guard_path: Path, owner: bytes, files: Files | None, *, guard_needed: bool
+    ) -> None:
         used: Files = files if files is not None else RealFiles()
         lock = _lock_guard(used, guard_path)
         try:
-            guard = Guard(used, guard_path)
-            guard.close()
-            _check_owner(guard.state.owner, owner, guard_path)
+            floor = 0
+            try:
+                guard = Guard(used, guard_path)
+                guard.close()
+                _check_owner(guard.state.owner, owner, guard_path)
+                floor = guard.state.floor
+            except (GuardMissing, StoreCorrupt):
+                if guard_needed:
+                    raise
             if used.exists(directory / LOG_FILE):
                 used.rename(directory / LOG_FILE, directory / (LOG_FILE + ".convicted"))
                 used.sync_directory(directory)
-            _create(used, directory, guard_path, owner, AMNESIAC, guard.state.floor)
+            _create(used, directory, guard_path, owner, AMNESIAC, floor)
         except OSError as error:
             raise from_os_error(error, "create", directory) from error
         finally:
@@ -195,6 +214,14 @@ class DiskVoteLog:
                 self._rotate(AMNESIAC if self.amnesiac else self._floor)
             elif self._monotonic_ms() - self._noted_ms >= self._guard_every_ms:
                 self._note_guard()
+
+    def begin_amnesia(self) -> None:
+        self._check_running()
+        if self.amnesiac:
+            return
+        self._records = []
+        with self._stopping("truncate"):
+            self._rotate(AMNESIAC)
 
     def end_amnesia(self, first_height: int) -> None:
         self._check_running()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +85,20 @@ def test_a_killed_node_catches_up_and_serves_what_it_missed(network: Network) ->
     assert len({node.get(f"/v1/blocks/{tip}").json["header"] for node in network.nodes}) == 1
 
 
+def test_a_node_that_lost_all_its_data_votes_again_by_itself(network: Network) -> None:
+    node, others = network.nodes[2], network.nodes[:2]
+    network.commit(others[0], network.lead("清空之前"))
+    node.kill()
+    shutil.rmtree(node.home / "data")
+    node.start()
+    network.until_height(others[0].height(), [node])
+    until(lambda: "amnesia-ended" in node.log, "the others vouched")
+    for number in range(3):
+        network.commit(others[number % 2], network.lead(f"清空之后 {number}"))
+    until(lambda: (node.status() or {}).get("voting"), "it votes again")
+    until(node.ready, "and is ready")
+
+
 def test_without_a_quorum_nodes_say_so_and_recover(network: Network) -> None:
     down = network.nodes[2:]
     for node in down:
@@ -148,6 +163,7 @@ def test_signals_end_a_node_cleanly_and_export_then_works_offline(network: Netwo
 def test_a_healthy_node_is_silent(network: Network) -> None:
     """Nothing but starting, peers coming and going, and stopping stands in the logs of all these tests."""
     expected = {"started", "stopped", "peer-connected", "peer-lost", "peer-unreachable"}
+    expected |= {"vote-log-missing", "amnesia-ended"}  # of the one that lost its data
     for node in network.nodes:
         events = {line.split()[2] for line in node.log.splitlines() if line}
         assert events <= expected, node.log

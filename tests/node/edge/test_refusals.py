@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fazhi_node.exits import Exit
+from fazhi_node.main import main
 
 from .processes import Network, NodeProcess, until
 
@@ -47,8 +48,6 @@ def test_data_of_another_chain_and_a_missing_guard(network: Network) -> None:
     network.commit(node, network.lead("一"))
     assert node.stop() == 0
     other = network.directory / "other.fazhi"
-    from fazhi_node.main import main
-
     card = str(node.home / "zfj.card")
     assert main(["genesis", card, "-o", str(other), "--time-ms", "1700000000000"]) == 0
     refused = run(node, "--genesis", str(other))
@@ -95,6 +94,33 @@ def test_a_restored_vote_log_makes_the_node_sign_nothing(network: Network) -> No
     status = node.status()
     assert status is not None
     assert (status["ready"], status["voting"], status["height"]) == (False, False, 2)
+    # Nobody else is there who could vouch: an operator has to.
+    vouch = ("votes", "--home", str(node.home), "--lang", "en", "--sign-from", "3")
+    assert main(vouch) == Exit.BUSY
+    assert node.stop() == 0
+    assert main(vouch) == 0
+    assert main(vouch) == Exit.USAGE  # once: it is not amnesiac any more
+    node.start()
+    network.until_ready()
+    network.commit(node, network.lead("三"))
+
+
+def test_a_lost_guard_is_made_anew_on_the_operators_word_and_nothing_is_signed_on_it(network: Network) -> None:
+    node = network.nodes[0]
+    network.start()
+    network.commit(node, network.lead("一"))
+    assert node.stop() == 0
+    guard = node.home / "keys" / "vote-guard"
+    for damage in (guard.unlink, lambda: guard.write_bytes(bytes(8192))):
+        damage()
+        refused = run(node)
+        assert refused.returncode != 0
+        assert "fazhi-node votes --renew" in last_line(refused.stderr)
+        assert main(["votes", "--home", str(node.home), "--renew", "--lang", "en"]) == 0
+        node.start()
+        status = until(node.status, "it starts, and follows")
+        assert (status["voting"], status["height"]) == (False, 1)
+        assert node.stop() == 0
 
 
 def test_a_full_disk_stops_the_node_and_nothing_acknowledged_is_lost(network: Network) -> None:

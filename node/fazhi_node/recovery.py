@@ -1,0 +1,138 @@
+"""How a node that may have forgotten its votes comes to sign again by itself (design §6, "Amnesia"; docs/adr/0008).
+
+While the vote log is amnesiac the node follows and signs nothing. It asks every member, with a number drawn at its
+start, how far that member is; who is amnesiac itself vouches for nothing. Let t be our own durable tip and S the set
+that certifies block t + 2, which is known at t. As soon as q members of S other than ourselves have answered, each with
+a height of at most t, we sign again from t + 3 on.
+
+Why no second vote can come of it. Our key may have voted at height h only where we held the certified block h − 1, so
+let us suppose that block t + 2 was certified before our start: q members of S had signed COMMIT at t + 2. Two quorums
+share at least f + 1 members, so one of those who answered is honest and signed that COMMIT, with the key by which S
+knows it. An honest node signs at t + 2 only when block t + 1 is durable with it, and its answer came after our start:
+it would have said t + 1 or more. So t + 2 was not certified, and the highest height for which our key can have voted is
+t + 2.
+
+A height in an answer is only a claim, and none has to be believed: one that is too high (10⁹, of a liar) is never
+reached and counts for nobody, one that is too low is that of one of f liars, which the quorum outweighs. Whoever
+answers honestly names a height that it has, so that we reach it by state transfer, and with at most f members faulty,
+amnesiac ones among them, q honest answers come.
+
+A vote that turns up with our key and is not in our log convicts us likewise, once. After a conviction has been healed,
+votes of an earlier life of ours all lie below the height from which on we sign: a second such vote shows that another
+process signs with our key *now*. Then nothing heals by itself any more; see ``fazhi-node votes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from fazhi_consensus.messages import Signed
+from fazhi_ledger.errors import Parameter
+from fazhi_ledger.validators import ValidatorSet
+
+from .frames import Vouch, VouchRequest
+from .notebook import Notebook
+from .notices import Alarm, AmnesiaEnded, Notice
+from .storage.port import VoteLog
+
+UNKNOWN_VOTE_NOTE: Final = "own-vote-unknown"
+"""In the notebook from the first conviction by a vote that our log does not know; it stays."""
+KEY_ELSEWHERE_NOTE: Final = "key-used-elsewhere"
+"""In the notebook from the second: the node signs nothing until an operator has removed the note."""
+FIRST_AFTER: Final = 3
+"""How far above the tip the first height lies for which an amnesiac validator signs again."""
+
+
+class Recovery:
+    """The amnesia of one node: how it is convicted, what it asks, what it says to others who ask.
+
+    ``key`` is the public key that it signs with, None for a node that only follows; ``nonce`` 16 bytes that no earlier
+    process of this node has used.
+    """
+
+    def __init__(
+        self,
+        me: str,
+        key: bytes | None,
+        vote_log: VoteLog | None,
+        notebook: Notebook,
+        nonce: bytes,
+        notify: Callable[[Notice], None],
+    ) -> None:
+        self._me = me
+        self._key = key
+        self._log = vote_log
+        self._notebook = notebook
+        self._notify = notify
+        self._request = VouchRequest(nonce)
+        self._claims: dict[str, tuple[bytes, int]] = {}
+        self.silenced = notebook.find(KEY_ELSEWHERE_NOTE) is not None
+        """Whether only an operator can let this node sign again."""
+
+    @property
+    def _healing(self) -> VoteLog | None:
+        """The amnesiac log of a node that has a key to sign with."""
+        return self._log if self._log is not None and self._key is not None and self._log.amnesiac else None
+
+    def convict(self, height: int, signed: Signed) -> None:
+        """A vote signed with our key is not in our log. Durable when it returns; nothing is signed after it."""
+        what: tuple[Parameter, ...] = (("height", height), ("phase", signed.phase.name.lower()))
+        if self._log is not None:
+            self._log.begin_amnesia()
+        if self._notebook.find(UNKNOWN_VOTE_NOTE) is None:
+            self._notebook.keep(UNKNOWN_VOTE_NOTE, str(height).encode("ascii"))
+            self._notify(Alarm("own-vote-unknown", what))
+        else:
+            self._notebook.keep(KEY_ELSEWHERE_NOTE, str(height).encode("ascii"))
+            self.silenced = True
+            self._notify(Alarm("key-used-elsewhere", what))
+
+    # Asking
+
+    def request(self, org: str) -> VouchRequest | None:
+        """What to ask a member, None where there is nothing to ask it."""
+        return self._request if self._healing is not None and org not in self._claims else None
+
+    def on_vouch(self, org: str, vouch: Vouch) -> None:
+        """A member's answer. Of several the lowest counts: each says where the member was after our start."""
+        if vouch.nonce != self._request.nonce or vouch.height is None or self._healing is None:
+            return
+        key, height = self._claims.get(org, (vouch.key, vouch.height))
+        self._claims[org] = vouch.key, min(height, vouch.height) if key == vouch.key else vouch.height
+
+    def missing(self, tip: int, seats: ValidatorSet) -> tuple[str, ...]:
+        """The members of ``seats`` that have not vouched for the chain up to ``tip``, ourselves excepted."""
+        return tuple(
+            seat.member
+            for seat in seats.validators
+            if seat.member != self._me and not self._vouched(seat.member, seat.key, tip)
+        )
+
+    def _vouched(self, member: str, key: bytes, tip: int) -> bool:
+        claim = self._claims.get(member)
+        return claim is not None and claim[0] == key and claim[1] <= tip
+
+    def conclude(self, tip: int, seats: ValidatorSet) -> None:
+        """End the amnesia if enough members have vouched; ``seats`` certify the block two above ``tip``."""
+        log = self._healing
+        if log is None or not self._claims or self.silenced:
+            return
+        others = sum(seat.member != self._me for seat in seats.validators)
+        if others - len(self.missing(tip, seats)) >= seats.quorum:
+            log.end_amnesia(tip + FIRST_AFTER)
+            self._claims.clear()
+            self._notify(AmnesiaEnded(tip, log.floor))
+
+    # Answering
+
+    def answer(self, request: VouchRequest, tip: int) -> Vouch | None:
+        """What to say to a member that asks; None from a node that has no votes to know of.
+
+        The height is our tip, or the last one that the vote log calls decided where the chain was lost: we voted for
+        the height after it at most.
+        """
+        if self._log is None or self._key is None:
+            return None
+        amnesiac = self._log.amnesiac or self.silenced
+        return Vouch(request.nonce, self._key, None if amnesiac else max(tip, self._log.floor - 1))
