@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fazhi_contracts.admission import lane_position, parameters_of, select_items
 from fazhi_contracts.chain import ChainState, ExecutedBlock, build_block, check_block, context_of
 from fazhi_contracts.execution import check_item, execute_block
+from fazhi_contracts.queries import members
 from fazhi_contracts.state import Overlay
 from fazhi_ledger.block import Block
 from fazhi_ledger.certificate import CommitCertificate
@@ -23,7 +24,7 @@ from fazhi_ledger.submission import Item
 
 from .limits import CANDIDATES, QUARANTINE_ITEMS, REBUILD_ATTEMPTS
 from .mempool import Entry, LaneKey, Mempool, lane_key
-from .notices import Alarm, OwnFault
+from .notices import Alarm, MembersChanged, OwnFault
 from .payload import PayloadCache
 from .storage.chain_store import ChainStore
 from .storage.errors import StorageError
@@ -45,12 +46,17 @@ class Application:
     """The chain's state at the tip and what may follow it. All methods are synchronous and raise named errors."""
 
     def __init__(
-        self, me: str, store: ChainStore, mempool: Mempool, alarm: Callable[[Alarm], None], dropped: Dropped
+        self,
+        me: str,
+        store: ChainStore,
+        mempool: Mempool,
+        notify: Callable[[Alarm | MembersChanged], None],
+        dropped: Dropped,
     ) -> None:
         self._me = me
         self._store = store
         self._mempool = mempool
-        self._alarm = alarm
+        self._notify = notify
         self._dropped = dropped
         self._candidates: dict[bytes, ExecutedBlock] = {}
         self._quarantine: dict[bytes, None] = {}
@@ -60,6 +66,7 @@ class Application:
 
     def _refresh(self) -> None:
         self.validators, self.following = self.base.validators()
+        self.members = members(self.base.view)
         self.parameters: Parameters = parameters_of(self.base.view)
         self._entries = Overlay(self.base.view)
         self._context = context_of(self.base, self.base.time_ms)
@@ -91,7 +98,7 @@ class Application:
             raise
         except Exception as error:
             detail: tuple[Parameter, ...] = (("error", type(error).__name__), ("detail", str(error)[:200]))
-            self._alarm(Alarm("check-failed", detail))
+            self._notify(Alarm("check-failed", detail))
             raise InvalidSubmission("unexpected", error=type(error).__name__) from error
 
     def lane_position(self, lane: LaneKey, item: Item) -> int:
@@ -148,7 +155,7 @@ class Application:
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - the recheck below finds whose fault it is
-            self._alarm(Alarm("selection-failed", (("error", type(error).__name__), ("detail", str(error)[:200]))))
+            self._notify(Alarm("selection-failed", (("error", type(error).__name__), ("detail", str(error)[:200]))))
             selected = ()
         chosen = {id(item) for item in selected}
         for entry in entries:
@@ -243,7 +250,7 @@ class Application:
             low, high = (low, middle) if raises(middle) else (middle, high)
         detail: tuple[Parameter, ...] = (("error", type(cause).__name__), ("detail", str(cause)[:200]))
         if not found:
-            self._alarm(Alarm("execution-failed", detail))
+            self._notify(Alarm("execution-failed", detail))
             return
         culprit = items[high - 1].id(self.base.suite)
         self._quarantine[culprit] = None
@@ -252,7 +259,7 @@ class Application:
         entry = self._mempool.find(culprit)
         if entry is not None:
             self._drop(entry, "quarantined", ())
-        self._alarm(Alarm("item-quarantined", (("submission_id", culprit.hex()), *detail)))
+        self._notify(Alarm("item-quarantined", (("submission_id", culprit.hex()), *detail)))
 
     # Committing
 
@@ -276,5 +283,8 @@ class Application:
         self._store.commit(executed, certificate, payload)
         self._candidates.clear()
         self.base = self._store.state()
+        members = self.members
         self._refresh()
+        if self.members != members:
+            self._notify(MembersChanged(self.members))
         return executed

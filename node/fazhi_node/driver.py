@@ -51,6 +51,7 @@ from fazhi_ledger.validators import ValidatorSet
 
 from .application import Application
 from .frames import ConsensusMessage, split_items
+from .keyring import KeyRing
 from .limits import CUT_DELAY_MS, CUT_LOAD_ITEMS, MAX_GOSSIP_ITEMS
 from .mempool import Mempool
 from .outbox import Outbox
@@ -168,6 +169,8 @@ class Driver:
     def start_height(self, last_items: int) -> None:
         """The tip stands: work on the height after it. ``last_items``: how many submissions the tip holds."""
         height = self._tip + 1
+        if isinstance(self._signer, KeyRing):
+            self._signer.turn_to(self._app.validators)
         self._last_items = last_items
         self._wanted = None
         self._cut_at_ms = None

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from fazhi_consensus.evidence import Evidence
 from fazhi_consensus.messages import Signed
+from fazhi_contracts.entries import MemberEntry
 from fazhi_ledger.block import Block
 from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.errors import FazhiError, Parameter
@@ -62,7 +63,7 @@ from .progress import NodeStatus, Situation, peer_statuses, readiness
 from .queries import ChainReader
 from .recovery import Recovery
 from .serving import BlockServer
-from .settlement import settle
+from .settlement import follow_state, settle
 from .storage.errors import StorageError
 from .sync import Delivered, Sync
 from .verification import Verification
@@ -86,10 +87,7 @@ class Machine:
         self._started = False
         self._stopped = False
         store = ports.store
-        members = len(store.genesis.members)
-        self.mempool = Mempool(
-            Bounds(config.mempool_items, config.mempool_bytes, config.mempool_key_items, members=members)
-        )
+        self.mempool = Mempool(Bounds(config.mempool_items, config.mempool_bytes, config.mempool_key_items))
         self.peers = PeerTable(config.org, self._notify)
         self.reader = ChainReader(store)
         """Questions about the chain; see :mod:`fazhi_node.queries`."""
@@ -111,12 +109,11 @@ class Machine:
             config.signer,
             config.timers,
         )
-        key = None if config.signer is None else config.signer.public_key
-        self._recovery = Recovery(config.org, key, ports.vote_log, ports.notebook, config.nonce, self._notify)
+        self._recovery = Recovery(config.org, config.signer, ports.vote_log, ports.notebook, config.nonce, self._notify)
         self._tip_since_ms = self._clock.monotonic_ms()
         self._last_items = 0
         self._work_since_ms: int | None = None
-        self._set_window()
+        follow_state(self.mempool, self._app)
 
     # The life of a node
 
@@ -378,6 +375,11 @@ class Machine:
         return self._app.validators
 
     @property
+    def members(self) -> tuple[MemberEntry, ...]:
+        """Who the members are now, and how they are reached."""
+        return self._app.members
+
+    @property
     def voting(self) -> bool:
         """Whether this node signs at the height in flight."""
         core = self._driver.status
@@ -491,10 +493,6 @@ class Machine:
         self._recovery.conclude(height, self._app.following)
         settle(self.mempool, self._app, executed, self._notify)
         self._work_since_ms = self._tip_since_ms if self.mempool.has_work else None
-        self._set_window()
         self._outbox.announce(self._status_message())
         self._notify(BlockCommitted(height, block_hash, len(block.items), certificate.round))
         self._sync.poke()
-
-    def _set_window(self) -> None:
-        self.mempool.set_max_ahead(self._app.parameters.get("max_lane_ahead"))

@@ -135,6 +135,13 @@ class Mempool:
         if max_ahead != self.bounds.max_ahead:
             self.bounds = replace(self.bounds, max_ahead=max_ahead)
 
+    def set_members(self, members: int) -> None:
+        """How many members share the reserved half from now on. What a share holds beyond its new size stays until it
+        is committed; it counts as common room."""
+        if members != self.bounds.members:
+            self.bounds = replace(self.bounds, members=members)
+            self._reserved = self.bounds.reserved()
+
     @property
     def has_work(self) -> bool:
         """Whether some item could stand in the next block."""

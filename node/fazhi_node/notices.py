@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from fazhi_contracts.entries import MemberEntry
 from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import Parameter
 
@@ -93,7 +94,15 @@ class EvidenceFound:
     note: str
 
 
-Notice = Admission | BlockCommitted | PeerFault | Alarm | AmnesiaEnded | EvidenceFound
+@dataclass(frozen=True, slots=True)
+class MembersChanged:
+    """Who the members are, and how they are reached, from now on: those that hold a seat or will, and those that lose
+    theirs with the next block."""
+
+    members: tuple[MemberEntry, ...]
+
+
+Notice = Admission | BlockCommitted | PeerFault | Alarm | AmnesiaEnded | EvidenceFound | MembersChanged
 
 
 class OwnFault(RuntimeError):

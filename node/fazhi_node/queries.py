@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fazhi_contracts.entries import KeyEntry
 from fazhi_contracts.head import CaseHead
 from fazhi_contracts.keys import case_state_key
-from fazhi_contracts.queries import case_head, key_entry, lane_entry, parameters, validator_sets
+from fazhi_contracts.queries import case_head, epoch_set, key_entry, lane_entry, parameters, validator_sets
 from fazhi_ledger import merkle, statetree
 from fazhi_ledger.archive import write_archive
 from fazhi_ledger.canonical import encode
@@ -286,9 +286,18 @@ class ChainReader:
 
     def handovers(self, height: int) -> tuple[Handover, ...]:
         """The changes of the validator set up to block ``height``: none while the genesis' set is in force."""
-        current, _ = self.validators()
-        invariant(current.epoch == 0, f"hand-overs up to {height} need the index of epochs")
-        return ()
+        found: list[Handover] = []
+        while (handover := self._handover(len(found) + 1, height)) is not None:
+            found.append(handover)
+        return tuple(found)
+
+    def _handover(self, epoch: int, height: int) -> Handover | None:
+        """What leads to the set of ``epoch``, where that certifies block ``height`` or one below."""
+        successor = epoch_set(self._store, epoch)
+        if successor is None or successor.first_height > height:
+            return None
+        handover = self.checkpoint(successor.first_height - 1)
+        return Handover(handover.header, handover.certificate, successor.encode())
 
     # State
 

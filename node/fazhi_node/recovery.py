@@ -29,6 +29,7 @@ from typing import Final
 
 from fazhi_consensus.messages import Signed
 from fazhi_ledger.errors import Parameter
+from fazhi_ledger.keys import Signer
 from fazhi_ledger.validators import ValidatorSet
 
 from .frames import Vouch, VouchRequest
@@ -47,21 +48,21 @@ FIRST_AFTER: Final = 3
 class Recovery:
     """The amnesia of one node: how it is convicted, what it asks, what it says to others who ask.
 
-    ``key`` is the public key that it signs with, None for a node that only follows; ``nonce`` 16 bytes that no earlier
-    process of this node has used.
+    ``signer`` holds the key that it signs with (another one after a vote), None for a node that only follows; ``nonce``
+    16 bytes that no earlier process of this node has used.
     """
 
     def __init__(
         self,
         me: str,
-        key: bytes | None,
+        signer: Signer | None,
         vote_log: VoteLog | None,
         notebook: Notebook,
         nonce: bytes,
         notify: Callable[[Notice], None],
     ) -> None:
         self._me = me
-        self._key = key
+        self._signer = signer
         self._log = vote_log
         self._notebook = notebook
         self._notify = notify
@@ -69,6 +70,10 @@ class Recovery:
         self._claims: dict[str, tuple[bytes, int]] = {}
         self.silenced = notebook.find(KEY_ELSEWHERE_NOTE) is not None
         """Whether only an operator can let this node sign again."""
+
+    @property
+    def _key(self) -> bytes | None:
+        return None if self._signer is None else self._signer.public_key
 
     @property
     def _healing(self) -> VoteLog | None:
@@ -132,7 +137,8 @@ class Recovery:
         The height is our tip, or the last one that the vote log calls decided where the chain was lost: we voted for
         the height after it at most.
         """
-        if self._log is None or self._key is None:
+        key = self._key
+        if self._log is None or key is None:
             return None
         amnesiac = self._log.amnesiac or self.silenced
-        return Vouch(request.nonce, self._key, None if amnesiac else max(tip, self._log.floor - 1))
+        return Vouch(request.nonce, key, None if amnesiac else max(tip, self._log.floor - 1))

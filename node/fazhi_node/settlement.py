@@ -44,3 +44,10 @@ def settle(mempool: Mempool, app: Application, executed: ExecutedBlock, notify: 
         notify(Admission(entry.submission_id, INVALID, "expired", limits, checked=True))
     if recheck:
         app.recheck_mempool()
+    follow_state(mempool, app)
+
+
+def follow_state(mempool: Mempool, app: Application) -> None:
+    """Bounds of the mempool that follow from the state at the tip."""
+    mempool.set_max_ahead(app.parameters.get("max_lane_ahead"))
+    mempool.set_members(len(app.members))

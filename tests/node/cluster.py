@@ -20,16 +20,18 @@ from types import TracebackType
 from fazhi_consensus.timers import TimerPolicy
 from fazhi_ledger.canonical import Value
 from fazhi_ledger.genesis import Genesis, GenesisFile, Member, Officer, prove_possession, tls_fingerprint
-from fazhi_ledger.keys import SoftwareSigner
+from fazhi_ledger.keys import Signer, SoftwareSigner
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.submission import Item, SubmissionBody, sign_item
 from fazhi_ledger.suites import ED25519_SHA256
+from fazhi_node.keyring import KeyRing, OwnKey
 from fazhi_node.machine import Machine, MachineConfig
 from fazhi_node.notebook import MemoryNotebook
 from fazhi_node.notices import COMMITTED, Admission, Alarm, BlockCommitted, Notice, PeerFault
 from fazhi_node.ports import Ports
 from fazhi_node.storage.chain_store import ChainStore, open_chain
 from fazhi_node.storage.memory import MemoryDisk, MemoryStore, MemoryVoteLog
+from fazhi_node.storage.port import VoteLog
 
 from .world import START_MS, SimClock, SimNetwork, SimVerifier, World
 
@@ -86,6 +88,8 @@ class Node:
     clock: SimClock
     verifier: SimVerifier
     disk: MemoryDisk = field(default_factory=MemoryDisk)
+    next_keys: list[tuple[SoftwareSigner, MemoryDisk]] = field(default_factory=list)
+    """Further ledger keys of this member, each with the disk that its votes stand on."""
     notebook: MemoryNotebook = field(default_factory=MemoryNotebook)
     machine: Machine | None = None
     store: ChainStore | None = None
@@ -172,11 +176,15 @@ class Cluster:
     def _start(self, node: Node) -> None:
         assert not node.alive
         node.store = open_chain(MemoryStore(node.disk), self.genesis_file)
-        vote_log = MemoryVoteLog(node.disk)
-        ports = Ports(node.clock, self.network.port(node.org), node.store, vote_log, node.verifier, node.notebook)
+        signer: Signer | None = node.signer
+        votes: VoteLog = MemoryVoteLog(node.disk)
+        if node.signer is not None and node.next_keys:
+            later = [OwnKey(other, MemoryVoteLog(disk)) for other, disk in node.next_keys]
+            signer = votes = KeyRing([OwnKey(node.signer, votes), *later])
+        ports = Ports(node.clock, self.network.port(node.org), node.store, votes, node.verifier, node.notebook)
         node.starts += 1
         nonce = hashlib.sha256(f"{self.seed}/{node.org}/{node.starts}".encode()).digest()[:16]
-        config = MachineConfig(node.org, node.signer, self.timers, mempool_items=self.mempool_items, nonce=nonce)
+        config = MachineConfig(node.org, signer, self.timers, mempool_items=self.mempool_items, nonce=nonce)
         machine = Machine(config, ports)
         node.machine = machine
         node.clock.fire = machine.on_timer
@@ -208,9 +216,9 @@ class Cluster:
             node.disk.amnesiac, node.disk.floor = True, floor
             node.committed.clear()
 
-    def add_follower(self, org: str) -> Node:
-        """A node of a member's name space that has no seat: it only follows."""
-        self.nodes[org] = self._new_node(org, None)
+    def add_follower(self, org: str, signer: SoftwareSigner | None = None) -> Node:
+        """A node of a member's name space that has no seat: it only follows, until its ``signer`` has one."""
+        self.nodes[org] = self._new_node(org, signer)
         self.orgs.append(org)
         self._start(self.nodes[org])
         return self.nodes[org]

@@ -286,11 +286,21 @@ def key_of(member: str) -> bytes:
     return member.encode() * 32
 
 
+class Holder:
+    """Who holds that key; nothing is signed here."""
+
+    def __init__(self, member: str) -> None:
+        self.public_key = key_of(member)
+
+    def sign(self, message: bytes) -> bytes:
+        raise AssertionError(message)
+
+
 def amnesiac(me: str = "d") -> tuple[Recovery, MemoryVoteLog, list[Notice]]:
     log = MemoryVoteLog(MemoryDisk())
     log.begin_amnesia()
     said: list[Notice] = []
-    return Recovery(me, key_of(me), log, MemoryNotebook(), NONCE, said.append), log, said
+    return Recovery(me, Holder(me), log, MemoryNotebook(), NONCE, said.append), log, said
 
 
 def hear(asker: Recovery, answers: Sequence[tuple[str, int | None]], nonce: bytes = NONCE) -> None:
@@ -362,7 +372,7 @@ def test_the_set_that_counts_is_that_of_the_block_after_the_next() -> None:
 def test_what_a_node_answers() -> None:
     disk = MemoryDisk()
     log = MemoryVoteLog(disk)
-    node = Recovery("a", key_of("a"), log, MemoryNotebook(), NONCE, lambda _: None)
+    node = Recovery("a", Holder("a"), log, MemoryNotebook(), NONCE, lambda _: None)
     ask = VouchRequest(b"q" * 16)
     assert node.answer(ask, 7) == Vouch(b"q" * 16, key_of("a"), 7)
     log.truncate_below(21)  # the chain was lost, the vote log was not
