@@ -264,8 +264,11 @@ class DiskVoteLog:
         self._floor = max(known.floor, *floors, 0 if amnesiac else found.head.floor)
         self._records = [(frame.height, frame.record) for frame in found.frames if frame.height >= self._floor]
         with self._stopping("open"):
-            if self._head.epoch > known.epoch:  # a crash between a rotation and its note: make up for it first
-                self._note_guard()
+            # What was read may only be in the system's memory, where a sync failed. So the guard is made durable before
+            # the log gets ahead of it; and a log that was ahead already (a crash, or a failed sync, between a rotation
+            # and its note: nothing was signed under that epoch) is written anew under that epoch, not noted as it is.
+            self._guard.note(known)
+            self._head = replace(self._head, epoch=known.epoch)
             self._rotate(AMNESIAC if amnesiac else self._floor)
 
     def _rotate(self, head_floor: int) -> None:
