@@ -21,7 +21,7 @@ PROCEDURE ?=
 OUT ?= demo-out
 export EVIDENCE PROCEDURE OUT
 
-.PHONY: help setup demo stop test check lint explore sim twins bench bench-quick bench-peers lock wheelhouse clean
+.PHONY: help setup demo stop test check lint explore sim sim-core twins bench bench-quick bench-peers lock wheelhouse clean
 
 help: ## 列出目标 / list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -50,7 +50,10 @@ lint: setup
 explore: setup ## 用新种子长时间搜索反例 / search long for counter-examples, with fresh seeds (TESTS=)
 	@FAZHI_HYPOTHESIS=explore $(PYTEST) -n 2 --timeout 3600 $(TESTS)
 
-sim: setup ## 共识仿真 / simulate the consensus core (SEEDS=500)
+sim: setup ## 整个节点的仿真 / simulate whole nodes through every fault (SEEDS=500 JOBS=2)
+	@$(PY) -m tests.simulation.nodes --seeds $(SEEDS) --jobs $(JOBS)
+
+sim-core: setup ## 共识核心的仿真 / simulate the consensus core (SEEDS=500)
 	@$(PY) -m tests.simulation --seeds $(SEEDS)
 
 twins: setup ## 一个身份运行两次的全部情形 / one identity run twice, every scenario (JOBS=2 SAMPLES=10000)

@@ -1,0 +1,66 @@
+"""Whole nodes in a simulated world that breaks in every way: a slice of the campaign, and the proof that it would find
+a mistake.
+
+A failure prints its seed and the command that replays it. More seeds: ``make sim SEEDS=20000``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+from .nodes.bugs import BUGS, hunt
+from .nodes.campaign import run_seeds
+from .nodes.plan import SIZES
+from .nodes.run import run_seed
+
+SLICES = 8
+SEEDS = 15
+"""In each slice."""
+
+
+@pytest.mark.parametrize("slice_", range(SLICES))
+def test_no_seed_breaks_a_promise(slice_: int) -> None:
+    total = run_seeds(range(slice_ * SEEDS, (slice_ + 1) * SEEDS))
+    assert not total.failures, "\n".join(total.failures)
+    assert total.faults.total() > total.runs * 10  # safety.md §4: at least ten faults a seed
+    assert total.blocks > total.runs * 3
+
+
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_no_seed_breaks_a_promise_at_other_sizes(size: int) -> None:
+    total = run_seeds(range(1_000 * size, 1_000 * size + 4), size)
+    assert not total.failures, "\n".join(total.failures)
+
+
+def test_no_seed_breaks_a_promise_with_the_real_suite() -> None:
+    total = run_seeds(range(3), real_suite=True)
+    assert not total.failures, "\n".join(total.failures)
+
+
+def test_one_seed_is_one_run_whatever_the_process() -> None:
+    """Neither the process, nor its hash seed, nor what ran in it before decides anything."""
+    program = "from tests.simulation.nodes.run import run_seed; o = run_seed(11); print(o.digest, o.events)"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+    here = run_seed(11)
+    assert digests == {f"{here.digest} {here.events}\n"}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_found(bug: str) -> None:
+    assert hunt(bug, range(12)) is not None
