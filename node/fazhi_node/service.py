@@ -162,7 +162,8 @@ class Service:
             if not config.http_plain:
                 tls = (config.path(prepared.home, "tls_key"), config.path(prepared.home, "tls_certificate"))
             self._shell = make_gateway(self, chain)
-            self._http = HttpServer(self._shell, bound, tls, 2 * config.http_concurrency + config.event_streams)
+            connections = 2 * config.http_concurrency + config.event_streams
+            self._http = HttpServer(self._shell, bound, tls, connections, config.lang)
         except BaseException:
             bound.close()
             raise

@@ -30,7 +30,10 @@ _DESCRIPTION: Final = (
 
 def make_app(context: Context, submit: SubmitRoute, failed: Callable[[BaseException, str], None]) -> FastAPI:
     """The application without the front and the shell (:mod:`.front`, :mod:`.shell`)."""
-    app = FastAPI(title="fazhi", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None)
+    # No redirects: they would lead to whatever host the request named, and OpenAPI knows of none.
+    app = FastAPI(
+        title="fazhi", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.add_route(SUBMIT_PATH, submit.answer, methods=["POST"], include_in_schema=False)
     for routes in (health_routes, submission_routes, state_routes, block_routes, checkpoint_routes, event_routes):
         app.include_router(routes(context))

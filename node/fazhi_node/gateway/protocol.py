@@ -5,9 +5,14 @@ complete.
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ..texts import Language
+from .problems import Problem, response
+from .shell import security_headers
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 """Request line and headers. The check runs after each read, so that at most one read's worth more is held."""
@@ -20,6 +25,7 @@ class BoundedHttp(HttpToolsProtocol):
     """
 
     max_connections: ClassVar[int] = 1024
+    language: ClassVar[Language] = "zh"
     _head_bytes = 0
     _in_head = True
     _head_timer: asyncio.TimerHandle | None = None
@@ -40,7 +46,19 @@ class BoundedHttp(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._end_head()
-            self.send_400_response("Request head too large.")
+            self._refuse(Problem(431, "head-too-large", {"limit": MAX_HEAD_BYTES}))
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Called where the bytes are no HTTP: the answer is a problem like every other."""
+        self._refuse(Problem(400, "bad-http"))
+
+    def _refuse(self, problem: Problem) -> None:
+        answer = response(problem, None, self.language)
+        lines = [b"HTTP/1.1 %d %s" % (problem.status, HTTPStatus(problem.status).phrase.encode("ascii"))]
+        fields = [*answer.raw_headers, *security_headers(), (b"connection", b"close")]
+        lines += [name + b": " + value for name, value in fields]
+        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + bytes(answer.body))
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         self._head_bytes = 0
@@ -68,6 +86,6 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.abort()
 
 
-def protocol_class(max_connections: int) -> type[Any]:
-    """The protocol with its own bound on connections."""
-    return type("Http", (BoundedHttp,), {"max_connections": max_connections})
+def protocol_class(max_connections: int, language: Language) -> type[Any]:
+    """The protocol with its own bound on connections, speaking ``language`` where no request has been read."""
+    return type("Http", (BoundedHttp,), {"max_connections": max_connections, "language": language})

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from ..addresses import split_address
 from ..exits import Exit, Stop
+from ..texts import Language
 from .protocol import protocol_class
 
 BACKLOG: Final = 1024
@@ -55,12 +56,19 @@ def bind(address: str) -> socket.socket:
 class HttpServer:
     """The gateway's server on a bound socket."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket, tls: tuple[Path, Path] | None, max_connections: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        bound: socket.socket,
+        tls: tuple[Path, Path] | None,
+        max_connections: int,
+        language: Language,
+    ) -> None:
         key, certificate = tls if tls is not None else (None, None)
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=protocol_class(max_connections),
+                http=protocol_class(max_connections, language),
                 ws="none",
                 lifespan="off",
                 loop="none",

@@ -36,6 +36,11 @@ _HEADERS: Final = (
 _NO_STORE: Final = (b"cache-control", b"no-store")
 
 
+def security_headers() -> tuple[tuple[bytes, bytes], ...]:
+    """What every answer carries."""
+    return (*_HEADERS, _NO_STORE)
+
+
 class Tokens:
     """Bearer tokens, kept as digests and compared in constant time."""
 

@@ -24,6 +24,14 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "请求体未在 {seconds} 秒内到达。没有记录任何内容;请重试。",
         "The body did not arrive within {seconds} s. Nothing was recorded; try again.",
     ),
+    "bad-http": (
+        "这不是可读的 HTTP 请求。没有记录任何内容;请用 HTTP/1.1 重新发送。",
+        "This is no HTTP request that can be read. Nothing was recorded; send it again as HTTP/1.1.",
+    ),
+    "head-too-large": (
+        "请求行与首部超过 {limit} 字节。没有记录任何内容;请缩短后重试。",
+        "The request line and headers have more than {limit} bytes. Nothing was recorded; shorten them and try again.",
+    ),
     "unsupported-media-type": (
         "请求体的类型须为 {expected}。",
         "The body's type must be {expected}.",

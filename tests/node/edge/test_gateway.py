@@ -412,7 +412,7 @@ def test_a_head_that_is_too_long_is_refused(node: NodeProcess) -> None:
             answer = connection.recv(4096)
         except ConnectionError:
             answer = b""
-        assert not answer or answer.startswith(b"HTTP/1.1 400")
+        assert not answer or answer.startswith(b"HTTP/1.1 431")
     assert node.get("/healthz", token=False).status == 200
 
 
@@ -433,6 +433,11 @@ def test_broken_http_does_not_hurt(node: NodeProcess, request_bytes: bytes) -> N
         connection.sendall(request_bytes)
         answer = connection.recv(4096)
         assert not answer.startswith(b"HTTP/1.1 5")
+        if answer.startswith(b"HTTP/1.1 4"):
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert b"content-type: application/problem+json\r\n" in head
+            assert b"x-content-type-options: nosniff\r\n" in head
+            schemas.ProblemBody.model_validate_json(body)
     assert node.get("/healthz", token=False).status == 200
 
 

@@ -211,6 +211,21 @@ def test_certificates_that_could_not_be_pinned_are_refused() -> None:
             check_certificate(good[:cut], "fazhi-a")
 
 
+@pytest.mark.parametrize(
+    ("found", "odd"),
+    [
+        (bytes.fromhex("a003020102"), bytes.fromhex("a003020104")),  # version 5: InvalidVersion, no ValueError
+        (bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d9001")),  # another kind of key
+    ],
+)
+def test_certificates_of_a_kind_that_the_library_does_not_know_are_refused(found: bytes, odd: bytes) -> None:
+    """Found by fuzzing: its exceptions for these are no ValueError, and ended ``fazhi-node genesis`` in a traceback."""
+    _, good = make_certificate("fazhi-a", ["localhost"])
+    assert good.count(found) == 1
+    with pytest.raises(Misuse):
+        check_certificate(good.replace(found, odd), "fazhi-a")
+
+
 def test_a_certificate_serves_as_its_own_root_also_under_strict_rules(tmp_path: Path) -> None:
     """Clients pin it as the only root; Python 3.13 checks RFC 5280 strictly by default."""
     key, certificate = make_certificate("fazhi-a", ["localhost", "127.0.0.1", "node.example"])
