@@ -14,6 +14,7 @@ UV ?= $(or $(wildcard .venv/bin/uv),uv)
 SEEDS ?= 500
 SAMPLES ?= 10000
 JOBS ?= 2
+MINUTES ?= 20
 
 # Parameters of the demo, handed to it in its environment. Empty means its own choice.
 EVIDENCE ?=
@@ -21,7 +22,7 @@ PROCEDURE ?=
 OUT ?= demo-out
 export EVIDENCE PROCEDURE OUT
 
-.PHONY: help setup demo stop test check lint explore sim sim-core twins bench bench-quick bench-peers lock wheelhouse clean
+.PHONY: help setup demo stop test check lint explore sim sim-core twins bench bench-quick bench-peers fuzz lock wheelhouse clean
 
 help: ## 列出目标 / list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -68,9 +69,16 @@ bench-quick: setup ## 快速测量 / measure quickly (JSON= ARGS=)
 bench-peers: setup ## 与其他系统同机比较 / the same load against other systems (JSON= ARGS=)
 	@$(PY) -m bench.peers $(if $(JSON),--json $(JSON)) $(ARGS)
 
+fuzz: setup ## 模糊测试:解码、网关、节点间接口 / fuzz the decoders, the gateway and the peers' interface (MINUTES=20)
+	@scripts/fuzz-tools.sh
+	@PYTHONPATH=.venv/fuzz nice -n 5 $(PY) -m tests.fuzz --minutes $(MINUTES)
+
 lock: ## 重新解析依赖 / resolve requirements.lock anew (UPGRADE=1 takes the newest; needs uv)
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--no-emit-find-links $(if $(UPGRADE),--upgrade) requirements.in --output-file requirements.lock
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--no-emit-find-links $(if $(UPGRADE),--upgrade) --constraints requirements.lock requirements-fuzz.in \
+		--output-file requirements-fuzz.lock
 
 wheelhouse: setup ## 收集离线安装所需的全部文件 / collect all that an installation without network needs
 	@rm -rf wheelhouse

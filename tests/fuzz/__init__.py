@@ -1,0 +1,1 @@
+"""Fuzzing of everything that reads bytes from elsewhere: decoders, the gateway, the peers' interface, the commands."""

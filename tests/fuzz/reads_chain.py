@@ -1,0 +1,159 @@
+"""The readers of the consensus core and of the contracts: messages, vote records, evidence, entries, rules."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from typing import Any, Final
+
+from fazhi_consensus.evidence import Evidence, verify_evidence
+from fazhi_consensus.records import decode_record, encode_record
+from fazhi_consensus.verify import verify_message
+from fazhi_consensus.wire import decode_message, decode_pairs, encode_message
+from fazhi_contracts import entries, state
+from fazhi_contracts.builtin import load_builtin_rule_set
+from fazhi_contracts.errors import StateCorrupt
+from fazhi_contracts.head import CaseHead
+from fazhi_contracts.procedures.check import check_rule_set
+from fazhi_contracts.procedures.compile import compile_rule_set
+from fazhi_contracts.procedures.marks import Marks, StepMark
+from fazhi_contracts.procedures.ruleset import RuleSet, decoded_rule_set
+from fazhi_ledger.canonical import decode, encode
+from fazhi_ledger.errors import FazhiError
+from fazhi_ledger.merkle import Frontier
+from fazhi_ledger.parameters import Parameters
+
+from tests.consensus.kit import GENESIS, SUITE, block_hash_of
+from tests.consensus.test_evidence import guilty_pairs
+from tests.consensus.test_wire import ENCODED, FOUR, RECORDS, SAMPLES
+
+from .target import Target, Violation
+
+_PAIRS: Final = encode(((0, b"s" * 65), (2, b"t" * 65)))
+_RULES: Final = load_builtin_rule_set("penalty").encode()
+_TOML: Final = (files("fazhi_contracts") / "rulesets" / "penalty.toml").read_bytes()
+_MARKS: Final = Marks(
+    (
+        StepMark("LEAD", 1, 1, 1, 5, 5, (), ()),
+        StepMark("FILED", 2, 2, 4, 6, 300, (("mode", "fast"), ("by", "x")), (b"k" * 32,)),
+    )
+)
+_HEAD: Final = CaseHead(
+    "zfj.a", "penalty", 1, 2026, bytes(32), 7, 1_767_230_000_000, 5, Frontier(5, (bytes(32), b"\1" * 32)), "FILED",
+    _MARKS,
+)  # fmt: skip
+_ENTRIES: Final = (
+    entries.OrgEntry("zfj.a", "局", "Bureau", "zfj", ("a", "b"), 3),
+    entries.KeyEntry("zfj", ("officer",), 1, 9),
+    entries.LaneEntry(7, 1),
+    entries.Counter(200),
+    entries.ProcedureEntry((bytes(32), b"r" * 32)),
+    entries.ProceduresEntry(("penalty", "permit")),
+    entries.ParametersEntry(Parameters.defaults()),
+)
+
+
+def _holds_in_all_ways(data: bytes, head: CaseHead) -> None:
+    if CaseHead.decode_carefully(data) != head:
+        raise Violation("a head at a glance is another head")
+
+
+def _judged(data: bytes) -> Any:
+    """A message, judged as the core's guard judges it: accepted only with every signature."""
+    message = decode_message(data, 4)
+    return verify_message(SUITE, GENESIS, FOUR.validators, message, block_hash_of).message
+
+
+def _judged_well(data: bytes) -> bool:
+    try:
+        _judged(data)
+    except FazhiError:
+        return False
+    return True
+
+
+def _only_ours(data: bytes, message: Any) -> None:
+    if message not in SAMPLES and getattr(message, "signature", None) is not None:
+        raise Violation("a message that nobody signed is accepted")
+
+
+def _evidence(data: bytes) -> Evidence:
+    evidence = Evidence.decode(data)
+    verify_evidence(SUITE, GENESIS, FOUR.validators, evidence)
+    return evidence
+
+
+def _compiled(data: bytes) -> RuleSet:
+    return compile_rule_set(tomllib.loads(data.decode("utf-8")))
+
+
+def _checked(data: bytes) -> RuleSet:
+    rules = decoded_rule_set(data)
+    check_rule_set(rules)
+    return rules
+
+
+def _kept(data: bytes) -> entries.KeyEntry:
+    """As the state reads what it wrote itself: damage is our fault and nobody's refusal."""
+    return state.read_entry(data, entries.KeyEntry.decode)
+
+
+def _entry(entry: Any) -> Target:
+    kind = type(entry)
+    name = f"fazhi_contracts.entries:{kind.__name__}.decode"
+    return Target(kind.__name__, [entry.encode()], kind.decode, (name,), again=lambda value: bytes(value.encode()))
+
+
+_RULE_PARTS: Final = ("Term", "ClearField", "Condition", "Signing", "Guard", "Shift", "Clock", "Step", "RuleSet")
+
+TARGETS: Final = (
+    Target(
+        "consensus message", ENCODED, lambda data: decode_message(data, 4), ("fazhi_consensus.wire:decode_message",),
+        again=encode_message,
+    ),
+    Target(
+        "consensus message judged", [*filter(_judged_well, ENCODED)], _judged, (), again=encode_message,
+        holds=_only_ours,
+    ),
+    Target(
+        "prepare pairs", [_PAIRS], lambda data: decode_pairs(decode(data), 4), ("fazhi_consensus.wire:decode_pairs",),
+        again=encode,
+    ),
+    Target(
+        "vote record", RECORDS, lambda data: decode_record(GENESIS, data), ("fazhi_consensus.records:decode_record",),
+        again=lambda found: encode_record(GENESIS, found),
+    ),
+    Target(
+        "evidence", [Evidence(first, second).encode() for first, second, _ in guilty_pairs()], Evidence.decode,
+        ("fazhi_consensus.evidence:Evidence.decode",), again=lambda evidence: evidence.encode(),
+    ),
+    Target("evidence judged", [Evidence(*pair[:2]).encode() for pair in guilty_pairs()], _evidence, ()),
+    *map(_entry, _ENTRIES),
+    Target(
+        "entry of the state", [_ENTRIES[1].encode()], _kept, ("fazhi_contracts.state:read_entry",),
+        refuses=(StateCorrupt,),
+    ),
+    Target(
+        "case head", [_HEAD.encode()], CaseHead.decode,
+        (
+            "fazhi_contracts.head:CaseHead.decode", "fazhi_contracts.head:CaseHead.decode_carefully",
+            "fazhi_contracts.procedures.marks:Marks.from_value", "fazhi_contracts.procedures.marks:StepMark.from_value",
+            "fazhi_contracts.procedures.marks:StepMark.from_value_carefully",
+        ),
+        again=lambda head: head.encode(), holds=_holds_in_all_ways,
+    ),
+    Target(
+        "rule set", [_RULES], RuleSet.decode,
+        (
+            "fazhi_contracts.procedures.ruleset:RuleSet.decode",
+            *(f"fazhi_contracts.procedures.ruleset:{part}.from_value" for part in _RULE_PARTS),
+        ),
+        again=lambda rules: rules.encode(),
+    ),
+    Target(
+        "rule set checked", [_RULES], _checked, ("fazhi_contracts.procedures.ruleset:decoded_rule_set",),
+    ),
+    Target(
+        "rule set of TOML", [_TOML], _compiled, (), refuses=(FazhiError, ValueError, RecursionError), form="text",
+    ),
+)  # fmt: skip

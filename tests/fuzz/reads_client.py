@@ -1,0 +1,136 @@
+"""The readers of the SDK and of the command: drafts, addresses, a gateway's answers, rows of the outbox, arguments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from fazhi_cli import inputs
+from fazhi_cli.exits import Misuse
+from fazhi_ledger.archive import write_archive
+from fazhi_ledger.canonical import encode
+from fazhi_ledger.genesis import GenesisFile
+from fazhi_sdk import trust
+from fazhi_sdk.aio.filing import digest_of, genesis_file
+from fazhi_sdk.aio.gateways import Answer, parse_url
+from fazhi_sdk.audit import audit
+from fazhi_sdk.drafts import MAGIC, DraftData
+from fazhi_sdk.errors import DraftError, InputError, OutboxError, SdkError
+from fazhi_sdk.outbox_rows import openings_of_row
+from fazhi_sdk.receipts import build_receipt
+from fazhi_sdk.trust import Trust
+
+from tests.client_sdk.chains import build_chain
+from tests.client_sdk.parts import draft, signer
+from tests.ledger.builders import World
+from tests.ledger.test_formats import FILE
+
+from .reads_ledger import ARCHIVE_PARTS
+from .target import Parts, Target, Violation
+
+_URL: Final = "https://gateway"
+_WORLD: Final = World()
+_FILE: Final = GenesisFile(_WORLD.genesis.encode(), (), ())
+_DRAFT: Final = draft().at(bytes(16), 7)
+_DRAFTS: Final = [
+    _DRAFT.encode(),
+    _DRAFT.signed().encode(),
+    draft().cosign(signer(2)).at(b"l" * 16, 0).signed().encode(),
+]
+_ROW: Final = encode(tuple(opening.to_value() for opening in _WORLD.openings))
+_CHAIN_FILE, _BLOCKS = build_chain(blocks=3, items_a_block=4)
+_ARCHIVE: Final = b"".join(write_archive(_CHAIN_FILE.encode(), _BLOCKS))
+_CLEAN: Final = audit([_ARCHIVE], _CHAIN_FILE.hash(), processes=0)
+
+
+def _proof() -> bytes:
+    """What a gateway answers when it is asked for the proof of a submission."""
+    receipt = _WORLD.receipt()
+    given = json.loads(receipt.to_json())
+    kept = {
+        name: given[name]
+        for name in given
+        if name not in ("format", "version", "genesis", "docket", "openings", "anchor")
+    }
+    return json.dumps(kept).encode()
+
+
+_PROOF: Final = _proof()
+
+
+def _answer(data: bytes) -> trust.Fields:
+    return trust.Fields(Answer(_URL, 200, data, None).json(), _URL)
+
+
+def _decided(data: bytes) -> tuple[bytes, bytes]:
+    """What the SDK believes of a gateway's proof; what it believes is what was decided."""
+    decided = Trust(_FILE).decided(_answer(data), _WORLD.items[1].id(_WORLD.suite))
+    return decided.header_bytes, decided.result_bytes
+
+
+def _truly(data: bytes, found: tuple[bytes, bytes]) -> None:
+    if found != (_WORLD.header.encode(), _WORLD.results[1]):
+        raise Violation("the SDK believes what nobody decided")
+
+
+def _receipted(data: bytes) -> bytes:
+    return build_receipt(Trust(_FILE), _answer(data), None).data
+
+
+def _problem(data: bytes) -> tuple[str, str]:
+    return Answer(_URL, 400, data, None).problem()
+
+
+def _audited(data: bytes) -> Any:
+    report = audit([data], _CHAIN_FILE.hash(), processes=0)
+    return report if report.clean else None
+
+
+def _a_part_of_the_chain(data: bytes, report: Any) -> None:
+    """What audits as clean is the chain, or its beginning (SECURITY.md): the same blocks up to the height."""
+    if report is None:
+        return
+    if report.height == _CLEAN.height and (report.head_hash, report.state_root) != (
+        _CLEAN.head_hash,
+        _CLEAN.state_root,
+    ):
+        raise Violation("another chain audits as clean")
+
+
+def _text(read: Callable[[str], Any]) -> Callable[[bytes], Any]:
+    return lambda data: read(data.decode("utf-8", "surrogateescape"))
+
+
+TARGETS: Final = (
+    Target(
+        "draft", _DRAFTS, DraftData.decode,
+        ("fazhi_sdk.drafts:DraftData.decode", "fazhi_sdk.drafts:RecordDraft.from_value"), refuses=(DraftError,),
+        again=lambda found: found.encode(),
+        parts=Parts(lambda data: [data[len(MAGIC) :]], lambda parts: MAGIC + b"".join(parts)),
+    ),
+    Target(
+        "gateway's address", [b"https://127.0.0.1:7443", b"http://localhost", b"https://[::1]:1/"], _text(parse_url),
+        ("fazhi_sdk.aio.gateways:parse_url",), refuses=(InputError,), form="text",
+        holds=lambda _, found: parse_url(found) == found,
+    ),
+    Target("gateway's problem", [b'{"code": "busy", "detail": "x"}', b"[1]"], _problem, (), refuses=(), form="json"),
+    Target(
+        "gateway's proof", [_PROOF], _decided, (), refuses=(SdkError,), holds=_truly, form="json",
+    ),
+    Target("gateway's receipt", [_PROOF], _receipted, (), refuses=(SdkError,), form="json"),
+    Target(
+        "served genesis", [FILE.encode()], lambda data: genesis_file(data, FILE.hash(), _URL), (),
+        refuses=(SdkError,), again=lambda found: found.encode(),
+    ),
+    Target(
+        "row of openings", [_ROW], openings_of_row, ("fazhi_sdk.outbox_rows:openings_of_row",),
+        refuses=(OutboxError,), again=lambda found: encode(tuple(one.to_value() for one in found)),
+    ),
+    Target("digest given", [b"ab" * 32], _text(digest_of), (), refuses=(InputError,), form="text"),
+    Target(
+        "digest on the command line", [b"ab" * 32], _text(lambda text: inputs.digest(text, "--genesis-hash")),
+        ("fazhi_cli.inputs:digest",), refuses=(Misuse,), form="text",
+    ),
+    Target("audit", [_ARCHIVE], _audited, (), refuses=(), holds=_a_part_of_the_chain, parts=ARCHIVE_PARTS),
+)  # fmt: skip
