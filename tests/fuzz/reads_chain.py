@@ -18,6 +18,7 @@ from fazhi_contracts.procedures.check import check_rule_set
 from fazhi_contracts.procedures.compile import compile_rule_set
 from fazhi_contracts.procedures.marks import Marks, StepMark
 from fazhi_contracts.procedures.ruleset import RuleSet, decoded_rule_set
+from fazhi_contracts.proposals import OpenProposals, Proposal
 from fazhi_ledger.canonical import decode, encode
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.merkle import Frontier
@@ -45,11 +46,14 @@ _HEAD: Final = CaseHead(
 _ENTRIES: Final = (
     entries.OrgEntry("zfj.a", "局", "Bureau", "zfj", ("a", "b"), 3),
     entries.KeyEntry("zfj", ("officer",), 1, 9),
+    entries.MemberEntry("sfj", b"certificate", "127.0.0.1:1", "https://127.0.0.1:2", 9),
     entries.LaneEntry(7, 1),
     entries.Counter(200),
     entries.ProcedureEntry((bytes(32), b"r" * 32)),
     entries.ProceduresEntry(("penalty", "permit")),
     entries.ParametersEntry(Parameters.defaults()),
+    Proposal("sfj", "validator.add", ("x", True, 1), 3, 90, ((b"k" * 32, True), (b"l" * 32, False)), ("passed", 7)),
+    OpenProposals((bytes(32), b"p" * 32)),
 )
 
 
@@ -100,8 +104,8 @@ def _kept(data: bytes) -> entries.KeyEntry:
 
 def _entry(entry: Any) -> Target:
     kind = type(entry)
-    name = f"fazhi_contracts.entries:{kind.__name__}.decode"
-    return Target(kind.__name__, [entry.encode()], kind.decode, (name,), again=lambda value: bytes(value.encode()))
+    covers = (f"{kind.__module__}:{kind.__name__}.decode", "fazhi_contracts.entries:decode_entry")
+    return Target(kind.__name__, [entry.encode()], kind.decode, covers, again=lambda value: bytes(value.encode()))
 
 
 _RULE_PARTS: Final = ("Term", "ClearField", "Condition", "Signing", "Guard", "Shift", "Clock", "Step", "RuleSet")

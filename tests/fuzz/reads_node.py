@@ -53,6 +53,8 @@ _MESSAGES: Final = (
     ItemsMessage((_ITEM, b"")),
     GetBlocks(1, 10**9, 64),
     Blocks(0, ((_BLOCK, _WORLD.certificate.encode()),)),
+    VouchRequest(bytes(16)),
+    Vouch(bytes(16), b"k" * 32, 9),
 )
 _FRAME: Final = encode_frame(_MESSAGES)
 _RUNS: Final = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Final
 
 from fazhi_ledger.errors import FazhiError
@@ -91,9 +91,11 @@ class Check:
 
 
 def alike(first: Any, second: Any) -> bool:
-    """Equality that does not take True for 1, at any depth of tuples."""
+    """Equality that does not take True for 1, at any depth of tuples and of our own types."""
     if type(first) is not type(second):
         return False
     if type(first) is tuple:
         return len(first) == len(second) and all(map(alike, first, second))
+    if is_dataclass(first):
+        return all(alike(getattr(first, one.name), getattr(second, one.name)) for one in fields(first) if one.compare)
     return bool(first == second)
