@@ -25,6 +25,8 @@ from fazhi_node.frames import (
     GetBlocks,
     ItemsMessage,
     StatusMessage,
+    Vouch,
+    VouchRequest,
     decode_frame,
     encode_frame,
 )
