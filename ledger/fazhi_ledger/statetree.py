@@ -49,6 +49,7 @@ __all__ = [
     "StateProof",
     "TreeUpdate",
     "check_page",
+    "find",
     "key_hash_of",
     "prove",
     "root_of_tree",
@@ -389,6 +390,25 @@ def _grouped(changes: Sequence[Change], depth: int) -> list[tuple[int, Sequence[
     if changes:
         groups.append((current, changes[start:]))
     return groups
+
+
+# --- looking up ---
+
+
+def find(source: PageSource, key_hash: bytes) -> bytes | None:
+    """The value hash that stands under a key hash, nothing where none does. Pages are taken for what they say.
+
+    Raises:
+        InvariantBroken: the key hash is not 32 bytes long, or a page is missing or damaged.
+    """
+    invariant(len(key_hash) == DIGEST_BYTES, "a key hash is 32 bytes")
+    path = b""
+    while True:
+        nibble = key_hash[len(path) >> 1] >> (0 if len(path) & 1 else 4) & 15
+        slot = _read(path, source.get_page(path)).slots(nibble >> 2)[nibble & 3]
+        if len(slot) != DIGEST_BYTES:
+            return slot[DIGEST_BYTES:] if slot.startswith(key_hash) else None
+        path += _NIBBLES[nibble]
 
 
 # --- proofs ---

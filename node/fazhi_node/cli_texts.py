@@ -22,6 +22,10 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "run": ("运行节点,直到收到 SIGTERM 或 SIGINT", "run the node until SIGTERM or SIGINT"),
     "status": ("本机节点的状态(就绪时退出码为 0)", "state of the node of this machine (exit code 0 when ready)"),
+    "check": (
+        "核验已停止的节点的数据:每个区块、证书、状态、历史与投票日志,并说明怎么办",
+        "verify the data of a stopped node: every block, certificate, the state, history and vote log; say what to do",
+    ),
     "export": ("把整条链写成一个归档文件,供审计", "write the whole chain into one archive file, for an audit"),
     "votes": (
         "投票日志:数据或守护文件丢失之后,由操作者决定(节点须已停止)",
@@ -51,7 +55,11 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "time of the genesis, milliseconds since 1970 (default: now)",
     ),
     "run_genesis": ("创世文件(默认:配置中的 genesis)", "the genesis file (default: genesis of the configuration)"),
-    "check": ("只检查并说明将做什么,不启动", "check, tell what would be done, start nothing"),
+    "run_check": ("只检查并说明将做什么,不启动", "check, tell what would be done, start nothing"),
+    "check_set_aside": (
+        "链有损坏时把它移开(不删除);投票日志保留,节点下次启动时从其他成员重新取得",
+        "move a damaged chain away (nothing is deleted); the vote log stays, the next start fetches the chain anew",
+    ),
     "votes_renew": (
         "以空白、失忆的投票日志重新开始(守护文件丢失或损坏,或密钥曾在别处使用);总是安全,只要密钥不再用于别处",
         (
@@ -128,6 +136,42 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
             "  keep its data in {data} ({store})"
         ),
     ),
+    "check_blocks": ("区块 {done}/{of}", "block {done} of {of}"),
+    "check_state": ("状态条目 {done}/{of}", "state entry {done} of {of}"),
+    "check_entries": ("存储条目 {done}", "stored entry {done}"),
+    "check_good": (
+        "{path}:高度 {height},{entries} 个条目,全部与证书相符({seconds} 秒)",
+        "{path}: height {height}, {entries} entries, all as certified ({seconds} s)",
+    ),
+    "check_none": ("{path}:还没有链,节点启动后会取得", "{path}: no chain yet; a start fetches it"),
+    "check_bad": (
+        "{path}:{count} 处损坏(高度 {height},{seconds} 秒)。{advice}",
+        "{path}: {count} damaged (height {height}, {seconds} s). {advice}",
+    ),
+    "check_problem": ("  {kind}(高度 {height}):{detail}", "  {kind} (height {height}): {detail}"),
+    "check_problem_0": ("  {kind}:{detail}", "  {kind}: {detail}"),
+    "check_more": ("  另有 {count} 处", "  and {count} more"),
+    "check_advice": (
+        "请检查磁盘,再运行 fazhi-node check --set-aside:损坏的链被移开,投票日志保留,下次启动从其他成员重新取得。",
+        (
+            "Check the disk, then run fazhi-node check --set-aside: the damaged chain is moved away, the vote log "
+            "stays, and the next start fetches the chain from the other members."
+        ),
+    ),
+    "check_moved": ("损坏的链已移到 {path}。", "The damaged chain was moved to {path}."),
+    "check_votes": (
+        "投票日志:与守护文件相符,从高度 {floor} 起签票,留有 {votes} 票",
+        "vote log: as the guard knows it, signs from height {floor} on, {votes} votes kept",
+    ),
+    "check_amnesiac": (
+        "投票日志:失忆,待其他成员证明后自行恢复(须启动节点)",
+        "vote log: amnesiac; recovers by itself once others have vouched (start the node)",
+    ),
+    "check_silenced": (
+        "密钥曾在别处使用:请停掉另一处,再运行 fazhi-node votes --renew",
+        "the key was used elsewhere: stop that process, then run fazhi-node votes --renew",
+    ),
+    "check_votes_bad": ("投票日志:{reason}", "vote log: {reason}"),
     "votes_renewed": (
         "投票日志与守护文件已重建({path})。节点将只跟随,待法定人数的其他成员告知进度后自行恢复签票。",
         (

@@ -1,4 +1,4 @@
-"""The command ``fazhi-node``: init, genesis, run, status, export, votes.
+"""The command ``fazhi-node``: init, genesis, run, status, check, export, votes.
 
 Kept light: each command imports what it needs when it runs, since four nodes on two cores start as fast as their
 imports.
@@ -125,10 +125,14 @@ def _parser(language: Language) -> argparse.ArgumentParser:
 
     run = add("run", _run, home, secret)
     run.add_argument("--genesis", type=Path, metavar="FILE", help=text("run_genesis"))
-    run.add_argument("--check", action="store_true", help=text("check"))
+    run.add_argument("--check", action="store_true", help=text("run_check"))
 
     status = add("status", _status, home)
     status.add_argument("--json", action="store_true", help=text("json"))
+
+    check = add("check", _check, home)
+    check.add_argument("--set-aside", action="store_true", help=text("check_set_aside"))
+    check.add_argument("--json", action="store_true", help=text("json"))
 
     export = add("export", _export, home)
     export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=text("archive_out"))
@@ -274,6 +278,12 @@ def _status(options: argparse.Namespace, _: Language) -> int:
     from .local import status
 
     return status(options.home, _explicit(options), as_json=options.json)
+
+
+def _check(options: argparse.Namespace, _: Language) -> int:
+    from .check import check_data
+
+    return check_data(options.home, _explicit(options), set_aside=options.set_aside, as_json=options.json)
 
 
 def _export(options: argparse.Namespace, _: Language) -> int:

@@ -78,7 +78,7 @@ def prepare(
     if language is not None:
         changes["lang"] = language
     config = load(home, changes)
-    file, genesis, genesis_hash = _load_genesis(config.path(home, "genesis"))
+    file, genesis, genesis_hash = load_genesis(config.path(home, "genesis"))
     member = genesis.member(config.org)
     if member is None:
         raise Stop(Exit.FOREIGN_DATA, "not-a-member", org=config.org, genesis=genesis_hash.hex())
@@ -94,7 +94,12 @@ def prepare(
     return Prepared(home, config, file, genesis, genesis_hash, member, signer, tls_key, certificate)
 
 
-def _load_genesis(path: Path) -> tuple[GenesisFile, Genesis, bytes]:
+def load_genesis(path: Path) -> tuple[GenesisFile, Genesis, bytes]:
+    """A genesis file and its hash.
+
+    Raises:
+        Misuse: ``no-genesis``, ``bad-genesis-file``.
+    """
     if not path.exists():
         raise Misuse("no-genesis", path=str(path))
     data = read_bounded(path, MAX_GENESIS_FILE_BYTES)

@@ -123,17 +123,19 @@ class BlockResults:
     leaves: tuple[bytes, ...]
     packed_records: tuple[bytes, ...]
 
-    def record_results(self, index: int) -> tuple[RecordResult, ...]:
-        """The record results of item ``index``; none where it was refused or carries no records."""
+    def runs(self, index: int) -> tuple[ResultRun, ...]:
+        """The record results of item ``index``, in runs; none where it was refused or carries no records."""
         packed = self.packed_records[index]
-        if not packed:
-            return ()
-        found: list[RecordResult] = []
-        for pair in as_tuple(decode(packed, max_bytes=MAX_RESULTS_BYTES), "record results"):
+        found: list[ResultRun] = []
+        for pair in as_tuple(decode(packed, max_bytes=MAX_RESULTS_BYTES), "record results") if packed else ():
             data, count = as_tuple(pair, "record results", length=2)
             first = RecordResult.decode(as_bytes(data, "record result"))
-            found += ResultRun(first.case_id, first.number, as_int(count, "count", low=1), first.findings).results()
+            found.append(ResultRun(first.case_id, first.number, as_int(count, "count", low=1), first.findings))
         return tuple(found)
+
+    def record_results(self, index: int) -> tuple[RecordResult, ...]:
+        """The same, one by one."""
+        return tuple([result for run in self.runs(index) for result in run.results()])
 
     def encode(self) -> bytes:
         """The stored form."""

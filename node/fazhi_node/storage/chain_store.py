@@ -8,7 +8,7 @@ change only after the batch is durable.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fazhi_contracts.chain import ChainState, ExecutedBlock, genesis_state, tree_update
@@ -20,13 +20,14 @@ from fazhi_ledger.errors import EncodingError, InvalidProof, invariant
 from fazhi_ledger.genesis import GenesisFile
 from fazhi_ledger.header import Header
 from fazhi_ledger.merkle import Frontier
+from fazhi_ledger.result import ResultRun
 from fazhi_ledger.shape import as_bytes, as_int, as_tuple
-from fazhi_ledger.statetree import MemoryPages, root_of_tree
+from fazhi_ledger.statetree import MemoryPages, check_page, find, key_hash_of, root_of_tree, value_hash_of
 
 from . import chain_layout as layout
 from .cache import UNKNOWN, BoundedCache
 from .chain_layout import BlockResults, EventPlace, EventRun, Place
-from .errors import StoreForeign
+from .errors import StoreCorrupt, StoreForeign
 from .limits import (
     HASH_CACHE_BYTES,
     HASH_CACHE_ENTRIES,
@@ -61,6 +62,9 @@ class ChainStore:
 
     def __init__(self, store: KeyValue) -> None:
         self._store = store
+        self._moment = 0
+        """Even between blocks, odd while one is being stored."""
+        self._mistrusted = getattr(store, "without_checksums", False)
         self._state_cache = BoundedCache(STATE_CACHE_ENTRIES, STATE_CACHE_BYTES)
         self._page_cache = BoundedCache(PAGE_CACHE_ENTRIES, PAGE_CACHE_BYTES)
         self._hash_cache = BoundedCache(HASH_CACHE_ENTRIES, HASH_CACHE_BYTES)
@@ -113,8 +117,12 @@ class ChainStore:
         return self._cached(self._state_cache, layout.STATE, key)
 
     def get_page(self, path: bytes) -> bytes | None:
-        """A page of the state tree (``PageSource``)."""
-        return self._cached(self._page_cache, layout.PAGE, path)
+        """A page of the state tree (``PageSource``). The root's is always there; others are asked for only where the
+        page above names them."""
+        page = self._cached(self._page_cache, layout.PAGE, path)
+        if page is None:
+            raise layout.corrupt(layout.PAGE + path, " is missing")
+        return page
 
     # What was stored per block
 
@@ -250,6 +258,7 @@ class ChainStore:
         late = self._late_entries()
         entries += late
         entries.append(_tip_entry(tip))
+        self._moment += 1
         self._store.write(entries)
         self._late = {}
         self._hash_cache.keep_all({layout.write_number(height): executed.block_hash + header.encode()})
@@ -258,6 +267,7 @@ class ChainStore:
         self._history = history
         self._newest = executed.block
         self._tip = tip
+        self._moment += 1
 
     def add_commits(self, certificate: CommitCertificate) -> CommitCertificate | None:
         """Add verified late commits to the kept certificate of that block; they are written with the next block.
@@ -283,11 +293,18 @@ class ChainStore:
         self._store.write(self._late_entries())
         self._late = {}
 
-    def scrub(self) -> Iterator[str]:
-        """Read everything and check it, yielding the kind of each entry; for an operator who mistrusts a disk."""
-        for key, framed in self._store.scan(b"", b"\xff"):
-            layout.unframe(key, framed)
-            yield layout.NAMES.get(key[:1], "unknown")
+    def walk(self, kind: bytes = b"") -> Iterator[tuple[bytes, bytes | None]]:
+        """Every entry of a kind, or of all: its key and its value, None where it is damaged. For an operator who
+        mistrusts a disk."""
+        for key, framed in self._store.scan(kind, bytes((kind[0] + 1,)) if kind else b"\xff"):
+            try:
+                yield key, layout.unframe(key, framed)
+            except StoreCorrupt:
+                yield key, None
+
+    def read(self, key: bytes) -> bytes | None:
+        """The value of one entry of :mod:`.chain_layout`, None where there is none."""
+        return self._read(key)
 
     def close(self) -> None:
         """Write what waits, and give up the store. A second call does nothing."""
@@ -316,7 +333,7 @@ class ChainStore:
         for index, outcome in enumerate(executed.outcomes):
             place = layout.write_place(height, index)
             entries.append(layout.frame(layout.ITEM + outcome.result.submission_id, place))
-        entries += _event_entries(executed)
+            entries += [layout.frame(*event) for event in event_places(height, index, outcome.result_runs)]
         return entries
 
     @staticmethod
@@ -351,8 +368,26 @@ class ChainStore:
     def _cached(self, cache: BoundedCache, kind: bytes, key: bytes) -> bytes | None:
         value = cache.find(key)
         if value is UNKNOWN:
-            value = cache.fill(key, self._read(kind + key))  # a block may have been stored meanwhile
+            moment = self._moment
+            value = self._read(kind + key)
+            damaged = self._mistrusted and not self._is_of_tree(kind, key, value)
+            if damaged and moment == self._moment and not moment & 1:  # else a block was stored meanwhile
+                raise layout.corrupt(kind + key, " is not the newest")
+            value = cache.fill(key, value)  # a block may have been stored meanwhile
         return value
+
+    def _is_of_tree(self, kind: bytes, key: bytes, value: bytes | None) -> bool:
+        """Whether an entry or page of the state that was read is the one that the page above it names.
+
+        A checksum in the value finds a value that was changed; where the files have none, a damaged index may lead to
+        no value or to an old one."""
+        if kind == layout.STATE:
+            named = find(self, key_hash_of(self.suite, key))
+            return named == (None if value is None else value_hash_of(self.suite, value))
+        if not key or value is None:
+            return True  # the root's page is held against the header when the store is opened
+        above = check_page(self.suite, key[:-1], self.get_page(key[:-1]) or b"")
+        return check_page(self.suite, key, value)[-1][0] == above[0][key[-1]]
 
     def _header_entry(self, height: int) -> bytes | None:
         if not 1 <= height <= self._tip.height:
@@ -384,6 +419,9 @@ class ChainStore:
         header = self.header(self._tip.height)
         if header is None:
             return
+        # The history that the header binds ends before it: the log without its last leaf.
+        if self._read_history(header.height).root(self.suite) != header.history_root:
+            raise layout.corrupt(layout.NODE)
         if header.hash(self.suite) != self._tip.block_hash or self.block_hash(header.height) != self._tip.block_hash:
             raise layout.corrupt(layout.height_key(layout.HEADER, header.height))
         if self._must(layout.node_key(0, header.height)) != merkle.leaf_hash(self.suite, self._tip.block_hash):
@@ -400,20 +438,17 @@ def _tip_entry(tip: Tip) -> tuple[bytes, bytes]:
     return layout.frame(layout.TIP_KEY, encode((tip.height, tip.block_hash, tip.time_ms)))
 
 
-def _event_entries(executed: ExecutedBlock) -> Iterator[tuple[bytes, bytes]]:
-    """The events of a block, those that stand behind one another in one item together."""
-    height = executed.block.header.height
-    for index, outcome in enumerate(executed.outcomes):
-        record = 0
-        runs = deque(outcome.result_runs)
-        while runs:
-            run = runs.popleft()
-            count = run.count
-            while runs and runs[0].case_id == run.case_id and runs[0].first == run.first + count:
-                count += runs.popleft().count
-            place = layout.write_run(height, index, record, count)
-            yield layout.frame(layout.event_key(run.case_id, run.first), place)
-            record += count
+def event_places(height: int, index: int, results: Sequence[ResultRun]) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of the events of one item: those that stand behind one another together."""
+    record = 0
+    runs = deque(results)
+    while runs:
+        run = runs.popleft()
+        count = run.count
+        while runs and runs[0].case_id == run.case_id and runs[0].first == run.first + count:
+            count += runs.popleft().count
+        yield layout.event_key(run.case_id, run.first), layout.write_run(height, index, record, count)
+        record += count
 
 
 def open_chain(store: KeyValue, genesis_file: GenesisFile) -> ChainStore:

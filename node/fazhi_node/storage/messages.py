@@ -52,8 +52,8 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "{path} needs {backend}, which is not installed here. Install it, or let the node fetch the chain anew into an empty directory.",
     ),
     "store-corrupt": (
-        "数据损坏({what}):读到的不是写下的内容。请检查磁盘,换用空的数据目录,节点会从其他成员重新取得全链;请勿复制旧备份。",
-        "The data are damaged ({what}): what is read is not what was written. Check the disk and give the node an empty data directory; it fetches the chain from the other members. Do not copy an old backup.",
+        "数据损坏({what}):读到的不是写下的内容。请检查磁盘,再用 fazhi-node check --set-aside 移开损坏的链;投票日志保留,节点会从其他成员重新取得全链。请勿复制旧备份。",
+        "The data are damaged ({what}): what is read is not what was written. Check the disk, then move the damaged chain away with fazhi-node check --set-aside: the vote log stays, and the node fetches the chain from the other members. Do not copy an old backup.",
     ),
     "vote-log-corrupt": (
         "投票日志 {path} 在 {offset} 处损坏({what})。本节点可能已签过现在读不出的票;在其他成员证明安全之前不得再签。",

@@ -20,6 +20,9 @@ def require_bytes(value: bytes) -> bytes:
 class KeyValue(Protocol):
     """An ordered map of bytes to bytes, kept on disk. Keys are ordered by their bytes.
 
+    An implementation whose files carry no checksums sets the attribute ``without_checksums``: a damaged index may then
+    lead to no value, or to an old one, and whoever relies on it has to hold it against something else.
+
     One writer at a time; reads and scans are allowed from any thread, also while a write runs. Every method raises
     :class:`~fazhi_node.storage.errors.StorageError`, and after a failed write only reading goes on (``store-stopped``).
     """

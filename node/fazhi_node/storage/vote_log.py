@@ -18,7 +18,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +45,15 @@ _NEW_FILE: Final = "votes.log.new"
 
 def _monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class VotesFound:
+    """A vote log as it lies there: the lowest height that may be signed, votes kept, whether it must not sign yet."""
+
+    floor: int
+    votes: int
+    amnesiac: bool
 
 
 class DiskVoteLog:
@@ -162,6 +171,20 @@ class DiskVoteLog:
         finally:
             lock.release()
 
+    @classmethod
+    def inspect(cls, directory: Path, guard_path: Path, *, files: Files | None = None) -> VotesFound:
+        """What an opening would find, changing nothing; raises what it would raise."""
+        used: Files = files if files is not None else RealFiles()
+        lock = _lock_guard(used, guard_path)
+        try:
+            guard = Guard(used, guard_path)
+            guard.close()
+            found = _read_guarded(used, directory / LOG_FILE, guard.state)
+            amnesiac = found.head.floor == AMNESIAC
+            return VotesFound(_floor_of(found, guard.state), len(found.frames), amnesiac)
+        finally:
+            lock.release()
+
     @property
     def floor(self) -> int:
         return self._floor
@@ -250,18 +273,12 @@ class DiskVoteLog:
         self._guard = Guard(self._files, guard_path)
         known = self._guard.state
         _check_owner(known.owner, owner, guard_path)
-        path = self._directory / LOG_FILE
-        if not self._files.exists(path):
-            raise AmnesiaSuspected("vote-log-missing", path=str(path))
-        found = _read_log(self._files, path)
-        _check_owner(found.head.owner, owner, path)
-        _compare(found, known, path)
+        found = _read_guarded(self._files, self._directory / LOG_FILE, known)
         self.torn_bytes = found.torn_bytes
         self._head = found.head
         self._sequence = found.head.first_sequence + len(found.frames)
-        floors = [frame.floor for frame in found.frames[-1:]]
         amnesiac = found.head.floor == AMNESIAC
-        self._floor = max(known.floor, *floors, 0 if amnesiac else found.head.floor)
+        self._floor = _floor_of(found, known)
         self._records = [(frame.height, frame.record) for frame in found.frames if frame.height >= self._floor]
         with self._stopping("open"):
             # What was read may only be in the system's memory, where a sync failed. So the guard is made durable before
@@ -381,6 +398,22 @@ def _read_log(files: Files, path: Path) -> Replay:
     except OSError as error:
         raise from_os_error(error, "read", path) from error
     return replay(data, str(path))
+
+
+def _read_guarded(files: Files, path: Path, known: GuardState) -> Replay:
+    """The log that the guard knows. Raises AmnesiaSuspected, StoreCorrupt, StoreForeign."""
+    if not files.exists(path):
+        raise AmnesiaSuspected("vote-log-missing", path=str(path))
+    found = _read_log(files, path)
+    _check_owner(found.head.owner, known.owner, path)
+    _compare(found, known, path)
+    return found
+
+
+def _floor_of(found: Replay, known: GuardState) -> int:
+    """The highest of what the guard, the head and the last frame call decided."""
+    floors = [frame.floor for frame in found.frames[-1:]]
+    return max(known.floor, *floors, 0 if found.head.floor == AMNESIAC else found.head.floor)
 
 
 def _check_owner(found: bytes, owner: bytes, path: Path) -> None:

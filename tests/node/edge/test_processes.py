@@ -153,6 +153,44 @@ def test_signals_end_a_node_cleanly_and_export_then_works_offline(network: Netwo
     _, blocks = read_archive([archive.read_bytes()])
     assert sum(1 for _ in blocks) >= height
     assert command(network, "status").returncode == Exit.UNREACHABLE
+
+
+def test_a_damaged_chain_is_found_set_aside_and_fetched_anew(network: Network) -> None:
+    """The vote log stays: so it signs again as soon as it has caught up, and asks nobody."""
+    node, others = network.nodes[0], network.nodes[1:]
+    height = max(other.height() for other in others)
+    assert command(network, "check").returncode == 0
+    found = json.loads(command(network, "check", "--json").stdout)
+    assert (found["ok"], found["chain"], found["votes"]) == (True, "good", "good")
+    assert found["entries"]["block"] == found["height"]
+    assert found["genesis_hash"] == network.genesis_hash.hex()
+    store = node.home / "data" / "store"
+    for table in (store / "leveldb").glob("*.ldb"):
+        data = bytearray(table.read_bytes())
+        for offset in range(0, len(data), 1000):
+            data[offset] ^= 1
+        table.write_bytes(data)
+    node.start()
+    assert node.process is not None
+    assert node.process.wait(30) == Exit.STORAGE
+    node.process = None
+    assert "fazhi-node check --set-aside" in node.log.rstrip().splitlines()[-1]
+    damaged = command(network, "check")
+    assert damaged.returncode == Exit.STORAGE
+    assert "--set-aside" in damaged.stdout
+    assert store.exists()
+    moved = json.loads(command(network, "check", "--set-aside", "--json").stdout)
+    assert (moved["chain"], moved["ok"], store.exists()) == ("damaged", False, False)
+    assert Path(moved["set_aside"]).exists()
+    node.start()
+    network.until_height(height, [node])
+    until(lambda: (node.status() or {}).get("voting"), "it votes again")
+    assert "amnesia" not in node.log
+    network.commit(others[0], network.lead("重新取得之后"))
+    assert node.stop() == 0
+    found = json.loads(command(network, "check", "--json").stdout)
+    assert (found["ok"], found["chain"], found["votes"]) == (True, "good", "good")
+    assert found["height"] >= height
     node.start()
     until(node.ready, "it is ready again")
     assert node.stop(signal.SIGINT) == 0
@@ -163,7 +201,7 @@ def test_signals_end_a_node_cleanly_and_export_then_works_offline(network: Netwo
 def test_a_healthy_node_is_silent(network: Network) -> None:
     """Nothing but starting, peers coming and going, and stopping stands in the logs of all these tests."""
     expected = {"started", "stopped", "peer-connected", "peer-lost", "peer-unreachable"}
-    expected |= {"vote-log-missing", "amnesia-ended"}  # of the one that lost its data
+    expected |= {"vote-log-missing", "amnesia-ended", "store-corrupt"}  # of those whose data a test took or damaged
     for node in network.nodes:
         events = {line.split()[2] for line in node.log.splitlines() if line}
         assert events <= expected, node.log

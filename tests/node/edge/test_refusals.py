@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import resource
 import shutil
 import subprocess
@@ -75,7 +76,14 @@ def test_two_processes_never_share_a_data_directory(network: Network) -> None:
     network.commit(node, network.lead("仍在运行"))
 
 
-def test_a_restored_vote_log_makes_the_node_sign_nothing(network: Network) -> None:
+def votes_found(node: NodeProcess, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """What ``check`` says of the votes."""
+    capsys.readouterr()
+    code = main(["check", "--home", str(node.home), "--json"])
+    return code, json.loads(capsys.readouterr().out)["votes"]
+
+
+def test_a_restored_vote_log_makes_the_node_sign_nothing(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
     node = network.nodes[0]
     network.start()
     network.commit(node, network.lead("一"))
@@ -88,31 +96,38 @@ def test_a_restored_vote_log_makes_the_node_sign_nothing(network: Network) -> No
     assert node.stop() == 0
     shutil.rmtree(votes)
     shutil.copytree(network.directory / "backup", votes)
+    assert votes_found(node, capsys) == (Exit.FOREIGN_DATA, "vote-log-rolled-back")
     node.start()
     until(lambda: node.status() is not None, "it starts, and follows")
     assert "vote-log-rolled-back" in node.log
     status = node.status()
     assert status is not None
     assert (status["ready"], status["voting"], status["height"]) == (False, False, 2)
+    assert (checked := main(["check", "--home", str(node.home)])) == Exit.BUSY, checked
     # Nobody else is there who could vouch: an operator has to.
     vouch = ("votes", "--home", str(node.home), "--lang", "en", "--sign-from", "3")
     assert main(vouch) == Exit.BUSY
     assert node.stop() == 0
+    assert votes_found(node, capsys) == (0, "amnesiac")
     assert main(vouch) == 0
+    assert votes_found(node, capsys) == (0, "good")
     assert main(vouch) == Exit.USAGE  # once: it is not amnesiac any more
     node.start()
     network.until_ready()
     network.commit(node, network.lead("三"))
 
 
-def test_a_lost_guard_is_made_anew_on_the_operators_word_and_nothing_is_signed_on_it(network: Network) -> None:
+def test_a_lost_guard_is_made_anew_on_the_operators_word_and_nothing_is_signed_on_it(
+    network: Network, capsys: pytest.CaptureFixture[str]
+) -> None:
     node = network.nodes[0]
     network.start()
     network.commit(node, network.lead("一"))
     assert node.stop() == 0
     guard = node.home / "keys" / "vote-guard"
-    for damage in (guard.unlink, lambda: guard.write_bytes(bytes(8192))):
+    for damage, code in ((guard.unlink, "guard-missing"), (lambda: guard.write_bytes(bytes(8192)), "guard-corrupt")):
         damage()
+        assert votes_found(node, capsys) == (Exit.FOREIGN_DATA, code)
         refused = run(node)
         assert refused.returncode != 0
         assert "fazhi-node votes --renew" in last_line(refused.stderr)
@@ -151,8 +166,6 @@ def test_plain_http_is_for_loopback_only(network: Network) -> None:
 
 
 def test_the_log_as_json_cannot_be_forged(network: Network) -> None:
-    import json
-
     node = network.nodes[0]
     node.environment = {"FAZHI_NODE_LOG_FORMAT": "json"}
     network.start()
