@@ -271,10 +271,16 @@ class Node:
             self._end()
         except StorageError as error:
             self._stopped(error)
+        except Exception:
+            if self.honest:
+                raise
+            self.kill(KILL, RESTART_MS)  # it fell over its own lies
         self._free_at_ms = self.run.timeline.now_ms + self.lag_ms
         self.lag_ms = 0
 
     def _on_frame(self, sender: int, frame: bytes) -> None:
+        if not self.honest:
+            self.run.coven.hear(frame)
         self.turn(lambda machine: machine.on_frame(org_of(sender), frame))
 
     def _on_connected(self, peer: int) -> None:
@@ -345,7 +351,9 @@ class Node:
         self._let_go()
         self.disk.lose_process()
         down_ms = self.rng.randint(RESTART_MS, 3 * RESTART_MS)
-        if isinstance(error, (DiskFull, DiskFailed, StoreStopped)) and self.run.expects_disk_error(self):
+        if not self.honest:
+            self.run.count("traitor stopped")
+        elif isinstance(error, (DiskFull, DiskFailed, StoreStopped)) and self.run.expects_disk_error(self):
             self.run.count("stopped by the disk")
         elif isinstance(error, StoreCorrupt) and self.damaged:
             self.run.count("refused a damaged store")

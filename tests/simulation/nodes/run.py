@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 from fazhi_consensus.evidence import Evidence
 from fazhi_consensus.wire import decode_message
+from fazhi_ledger.genesis import Genesis
 from fazhi_ledger.suites import Suite
 from fazhi_node import machine as machine_module
 from fazhi_node.frames import Message, decode_frame
@@ -28,6 +29,7 @@ from tests.simulation.checkers import Guilt, Violation, Votes
 
 from .checkers import Final, Ledger, Reads, check_bounds, seats_of
 from .clients import Load, Sent
+from .coven import Coven
 from .genesis import genesis_of, signer_of, suite_of
 from .network import Network, Rates
 from .node import KILL, VOTES, Node, Trap, consensus_of
@@ -79,6 +81,7 @@ class Run:
         self.votes = Votes()
         traitors = frozenset(self.nodes[index].signer.public_key for index in plan.traitors)
         self.guilt = Guilt(suite, self.genesis_file.hash(), lambda _: self.seats, traitors)
+        self.coven = Coven(self)
         self.load = Load(self)
         self._disk_errors: set[int] = set()
 
@@ -299,6 +302,9 @@ class Run:
 
     def transmit(self, node: Node, peer: int, frame: bytes, messages: tuple[Message, ...], ordered: bool) -> None:
         """One frame of one node to another."""
+        if not node.honest:
+            self.coven.send(node, peer, frame, messages, ordered)
+            return
         self.network.send(node.index, peer, frame, node.lag_ms, ordered)
 
     def observe_frame(self, node: Node, frame: bytes) -> None:
@@ -310,6 +316,8 @@ class Run:
 
     def on_started(self, node: Node) -> None:
         """A process stands."""
+        if not node.honest and node.machine is not None:
+            self.coven.join(node.machine)
         if node.votes is not None and node.votes.amnesiac:
             node.forgetful = False  # it was noticed
 
@@ -343,6 +351,10 @@ def _state(node: Node) -> str:
     silent = "" if status.voting else " silent"
     why = "" if status.ready else f" not ready: {status.reason} {' '.join(status.missing)}"
     return f"height {status.height} round {status.round} mempool {status.mempool_items}{silent}{why}"
+
+
+_genesis_once = cache(Genesis.decode)
+"""A genesis is decoded once for all, like a frame."""
 
 
 class _Chance:
@@ -383,6 +395,7 @@ def run_plan(plan: Plan) -> Outcome:
         stack.enter_context(patch.object(vote_log_module, "secrets", _Chance(plan.seed)))
         run = Run(plan, suite)
         stack.enter_context(patch.object(machine_module, "decode_frame", run.decode))
+        stack.enter_context(patch.object(Genesis, "decode", _genesis_once))
         try:
             run.run()
         except Exception as error:
