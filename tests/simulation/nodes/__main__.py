@@ -2,6 +2,7 @@
 
 python -m tests.simulation.nodes 17 7             one seed with 7 nodes, as it was printed
 python -m tests.simulation.nodes --seeds 20000    a campaign; the last line is JSON; exit 1 on a violation
+python -m tests.simulation.nodes --shrink 17 7    the least of seed 17 that still fails, and how to replay that
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import argparse
 import os
 import sys
 import time
+from contextlib import nullcontext
 
-from .campaign import run_seeds
-from .plan import SIZES, Plan
+from .bugs import BUGS
+from .campaign import run_plans, run_seeds
+from .plan import CALMED, SIZES, Plan
 from .run import commit_of_the_code
+from .shrink import shrink
 
 DEFAULT_SEEDS = 500
 
@@ -29,11 +33,31 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="its first seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--real", action="store_true", help="sign with Ed25519 instead of the quick toy suite")
+    parser.add_argument("--shrink", action="store_true", help="leave out of a seed what it does not need to fail")
+    parser.add_argument("--only", type=_numbers, help="replay with these strikes alone, by their numbers")
+    parser.add_argument("--calm", type=_names, default=(), help=f"replay without some of {', '.join(CALMED)}")
+    parser.add_argument("--bug", choices=sorted(BUGS), help="with a known bug put into production code")
     chosen = parser.parse_args()
+    with BUGS[chosen.bug]() if chosen.bug else nullcontext():
+        return _run(chosen)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(",") if number)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def _run(chosen: argparse.Namespace) -> int:
     begun = time.monotonic()
+    if chosen.shrink:
+        return _shrink(Plan.draw(chosen.seed, chosen.size, chosen.real))
     if chosen.seed is not None:
-        print(Plan.draw(chosen.seed, chosen.size, chosen.real))
-        total = run_seeds([chosen.seed], chosen.size, chosen.real)
+        plan = Plan.draw(chosen.seed, chosen.size, chosen.real).reduced(chosen.only, chosen.calm)
+        print(plan)
+        total = run_plans([plan])
     else:
         seeds = range(chosen.first, chosen.first + chosen.seeds)
         print(f"commit {commit_of_the_code()}, seeds {seeds.start} to {seeds.stop - 1}, {chosen.jobs} processes")
@@ -41,6 +65,20 @@ def main() -> int:
     print(total.report())
     print(total.line(time.monotonic() - begun))
     return 1 if total.failures else 0
+
+
+def _shrink(plan: Plan) -> int:
+    found = shrink(plan)
+    if found is None:
+        print(f"seed {plan.seed} with {plan.size} nodes violates nothing")
+        return 0
+    only, calm, violation = found
+    numbers = ",".join(map(str, only))
+    print(f"\n{plan.reduced(only, calm)}\n\n{violation}")
+    print(
+        f"the least: python -m tests.simulation.nodes {plan.seed} {plan.size} --only={numbers} --calm={','.join(calm)}"
+    )
+    return 1
 
 
 if __name__ == "__main__":

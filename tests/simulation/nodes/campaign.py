@@ -8,11 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 from tests.simulation.checkers import Violation
 
-from .run import Outcome, run_seed
+from .plan import Plan
+from .run import Outcome, run_plan
 
 Say = Callable[[str], None]
 
@@ -80,33 +80,37 @@ class Sum:
         )
 
 
-def run_one(seed: int, size: int | None = None, real_suite: bool = False) -> tuple[Outcome | str, float]:
-    """One seed: what it came to, or what was violated; and CPU seconds."""
+def run_one(plan: Plan) -> tuple[Outcome | str, float]:
+    """One run: what it came to, or what was violated; and CPU seconds."""
     begun = time.process_time()
     try:
-        found: Outcome | str = run_seed(seed, size, real_suite)
+        found: Outcome | str = run_plan(plan)
     except Violation as violation:
         found = str(violation)
     return found, time.process_time() - begun
 
 
-def run_seeds(
-    seeds: Iterable[int], size: int | None = None, real_suite: bool = False, jobs: int = 1, say: Say = print
-) -> Sum:
-    """Run many seeds; a violation is told with its seed and how to replay it, and the campaign goes on."""
-    total = Sum("sim-real" if real_suite else "sim")
-    for found, cpu_seconds in _all(partial(run_one, size=size, real_suite=real_suite), seeds, jobs):
+def run_plans(plans: Iterable[Plan], campaign: str = "sim", jobs: int = 1, say: Say = print) -> Sum:
+    """Run many plans; a violation is told with its seed and how to replay it, and the campaign goes on."""
+    total = Sum(campaign)
+    for found, cpu_seconds in _all(plans, jobs):
         total.add(found, cpu_seconds)
         if isinstance(found, str):
             say(found)
     return total
 
 
-def _all(
-    one: Callable[[int], tuple[Outcome | str, float]], seeds: Iterable[int], jobs: int
-) -> Iterator[tuple[Outcome | str, float]]:
+def run_seeds(
+    seeds: Iterable[int], size: int | None = None, real_suite: bool = False, jobs: int = 1, say: Say = print
+) -> Sum:
+    """Run many seeds."""
+    plans = (Plan.draw(seed, size, real_suite) for seed in seeds)
+    return run_plans(plans, "sim-real" if real_suite else "sim", jobs, say)
+
+
+def _all(plans: Iterable[Plan], jobs: int) -> Iterator[tuple[Outcome | str, float]]:
     if jobs <= 1:
-        yield from map(one, seeds)
+        yield from map(run_one, plans)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=500) as pool:
-        yield from pool.imap(one, seeds, chunksize=8)
+    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=200) as pool:
+        yield from pool.imap(run_one, plans, chunksize=5)

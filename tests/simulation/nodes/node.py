@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fazhi_ledger.keys import SoftwareSigner
-from fazhi_node.frames import ConsensusMessage, Message, StatusMessage
+from fazhi_node.frames import NONCE_BYTES, ConsensusMessage, Message, StatusMessage
 from fazhi_node.machine import Machine, MachineConfig
 from fazhi_node.members import vote_owner
 from fazhi_node.notebook import MemoryNotebook
@@ -196,7 +196,9 @@ class Node:
         self.chain = open_chain(SimKeyValue(self.disk), self.run.genesis_file)
         self.votes = self._open_votes()
         ports = Ports(self.clock, NodePort(self), self.chain, self.votes, self._verifier, self.notebook)
-        config = MachineConfig(self.org, self.signer, mempool_items=self.run.plan.mempool_items)
+        config = MachineConfig(
+            self.org, self.signer, mempool_items=self.run.plan.mempool_items, nonce=self.rng.randbytes(NONCE_BYTES)
+        )
         machine = Machine(config, ports)
         machine.subscribe(self._notice)
         self._verifier.post = lambda token, verdicts: self.turn(lambda running: running.on_verified(token, verdicts))

@@ -7,7 +7,9 @@ a little wrong (frames lost, doubled, out of order) is a rate of the plan, which
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from fazhi_ledger.validators import faulty_of
 
@@ -23,6 +25,20 @@ _DISKS = {"disk-full": 3, "disk-error": 4, "slow-sync": 3}
 _CLOCKS = {"clock-jump": 3, "slow-node": 2}
 _DAMAGE = ("rot-store", "rot-votes", "rot-guard", "wipe", "wipe-store", "restore")
 """Damage after which a node may have to be silent: within the budget of f, together with the traitors."""
+
+CALMED: dict[str, Any] = {
+    "traitors": (),
+    "tricks": (),
+    "loss_permille": 0,
+    "duplicate_permille": 0,
+    "reorder_permille": 0,
+    "delay_ms": 3,
+    "cases": False,
+    "conflicts_percent": 0,
+    "mempool_items": 20_000,
+    "items": 10,
+}
+"""What a plan can be eased of, beside its strikes, and to what."""
 
 TRAPS = ("any", "persist", "send", "store")
 
@@ -98,6 +114,12 @@ class Plan:
             real_suite=real_suite,
         )
         return replace(plan, strikes=tuple(sorted(_strikes(rng, plan), key=lambda strike: strike.at_ms)))
+
+    def reduced(self, only: Sequence[int] | None, calm: Sequence[str]) -> Plan:
+        """The plan with these strikes only (by number; None for all), and some of the rest calmed."""
+        strikes = self.strikes if only is None else tuple(self.strikes[number] for number in sorted(only))
+        changes: dict[str, Any] = {name: CALMED[name] for name in calm}
+        return replace(self, strikes=strikes, **changes)
 
     def __str__(self) -> str:
         rates = "  ".join(

@@ -20,7 +20,7 @@ from fazhi_ledger.genesis import Genesis
 from fazhi_ledger.suites import Suite
 from fazhi_node import machine as machine_module
 from fazhi_node.frames import Message, decode_frame
-from fazhi_node.notices import COMMITTED, Admission, BlockCommitted, EvidenceFound, Notice
+from fazhi_node.notices import COMMITTED, Admission, Alarm, AmnesiaEnded, BlockCommitted, EvidenceFound, Notice
 from fazhi_node.storage import vote_log as vote_log_module
 from fazhi_node.storage.errors import StorageError
 
@@ -334,6 +334,14 @@ class Run:
                 self.ledger.on_promise(node, notice)
             case EvidenceFound():
                 self._on_evidence(Evidence.decode(notice.evidence))
+            case Alarm(code) if code in ("own-vote-unknown", "key-used-elsewhere"):
+                if not node.damaged:
+                    raise Violation(f"AMNESIA node {node.index} does not know its own vote: {notice}")
+                self.count(code)
+            case Alarm(code):
+                raise Violation(f"ALARM of node {node.index}: {notice}")
+            case AmnesiaEnded():
+                self.count("amnesia ended")
             case _:
                 pass
 
