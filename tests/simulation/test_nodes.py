@@ -20,7 +20,7 @@ from .nodes.plan import SIZES
 from .nodes.run import run_seed
 
 SLICES = 8
-SEEDS = 15
+SEEDS = 10
 """In each slice."""
 
 
