@@ -349,7 +349,7 @@ class Run:
         key = self.seats.validators[evidence.accused].key
         if not any(node.forgetful and node.signer.public_key == key for node in self.nodes):
             self.guilt.on_evidence(evidence)
-            self.outcome.frames["traitor convicted"] += 1
+            self.network.events["traitor convicted"] += 1
 
 
 def _state(node: Node) -> str:
