@@ -21,7 +21,7 @@ from pathlib import Path
 from . import decoding
 from .ran import Ran
 
-SHARES = {"decoders": 1.0}
+SHARES = {"decoders": 0.75, "gateway": 0.25}
 """How the time is divided among the parts."""
 OUT = Path("fuzz-out")
 START_S = 60
@@ -103,7 +103,12 @@ def _one_part(part: str, seconds: float, seed: int, only: list[str], told: Path)
     folder = Path(tempfile.mkdtemp(prefix="fazhi-fuzz-"))
     try:
         if part == "decoders":
-            decoding.run(folder, seed=seed, seconds=seconds, only=only, coverage=decoding.has_atheris(), report=report)
+            coverage = decoding.has_atheris()
+            decoding.run(folder, seed=seed, seconds=seconds, only=only, coverage=coverage, report=report)
+        elif part == "gateway":
+            from . import gateway
+
+            gateway.run(folder, seed=seed, seconds=seconds, report=report)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
