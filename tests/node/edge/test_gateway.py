@@ -5,6 +5,7 @@ the edge.
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -439,6 +440,26 @@ def test_broken_http_does_not_hurt(node: NodeProcess, request_bytes: bytes) -> N
             assert b"x-content-type-options: nosniff\r\n" in head
             schemas.ProblemBody.model_validate_json(body)
     assert node.get("/healthz", token=False).status == 200
+
+
+def test_what_follows_a_request_and_is_no_http_is_not_its_answer(network: Network, node: NodeProcess) -> None:
+    """Found by fuzzing: the 400 for the rest went out as the answer to a submission that was under way ("nothing was
+    recorded"), and its own answer, written to a closed connection, stood in the log as a fault of the node."""
+    item = network.lead("后随乱码", lane=os.urandom(16))
+    body = encode((item.encode(),))
+    head = f"POST /v1/submissions?wait_ms=3000 HTTP/1.1\r\nHost: x\r\nContent-Type: {MEDIA_TYPE}\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
+    blocks = f"GET /v1/blocks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {node.token}\r\n\r\n".encode()
+    for data in (head.encode() + body + b"\x00no HTTP\r\n\r\n", blocks * 3 + b"\x00\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", node.http_port), timeout=10) as connection:
+            connection.sendall(data)
+            with contextlib.suppress(ConnectionError):
+                assert b"bad-http" not in connection.recv(1 << 16)
+    until(lambda: network.commit(node, item), "it was taken all the same")
+    broken = head.encode().replace(b"Content-Length", b"Transfer-Encoding: chunked\r\nX") + b"zz\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", node.http_port), timeout=10) as connection:
+        connection.sendall(broken)
+        assert b"bad-http" in connection.recv(1 << 16), "its body never came: nothing of it was recorded"
 
 
 def test_too_many_requests_are_told_to_come_back(network: Network, node: NodeProcess) -> None:
