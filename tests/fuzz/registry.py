@@ -39,6 +39,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "fazhi_sdk.receipts:Receipt.load": "check_receipt of a file: target 'receipt verified'",
     "fazhi_sdk.trust:Fields.digest": "targets 'gateway's proof' and 'gateway's receipt' read with Fields",
     "fazhi_node.main:read_passphrase": "an operator's own pass phrase, any bytes are one",
+    "fazhi_node.prepare:load_genesis": "GenesisFile.decode of a file",
     "fazhi_node.prepare:load_signer": "SoftwareSigner.from_pem of a file",
     "fazhi_node.private_files:read_bounded": "gives the bytes as they are",
     "fazhi_node.storage.files:read_file": "gives the bytes as they are",
