@@ -95,6 +95,13 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
             "Check the members' nodes, clocks and network."
         ),
     ),
+    "disk-low": (
+        "数据所在磁盘的剩余空间不多了:少于 1 GiB 时告警,少于 128 MiB 时不再就绪,写满时节点停止。请腾出空间。",
+        (
+            "The disk of the data runs low: below 1 GiB the log warns, below 128 MiB the node is not ready, "
+            "and a full disk stops it. Make room."
+        ),
+    ),
     # peers
     "peer-unreachable": (
         "连接不上成员 {peer}({address}):{reason}。会继续重试;请检查其节点、地址与证书。",

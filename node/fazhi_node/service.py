@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fazhi_ledger.errors import InvariantBroken
@@ -25,7 +26,9 @@ from .notebook import DirectoryNotebook
 from .notices import Admission, Alarm, AmnesiaEnded, BlockCommitted, EvidenceFound, Notice, OwnFault, PeerFault
 from .ports import Ports
 from .prepare import Prepared
+from .progress import NodeStatus
 from .service_stops import stop_of
+from .space import DISK_LOW, LOOK_EVERY_S, Space
 from .storage.chain_store import ChainStore, open_chain
 from .storage.errors import AmnesiaSuspected, StorageError, StoreCorrupt
 from .storage.store import open_store
@@ -78,6 +81,8 @@ class Service:
         )
         self._shell: Shell | None = None
         self._http: HttpServer | None = None
+        self._space = Space(prepared.config.path(prepared.home, "data"))
+        self._space_timer: asyncio.TimerHandle | None = None
 
     @property
     def machine(self) -> Machine:
@@ -85,6 +90,11 @@ class Service:
         if self._machine is None:
             raise InvariantBroken("the gateway starts after the machine")
         return self._machine
+
+    def status(self) -> NodeStatus:
+        """Where the node stands; a disk that is nearly full makes it not ready."""
+        status = self.machine.status()
+        return replace(status, ready=False, reason=DISK_LOW) if status.ready and self._space.low else status
 
     @property
     def network(self) -> PeerNetwork:
@@ -167,6 +177,7 @@ class Service:
         except BaseException:
             bound.close()
             raise
+        self._look_at_space()
         self._machine.start()
         await self._http.start()
         self.log.info(
@@ -207,7 +218,14 @@ class Service:
         DiskVoteLog.start_amnesiac(prepared.votes_directory, prepared.guard, owner)
         return DiskVoteLog(prepared.votes_directory, prepared.guard, owner)
 
+    def _look_at_space(self) -> None:
+        if self._space.look():
+            self.log.warning(DISK_LOW, free_mib=self._space.free_bytes >> 20)
+        self._space_timer = self._loop.call_later(LOOK_EVERY_S, self._look_at_space)
+
     async def _shut_down(self) -> None:
+        if self._space_timer is not None:
+            self._space_timer.cancel()
         if self._shell is not None:
             self._shell.stopping = True
         self.hub.stop()

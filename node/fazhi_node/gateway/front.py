@@ -61,7 +61,7 @@ def make_gateway(service: Service, chain: ChainStore) -> Shell:
         chain=chain,
         reader=machine.reader,
         hub=service.hub,
-        status=machine.status,
+        status=service.status,
         pending=lambda submission_id: machine.mempool.find(submission_id) is not None,
         language=config.lang,
         event_streams=config.event_streams,

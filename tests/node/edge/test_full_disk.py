@@ -1,0 +1,101 @@
+"""A disk that is full: a real process on a small file system stops before it says what it could not keep, and goes on
+when there is room."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fazhi_node.exits import Exit
+from fazhi_node.space import LOW_BYTES, WARN_BYTES, Space
+
+from .processes import Network, NodeProcess, until
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MiB."""
+    mount = tmp_path / "tiny"
+    mount.mkdir()
+    if os.geteuid() != 0 or not sys.platform.startswith("linux") or shutil.which("mount") is None:
+        pytest.skip("only root may mount a small file system")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(mount)], check=False).returncode:
+        pytest.skip("this machine does not let us mount")
+    yield mount
+    subprocess.run(["umount", "--lazy", str(mount)], check=True)
+
+
+def ended(node: NodeProcess) -> int:
+    """The exit code of a node that ends by itself."""
+    assert node.process is not None
+    code = node.process.wait(30)
+    node.process = None
+    return code
+
+
+def test_a_node_on_a_full_disk_stops_and_resumes_when_there_is_room(tiny_disk: Path) -> None:
+    with Network(tiny_disk, orgs=("zfj",), plain=True) as network:
+        node = network.nodes[0]
+        node.start()
+        until(lambda: (node.status() or {}).get("voting"), "it votes")
+        status = node.status()
+        assert status is not None
+        assert (status["ready"], status["reason"]) == (False, "disk-low")
+        assert "disk-low" in node.log
+        acknowledged = network.commit(node, network.lead("一"))
+        filler = tiny_disk / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        for number in range(2000):  # a page of the log may still be there
+            try:
+                answer = node.submit([network.lead(f"案{number}")], wait_ms=5000)
+            except (OSError, http.client.HTTPException):
+                break
+            if answer.status != 200:
+                break
+            acknowledged += [result for result in answer.json["results"] if result["status"] == "committed"]
+        assert ended(node) == Exit.STORAGE
+        assert "Make room" in node.log.rstrip().splitlines()[-1]
+        node.start()  # still no room: it says so again, and does not pretend
+        assert ended(node) == Exit.STORAGE
+        assert "Make room" in node.log.rstrip().splitlines()[-1]
+        filler.unlink()
+        node.start()
+        until(lambda: (node.status() or {}).get("voting"), "with room it votes again")
+        for result in acknowledged:
+            assert node.get(f"/v1/submissions/{result['id']}").json["height"] == result["height"]
+        network.commit(node, network.lead("四", lane=bytes(15) + b"4"))
+        assert node.stop() == 0
+
+
+def test_room_that_runs_out_is_told_once_and_makes_the_node_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = [WARN_BYTES]
+
+    class Usage:
+        def __init__(self, _: Path) -> None:
+            self.free = free[0]
+            if self.free < 0:
+                raise OSError
+
+    monkeypatch.setattr(shutil, "disk_usage", Usage)
+    found = Space(Path("/data"))
+    told = []
+    for free[0] in (WARN_BYTES, WARN_BYTES - 1, LOW_BYTES, LOW_BYTES - 1, -1, WARN_BYTES, LOW_BYTES - 1):
+        told.append((found.look(), found.low))
+    assert told == [
+        (False, False),
+        (True, False),
+        (False, False),
+        (False, True),
+        (False, True),
+        (False, False),
+        (True, True),
+    ]
