@@ -24,8 +24,6 @@ from .nodes import Nodes
 ANSWER_S: Final = 5.0
 """A submission is waited for so long at a time."""
 READ_S: Final = 3.0
-RECENT: Final = 200
-"""Submissions that readers ask about."""
 
 
 class Writer:
@@ -144,6 +142,7 @@ class Reader:
         self._random = random.Random(f"{seed} {org}")
         self._task: asyncio.Task[None] | None = None
         self.failed = 0
+        self._behind = False
 
     def start(self) -> None:
         """Begin to ask."""
@@ -166,7 +165,9 @@ class Reader:
                     await self._ask(session)
                 except (aiohttp.ClientError, TimeoutError, OSError):
                     self.failed += 1
-                await asyncio.sleep(self._random.uniform(0.05, 0.2))
+                    self._behind = True
+                # one that has to catch up is asked without a pause: what it says just now is what may be wrong
+                await asyncio.sleep(0.005 if self._behind else self._random.uniform(0.05, 0.15))
 
     async def _json(self, session: aiohttp.ClientSession, path: str) -> Any:
         async with session.get(path, ssl=False) as answer:
@@ -184,12 +185,13 @@ class Reader:
             self._history.take(LaneRead(asked, self._org, height, lane, int(found["next_seq"])))
         elif writer.recent:
             # the newest most often: they are those that a gateway may not have yet
-            at = min(int(self._random.expovariate(0.1)), len(writer.recent) - 1, RECENT)
-            item = writer.recent[-1 - at]
+            at = int(self._random.expovariate(0.1)) if self._random.random() < 0.5 else 0
+            item = writer.recent[-1 - min(at, len(writer.recent) - 1)]
             found = await self._json(session, f"/v1/submissions/{item.hex()}")
             place: Place | None = None
             if found.get("status") == "committed":
                 place = int(found["height"]), int(found["index"])
+            self._behind = place is None
             self._history.take(Read(asked, self._org, height, item, place))
 
 

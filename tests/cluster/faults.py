@@ -32,6 +32,7 @@ class World:
     nodes: Nodes
     wires: Wires
     random: random.Random
+    longest_s: float = 20.0
     clocks: dict[str, Path] = field(default_factory=dict)
     """Files that say by how much each node's clock is wrong; empty where clocks stay true."""
     upgrading: bool = False
@@ -55,7 +56,7 @@ class World:
 
     def hold_s(self) -> float:
         """How long a fault lasts: seconds mostly, sometimes longer than connections are kept alive without a word."""
-        return self.random.choice((1.0, 3.0, 5.0, 5.0, 8.0, 17.0)) * self.random.uniform(0.8, 1.2)
+        return min(self.longest_s, self.random.choice((1.0, 3.0, 5.0, 5.0, 8.0, 17.0)) * self.random.uniform(0.8, 1.2))
 
     async def links(self, rules: dict[tuple[int, int], Rule]) -> None:
         """Hold rules for a while, beside those of other faults: of two the worse loss and the longer delay."""

@@ -1,5 +1,5 @@
 """Real nodes in network namespaces under partitions, loss, delays, freezes, kills, wrong clocks and upgrades:
-``python -m tests.cluster.netns --runs 16``.
+``python -m tests.cluster.netns --runs 12``.
 
 Four ``fazhi-node`` processes, each in a namespace of its own; between them only the switch of :mod:`.switch`, which
 cuts, loses and delays their packets. The clients' own namespace reaches two of them as gateways. Each run is one seed:
@@ -34,7 +34,6 @@ from .recording import MISTAKES
 from .running import carry_out, commit, quantile, settle
 
 EPISODES: Final = 3
-"""Of one run."""
 BESIDE_PART: Final = 0.35
 WORKERS: Final = 4
 PAUSE_S: Final = 0.4
@@ -64,15 +63,19 @@ class Means:
     clocks: Clocks | str
     old: tuple[str, str]
     mistake: str = "-"
+    episodes: int = EPISODES
+    """Of one run."""
+    longest_s: float = 20.0
+    """No fault lasts longer, but those that take what they take."""
 
     @classmethod
-    def find(cls, folder: Path, revision: str, mistake: str) -> Means:
+    def find(cls, folder: Path, revision: str) -> Means:
         """Look for them; the older build is unpacked in the folder."""
         try:
             old = previous_build(folder / "old", revision)
         except (OSError, subprocess.SubprocessError) as error:
             old = f"not tried: {type(error).__name__}", ""
-        return cls(Clocks.build(folder / "clock"), old, mistake)
+        return cls(Clocks.build(folder / "clock"), old)
 
 
 def schedule(seed: int, episodes: int = EPISODES) -> list[tuple[str, ...]]:
@@ -109,12 +112,12 @@ def _network(folder: Path, wires: spaces.Wires) -> Nodes:
 class Run:
     """One seed."""
 
-    def __init__(self, folder: Path, seed: int, means: Means, outcome: Outcome, episodes: int) -> None:
+    def __init__(self, folder: Path, seed: int, means: Means, outcome: Outcome) -> None:
         self._folder = folder
         self._seed = seed
         self._means = means
         self._outcome = outcome
-        self._episodes = schedule(seed, episodes)
+        self._episodes = schedule(seed, means.episodes)
         self._violations: list[str] = []
         self._done: list[str] = []
 
@@ -123,7 +126,7 @@ class Run:
         wires = spaces.Wires(CLIENT, self._seed)
         try:
             nodes = _network(self._folder, wires)
-            world = World(nodes, wires, random.Random(f"faults {self._seed}"))
+            world = World(nodes, wires, random.Random(f"faults {self._seed}"), self._means.longest_s)
             self._prepare(world)
             gateways = nodes.orgs[:2]
             clients = Clients(nodes, (gateways, gateways[::-1]), gateways, self._seed)
@@ -204,12 +207,12 @@ class Run:
             await world.nodes.until_ready(org)
 
 
-async def campaign(runs: int, first: int, means: Means, folder: Path, episodes: int = EPISODES) -> Outcome:
+async def campaign(runs: int, first: int, means: Means, folder: Path) -> Outcome:
     """The runs, one after another; the first that shows a violation is the last."""
     outcome = Outcome()
     for seed in range(first, first + runs):
         place = folder / f"seed-{seed}"
-        outcome.violations += await Run(place, seed, means, outcome, episodes).carry_out()
+        outcome.violations += await Run(place, seed, means, outcome).carry_out()
         outcome.runs += 1
         if outcome.violations:
             break
@@ -245,10 +248,12 @@ def line_of(outcome: Outcome, means: Means, seconds: float) -> dict[str, Any]:
 def main() -> int:
     """The command; its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster.netns", description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=16)
+    parser.add_argument("--runs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0, help="of the first run")
     parser.add_argument("--old", default="", help="revision of the older build (the one before the node's last change)")
     parser.add_argument("--mistake", choices=("-", *MISTAKES), default="-", help="put a known mistake into the nodes")
+    parser.add_argument("--episodes", type=int, default=EPISODES, help="of each run")
+    parser.add_argument("--longest", type=float, default=20.0, help="seconds of a fault, at most")
     parser.add_argument("--keep", type=Path, help="an empty folder; the network of a violation is kept there")
     chosen = parser.parse_args()
     lacking = spaces.missing()
@@ -258,7 +263,10 @@ def main() -> int:
     folder = chosen.keep or Path(tempfile.mkdtemp(prefix="fazhi-netns-"))
     began = time.monotonic()
     try:
-        means = Means.find(folder / "means", chosen.old, chosen.mistake)
+        means = replace(
+            Means.find(folder / "means", chosen.old),
+            mistake=chosen.mistake, episodes=chosen.episodes, longest_s=chosen.longest,
+        )  # fmt: skip
         outcome = carry_out(campaign(chosen.runs, chosen.seed, means, folder))
     finally:
         if chosen.keep is None:

@@ -117,25 +117,25 @@ def _half_is_a_quorum() -> None:
     ValidatorSet.quorum = property(quorum)  # type: ignore[assignment,method-assign]
 
 
-def _answer_before_it_is_decided() -> None:
-    health: Any = importlib.import_module("fazhi_node.gateway.health")
-    status: Callable[[Any], dict[str, Any]] = health.status_json
+def _index_lags() -> None:
+    from fazhi_node.queries import ChainReader
 
-    def ahead(node: Any) -> dict[str, Any]:
-        answer = dict(status(node))
-        answer["height"] += int(answer["mempool"] > 0)
-        return answer
+    committed: Callable[[Any, bytes], Any] = ChainReader.committed
 
-    health.status_json = ahead
+    def late(self: ChainReader, submission_id: bytes) -> Any:
+        found = committed(self, submission_id)
+        return None if found is not None and found.height == self.height else found
+
+    ChainReader.committed = late  # type: ignore[method-assign]
 
 
 MISTAKES: Final[dict[str, Callable[[], None]]] = {
     "forget-votes": _forget_votes,
     "half-is-a-quorum": _half_is_a_quorum,
-    "answer-before-it-is-decided": _answer_before_it_is_decided,
+    "index-lags": _index_lags,
 }
 """Known mistakes, by name: a restart forgets what was signed, and does not mind when others know it; two of four
-decide; a gateway tells of a height that is not decided."""
+decide; a gateway tells of a block before it can find what stands in it."""
 
 
 def main() -> int:
