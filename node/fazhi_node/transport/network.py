@@ -26,6 +26,7 @@ from .link import GENESIS_KEY, METHOD, OPTIONS, VERSION, VERSION_KEY, Link, Noti
 
 STREAMS_PER_MEMBER: Final = 2
 """A restarted peer calls again before the old connection has died; its oldest stream is closed beyond this number."""
+REFUSALS_KEPT: Final = 64
 _NOTHING: Final[tuple[bytes, ...]] = ()
 STOP_GRACE_S: Final = 0.2
 
@@ -73,27 +74,53 @@ class PeerNetwork:
     ) -> None:
         self._settings = settings
         self._on_frame = on_frame
+        self._on_change = on_change
         self._gate = gate
         self._notice = notice
-        self._pins = Pins(peers)
-        self._roots = b"".join(pem_of(peer.certificate) for peer in peers)
         self._incoming: dict[str, list[asyncio.Task[Any]]] = {}
-        self._links = {
-            peer.org: Link(
-                peer,
-                settings.key,
-                settings.certificate,
-                settings.genesis_hash,
-                SendQueue(settings.queue_frames, settings.queue_bytes),
-                on_change,
-                notice,
-            )
-            for peer in peers
-            if peer.org != settings.org
-        }
+        self._links: dict[str, Link] = {}
+        self._retired: set[asyncio.Task[None]] = set()
+        self._refused: list[tuple[str, str]] = []
         self._server: grpc.aio.Server | None = None
         self._dismissed: set[asyncio.Task[Any]] = set()
         self.port = 0
+        self.set_peers(peers)
+
+    def set_peers(self, peers: Sequence[Peer]) -> None:
+        """Who the members are from now on, and how they are reached. Connections of those that are gone, or that have
+        another certificate now, are closed, both ways; who has not changed notices nothing.
+        """
+        self._pins = Pins(peers)
+        self._accepted = grpc.ssl_server_certificate_configuration(
+            [(self._settings.key, pem_of(self._settings.certificate))],
+            root_certificates=b"".join(pem_of(peer.certificate) for peer in peers),
+        )
+        wanted = {peer.org: peer for peer in peers if peer.org != self._settings.org}
+        for org, link in list(self._links.items()):
+            if wanted.get(org) != link.peer:
+                self._retire(self._links.pop(org), peers)
+        for org, peer in wanted.items():
+            if org not in self._links:
+                queue = SendQueue(self._settings.queue_frames, self._settings.queue_bytes)
+                key, certificate = self._settings.key, self._settings.certificate
+                genesis_hash = self._settings.genesis_hash
+                link = Link(peer, key, certificate, genesis_hash, queue, self._on_change, self._notice)
+                self._links[org] = link
+                if self._server is not None:
+                    link.start()
+
+    def _retire(self, link: Link, peers: Sequence[Peer]) -> None:
+        """Close what leads to and comes from a member that is gone or is reached otherwise."""
+        org = link.peer.org
+        task = asyncio.ensure_future(link.stop())
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+        if link.connected:
+            self._notice("peer-lost", peer=org, reason="members")
+            self._on_change(org, False)
+        if all((peer.org, peer.certificate) != (org, link.peer.certificate) for peer in peers):
+            for incoming in self._incoming.pop(org, []):
+                self._dismiss(incoming)
 
     async def start(self) -> None:
         """Listen and begin to connect.
@@ -105,10 +132,9 @@ class PeerNetwork:
         handler = grpc.stream_stream_rpc_method_handler(self._serve)
         service, method = METHOD[1:].split("/")
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
-        credentials = grpc.ssl_server_credentials(
-            [(self._settings.key, pem_of(self._settings.certificate))],
-            root_certificates=self._roots,
-            require_client_auth=True,
+        # Asked anew at each handshake, on threads of gRPC's.
+        credentials = grpc.dynamic_ssl_server_credentials(
+            self._accepted, lambda: self._accepted, require_client_authentication=True
         )
         try:
             self.port = server.add_secure_port(self._settings.listen, credentials)
@@ -123,7 +149,7 @@ class PeerNetwork:
 
     async def stop(self) -> None:
         """Close every stream."""
-        await asyncio.gather(*(link.stop() for link in self._links.values()))
+        await asyncio.gather(*(link.stop() for link in self._links.values()), *self._retired)
         incoming = [task for tasks in self._incoming.values() for task in tasks]
         for task in incoming:
             self._dismiss(task)
@@ -195,11 +221,17 @@ class PeerNetwork:
         self._dismissed.add(task)
         task.cancel()
 
+    def _say_refused(self, address: str, reason: str) -> None:
+        """Once a connection: who was a member when it connected may go on calling."""
+        if (address, reason) not in self._refused:
+            self._refused = [*self._refused[1 - REFUSALS_KEPT :], (address, reason)]
+            self._notice("peer-refused", address=address, reason=reason)
+
     async def _admit(self, context: grpc.aio.ServicerContext[Any, Any]) -> str:
         try:
             org = self._pins.org_of_connection(context.auth_context())
         except NotAMember as error:
-            self._notice("peer-refused", address=context.peer(), reason=str(error))
+            self._say_refused(context.peer(), str(error))
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "this certificate is no member's")
         metadata = dict(context.invocation_metadata() or ())
         if metadata.get(VERSION_KEY) != VERSION:
