@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fazhi_contracts.admission import lane_position, parameters_of, select_items
 from fazhi_contracts.chain import ChainState, ExecutedBlock, build_block, check_block, context_of
 from fazhi_contracts.execution import check_item, execute_block
-from fazhi_contracts.queries import members
+from fazhi_contracts.queries import member_entry, members
 from fazhi_contracts.state import Overlay
 from fazhi_ledger.block import Block
 from fazhi_ledger.certificate import CommitCertificate
@@ -26,6 +26,7 @@ from .limits import CANDIDATES, QUARANTINE_ITEMS, REBUILD_ATTEMPTS
 from .mempool import Entry, LaneKey, Mempool, lane_key
 from .notices import Alarm, MembersChanged, OwnFault
 from .payload import PayloadCache
+from .progress import FORMER, JOINING, LEAVING, NO_SEAT, SEATED
 from .storage.chain_store import ChainStore
 from .storage.errors import StorageError
 from .timekeeping import check_fresh, heartbeat_due_ms, proposal_time_ms
@@ -71,6 +72,14 @@ class Application:
         self._entries = Overlay(self.base.view)
         self._context = context_of(self.base, self.base.time_ms)
         self._positions: dict[LaneKey, int] = {}
+
+    @property
+    def seat(self) -> str:
+        """Whether this node's member has a seat (see :mod:`fazhi_node.progress`)."""
+        now, then = (one.index_of_member(self._me) is not None for one in (self.validators, self.following))
+        if now or then:
+            return SEATED if now and then else LEAVING if now else JOINING
+        return NO_SEAT if member_entry(self.base.view, self._me) is None else FORMER
 
     def _waiting_item(self, data: bytes) -> Item | None:
         entry = self._mempool.find_data(data)

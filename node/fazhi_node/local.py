@@ -77,7 +77,7 @@ def _line(found: dict[str, Any], disk_bytes: int, language: Language) -> str:
         "status_line",
         language,
         org=found["org"],
-        kind=cli_text("validator" if found["validator"] else "follower", language),
+        kind=cli_text(f"seat_{found['seat']}", language),
         height=f"{height:,}",
         age=age,
         round=found["round"],

@@ -13,7 +13,6 @@ from typing import Final, TypeVar
 
 from fazhi_consensus.evidence import Evidence
 from fazhi_consensus.messages import Signed
-from fazhi_contracts.entries import MemberEntry
 from fazhi_ledger.block import Block
 from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.errors import FazhiError, Parameter
@@ -246,6 +245,7 @@ class Machine:
             validators=len(validators),
             quorum=validators.quorum,
             validator=validators.index_of_member(self._config.org) is not None,
+            seat=self._app.seat,
             voting=core is not None and core.signing,
             ready=fit.ready,
             reason=fit.reason,
@@ -373,11 +373,6 @@ class Machine:
     def validators(self) -> ValidatorSet:
         """Who certifies the next block."""
         return self._app.validators
-
-    @property
-    def members(self) -> tuple[MemberEntry, ...]:
-        """Who the members are now, and how they are reached."""
-        return self._app.members
 
     @property
     def voting(self) -> bool:

@@ -127,6 +127,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         ),
     ),
     # alarms
+    "certificate-not-on-chain": (
+        "链上登记的本成员证书不是 {path}:其他成员会拒绝连接,直到表决通过(member update)。",
+        "The chain holds another certificate of this member than {path}: the others refuse it until they vote for it.",
+    ),
     "own-vote-unknown": (
         (
             "出现了用本节点密钥签署、而本节点不知道的票(高度 {height})。本节点暂停签票,待其他成员证明安全后自行恢复;"

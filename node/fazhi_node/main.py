@@ -112,6 +112,7 @@ def _parser(language: Language) -> argparse.ArgumentParser:
     init.add_argument("--p2p", metavar="HOST:PORT", help=text("p2p"))
     init.add_argument("--suite", default="ed25519-sha256", help=text("suite"))
     init.add_argument("--open-reads", action="store_true", help=text("open_reads"))
+    init.add_argument("--genesis", type=Path, metavar="FILE", help=text("init_genesis"))
     init.add_argument("--no-passphrase", action="store_true", help=text("no_passphrase"))
 
     genesis = add("genesis", _genesis)
@@ -168,11 +169,17 @@ def read_passphrase(options: argparse.Namespace, language: Language, *, twice: b
 
 
 def _init(options: argparse.Namespace, language: Language) -> int:
+    from fazhi_ledger.limits import MAX_GENESIS_FILE_BYTES
+
     from .members import initialise
+    from .private_files import read_bounded
 
     identity = _identity(options)
     passphrase = None if options.no_passphrase else read_passphrase(options, language, twice=True)
-    home = initialise(options.home, identity, passphrase, open_reads=options.open_reads, language=language)
+    joined = None if options.genesis is None else read_bounded(options.genesis, MAX_GENESIS_FILE_BYTES)
+    home = initialise(
+        options.home, identity, passphrase, open_reads=options.open_reads, language=language, genesis_file=joined
+    )
     if passphrase is None:
         _complain(cli_text("init_clear", language))
     print(

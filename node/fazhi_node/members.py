@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from fazhi_contracts.membership import seat_roles
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.genesis import (
     Genesis,
@@ -31,7 +32,7 @@ from fazhi_ledger.names import NAME, ORG
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.suites import Suite, suite_named
 
-from .addresses import CONFIG_NAME, VOTES_NAME, GatewayUrl, is_loopback, join_address, split_address
+from .addresses import CONFIG_NAME, GENESIS_NAME, VOTES_NAME, GatewayUrl, is_loopback, join_address, split_address
 from .certificates import MAX_CERTIFICATE_BYTES, check_certificate, make_certificate
 from .config_file import config_text
 from .exits import Exit, Misuse, Stop
@@ -102,9 +103,11 @@ def initialise(
     *,
     open_reads: bool = False,
     language: Literal["zh", "en"] = "zh",
+    genesis_file: bytes | None = None,
 ) -> Home:
     """Create the home directory of a new member: keys, guard, configuration, card. Nothing that exists is touched.
-    The node will speak the ``language`` of whoever made it.
+    The node will speak the ``language`` of whoever made it. With the genesis file of a chain that exists, the card asks
+    for a seat on that one.
 
     Raises:
         Misuse: ``home-in-use``, ``passphrase-too-short`` or a bad name or address; nothing was written.
@@ -114,6 +117,7 @@ def initialise(
         raise Misuse("home-in-use", path=str(home / taken[0]))
     if passphrase is not None and len(passphrase) < MIN_PASSPHRASE_BYTES:
         raise Misuse("passphrase-too-short", minimum=MIN_PASSPHRASE_BYTES)
+    genesis_hash = None if genesis_file is None else _chain_to_join(genesis_file, identity.suite)
     signer = SoftwareSigner.generate(identity.suite)
     p2p_host, _ = split_address(identity.p2p)
     hosts = dict.fromkeys(["localhost", "127.0.0.1", identity.url.host, p2p_host])
@@ -125,14 +129,26 @@ def initialise(
     write_new(home / "keys" / "tls.crt", pem_of(certificate), 0o644)
     write_new(home / "keys" / "read-tokens", secrets.token_urlsafe(32).encode("ascii") + b"\n")
     make_private_directory(home / "data")
-    _create_vote_log(home, identity.suite, signer.public_key)
+    create_vote_log(home / "data" / VOTES_NAME, home / "keys" / "vote-guard", identity.suite, signer.public_key)
     card = home / f"{identity.org}.card"
-    write_new(card, member_card(identity, signer, certificate), 0o644)
+    write_new(card, member_card(identity, signer, certificate, genesis_hash), 0o644)
+    if genesis_file is not None:
+        write_new(home / GENESIS_NAME, genesis_file, 0o644)
     listen = _listening(identity)
     plain = identity.url.scheme == "http"
     text = config_text(identity.org, *listen, plain=plain, open_reads=open_reads, language=language)
     write_new(home / CONFIG_NAME, text.encode("utf-8"))
     return Home(home, card, signer.public_key)
+
+
+def _chain_to_join(genesis_file: bytes, suite: Suite) -> bytes:
+    try:
+        file = GenesisFile.decode(genesis_file)
+    except FazhiError as error:
+        raise Misuse("bad-genesis-file", path="--genesis", reason=str(error)) from None
+    if file.genesis.suite_name != suite.name:
+        raise Misuse("several-suites", suites=f"{file.genesis.suite_name}, {suite.name}")
+    return file.hash()
 
 
 def vote_owner(suite: Suite, public_key: bytes) -> bytes:
@@ -144,14 +160,14 @@ def vote_owner(suite: Suite, public_key: bytes) -> bytes:
     return suite.tagged_hash("vote-owner", public_key)
 
 
-def _create_vote_log(home: Path, suite: Suite, public_key: bytes) -> None:
+def create_vote_log(directory: Path, guard: Path, suite: Suite, public_key: bytes) -> None:
+    """The vote log of a key that was made a moment ago: nobody can have signed anything with it."""
     from .storage.errors import StorageError
     from .storage.vote_log import DiskVoteLog
 
     try:
         owner = vote_owner(suite, public_key)
-        # The key was made a moment ago: nobody can have signed anything with it.
-        DiskVoteLog.create(home / "data" / VOTES_NAME, home / "keys" / "vote-guard", owner, fresh=True)
+        DiskVoteLog.create(directory, guard, owner, fresh=True)
     except StorageError as error:
         raise Stop(Exit.STORAGE, error.code, **dict(error.parameters)) from None
 
@@ -166,8 +182,11 @@ def _listening(identity: Identity) -> tuple[str, str]:
     return join_address(http, identity.url.port), join_address(p2p, p2p_port)
 
 
-def member_card(identity: Identity, signer: SoftwareSigner, certificate: bytes) -> bytes:
-    """The card of a member, as JSON."""
+def member_card(
+    identity: Identity, signer: SoftwareSigner, certificate: bytes, genesis_hash: bytes | None = None
+) -> bytes:
+    """The card of a member, as JSON: for a genesis, or for a seat on the chain of that genesis hash."""
+    proven = identity.roles if genesis_hash is None else seat_roles(identity.roles)
     card = {
         "format": MEMBER_FORMAT,
         "org": identity.org,
@@ -179,7 +198,7 @@ def member_card(identity: Identity, signer: SoftwareSigner, certificate: bytes) 
         "tls_certificate": base64.b64encode(certificate).decode("ascii"),
         "p2p_address": identity.p2p,
         "gateway_url": str(identity.url),
-        "possession": prove_possession(signer, None, identity.org, identity.roles).hex(),
+        "possession": prove_possession(signer, genesis_hash, identity.org, proven).hex(),
     }
     return (json.dumps(card, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
 
@@ -197,8 +216,9 @@ def officer_card(org: str, signer: SoftwareSigner, roles: Sequence[str]) -> byte
     return (json.dumps(card, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
 
 
-def read_member_card(path: Path) -> tuple[Member, bytes, str]:
-    """A member card: the member, its certificate (DER) and the name of its suite; everything in it is checked.
+def read_member_card(path: Path, genesis_hash: bytes | None = None) -> tuple[Member, bytes, str]:
+    """A member card: the member, its certificate (DER) and the name of its suite; everything in it is checked. It must
+    have been made for a genesis, or for that chain.
 
     Raises:
         Misuse: ``bad-card``, ``bad-certificate``.
@@ -222,7 +242,8 @@ def read_member_card(path: Path) -> tuple[Member, bytes, str]:
         split_address(member.p2p_address)
         GatewayUrl.parse(member.gateway_url)
         Member.from_value(member.to_value())
-        verify_possession(suite, None, member.org, member.key, roles, member.possession)
+        proven = roles if genesis_hash is None else seat_roles(roles)
+        verify_possession(suite, genesis_hash, member.org, member.key, proven, member.possession)
     except (ValueError, FazhiError) as error:
         raise Misuse("bad-card", path=str(path), reason=str(error)) from None
     check_certificate(certificate, server_name(member.org))

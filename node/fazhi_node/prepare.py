@@ -4,30 +4,58 @@ here.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from fazhi_contracts.entries import MemberEntry
 from fazhi_ledger.errors import FazhiError, InvalidKey
-from fazhi_ledger.genesis import Genesis, GenesisFile, Member
+from fazhi_ledger.genesis import Genesis, GenesisFile, Member, tls_fingerprint
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.limits import MAX_GENESIS_FILE_BYTES
 
-from .addresses import PASSPHRASE_VARIABLE, STORE_NAME, VOTES_NAME
+from .addresses import (
+    NEXT_GUARD_NAME,
+    NEXT_KEY_NAME,
+    NEXT_TLS_CERTIFICATE_NAME,
+    NEXT_TLS_KEY_NAME,
+    NEXT_VOTES_NAME,
+    PASSPHRASE_VARIABLE,
+    STORE_NAME,
+    VOTES_NAME,
+)
 from .config import Config, load
 from .exits import Exit, Misuse, Stop
+from .members import read_member_card
 from .private_files import read_bounded
 from .texts import Language
 from .transport.identity import NotAMember, Peer, der_of
 
 MAX_KEY_FILE_BYTES: Final = 16 * 1024
+MAX_OWN_CARDS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPair:
+    """A TLS key and its certificate: PEM and DER, and the files that they stand in."""
+
+    key: bytes
+    certificate: bytes
+    key_path: Path
+    certificate_path: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A node that could be started: configuration, chain, keys. ``tls_key`` is PEM, ``tls_certificate`` DER."""
+    """A node that could be started: configuration, chain, keys.
+
+    ``member`` is what the genesis says of it, or the card with which it asks for a seat. ``signers`` are its ledger key
+    and, where there is one, the key that is to follow it; ``tls`` the like.
+    """
 
     home: Path
     config: Config
@@ -35,9 +63,13 @@ class Prepared:
     genesis: Genesis
     genesis_hash: bytes
     member: Member
-    signer: SoftwareSigner
-    tls_key: bytes
-    tls_certificate: bytes
+    signers: tuple[SoftwareSigner, ...]
+    tls: tuple[TlsPair, ...]
+
+    @property
+    def signer(self) -> SoftwareSigner:
+        """The first of the ledger keys."""
+        return self.signers[0]
 
     @property
     def store_directory(self) -> Path:
@@ -46,20 +78,29 @@ class Prepared:
 
     @property
     def votes_directory(self) -> Path:
-        """Where the vote log is kept."""
+        """Where the vote log of the first key is kept."""
         return self.config.path(self.home, "data") / VOTES_NAME
 
     @property
     def guard(self) -> Path:
-        """The guard of the vote log, beside the key."""
+        """The guard of that vote log, beside the key."""
         return self.config.path(self.home, "guard")
 
-    def peers(self) -> tuple[Peer, ...]:
-        """All members, as the transport sees them; an address of the configuration stands over that of the genesis."""
+    def vote_places(self) -> tuple[tuple[SoftwareSigner, Path, Path], ...]:
+        """Each ledger key with its vote log and its guard."""
+        later = (self.config.path(self.home, "data") / NEXT_VOTES_NAME, self.home / NEXT_GUARD_NAME)
+        places = ((self.votes_directory, self.guard), later)
+        return tuple((signer, *place) for signer, place in zip(self.signers, places, strict=False))
+
+    def tls_for(self, certificate: bytes | None) -> TlsPair:
+        """The pair of that certificate; the first one where there is none."""
+        return next((pair for pair in self.tls if pair.certificate == certificate), self.tls[0])
+
+    def peers(self, members: Iterable[MemberEntry]) -> tuple[Peer, ...]:
+        """These members, as the transport sees them; an address of the configuration stands over that of the chain."""
         addresses = dict(self.config.peer_addresses)
         return tuple(
-            Peer(member.org, addresses.get(member.org, member.p2p_address), certificate)
-            for member, certificate in zip(self.genesis.members, self.genesis_file.certificates, strict=True)
+            Peer(member.org, addresses.get(member.org, member.p2p_address), member.certificate) for member in members
         )
 
 
@@ -79,19 +120,36 @@ def prepare(
         changes["lang"] = language
     config = load(home, changes)
     file, genesis, genesis_hash = load_genesis(config.path(home, "genesis"))
-    member = genesis.member(config.org)
-    if member is None:
+    cards = own_cards(home, config.org, genesis_hash)
+    founding = genesis.member(config.org)
+    if founding is None and not cards:
         raise Stop(Exit.FOREIGN_DATA, "not-a-member", org=config.org, genesis=genesis_hash.hex())
-    for org, _ in config.peer_addresses:
-        if genesis.member(org) is None:
-            raise Misuse("unknown-peer", org=org, known=", ".join(each.org for each in genesis.members))
-    key_path = config.path(home, "key")
-    _refuse_exposed(key_path)
-    signer = load_signer(key_path, genesis, passphrase)
-    if signer.public_key != member.key:
-        raise Stop(Exit.FOREIGN_DATA, "other-key", path=str(key_path), org=config.org)
-    tls_key, certificate = _load_tls(config, home, member)
-    return Prepared(home, config, file, genesis, genesis_hash, member, signer, tls_key, certificate)
+    known = (*cards, *((founding,) if founding is not None else ()))
+    signers: list[SoftwareSigner] = []
+    passphrase = functools.cache(passphrase)
+    for key_path in (config.path(home, "key"), home / NEXT_KEY_NAME):
+        if signers and not key_path.exists():
+            continue
+        _refuse_exposed(key_path)
+        signers.append(load_signer(key_path, genesis, passphrase))
+        if signers[-1].public_key not in {member.key for member in known}:
+            raise Stop(Exit.FOREIGN_DATA, "other-key", path=str(key_path), org=config.org)
+    pairs = [_load_tls(config.path(home, "tls_key"), config.path(home, "tls_certificate"), config.org, known)]
+    if (home / NEXT_TLS_CERTIFICATE_NAME).exists():
+        pairs.append(_load_tls(home / NEXT_TLS_KEY_NAME, home / NEXT_TLS_CERTIFICATE_NAME, config.org, known))
+    return Prepared(home, config, file, genesis, genesis_hash, founding or cards[0], tuple(signers), tuple(pairs))
+
+
+def own_cards(home: Path, org: str, genesis_hash: bytes) -> tuple[Member, ...]:
+    """What the member has asked for on this chain: its sound cards in ``home``, by name. Whatever else is there is
+    passed over."""
+    found = []
+    for path in sorted(home.glob("*.card"))[:MAX_OWN_CARDS]:
+        with contextlib.suppress(Misuse):
+            member, _, _ = read_member_card(path, genesis_hash)
+            if member.org == org:
+                found.append(member)
+    return tuple(found)
 
 
 def load_genesis(path: Path) -> tuple[GenesisFile, Genesis, bytes]:
@@ -125,10 +183,9 @@ def load_signer(path: Path, genesis: Genesis, passphrase: Callable[[], bytes]) -
         raise Misuse("bad-key-file", path=str(path), reason=error.code) from None
 
 
-def _load_tls(config: Config, home: Path, member: Member) -> tuple[bytes, bytes]:
+def _load_tls(key_path: Path, certificate_path: Path, org: str, known: tuple[Member, ...]) -> TlsPair:
     import ssl
 
-    key_path, certificate_path = config.path(home, "tls_key"), config.path(home, "tls_certificate")
     _refuse_exposed(key_path)
     key = read_bounded(key_path, MAX_KEY_FILE_BYTES)
     pem = read_bounded(certificate_path, MAX_KEY_FILE_BYTES)
@@ -138,9 +195,9 @@ def _load_tls(config: Config, home: Path, member: Member) -> tuple[bytes, bytes]
         context.load_cert_chain(certificate_path, key_path, password=lambda: b"")
     except (NotAMember, ssl.SSLError, ValueError) as error:
         raise Misuse("bad-tls", key=str(key_path), certificate=str(certificate_path), reason=str(error)) from None
-    if Peer(member.org, "", certificate).fingerprint != member.tls_fingerprint:
-        raise Stop(Exit.FOREIGN_DATA, "other-certificate", path=str(certificate_path), org=member.org)
-    return key, certificate
+    if tls_fingerprint(certificate) not in {member.tls_fingerprint for member in known}:
+        raise Stop(Exit.FOREIGN_DATA, "other-certificate", path=str(certificate_path), org=org)
+    return TlsPair(key, certificate, key_path, certificate_path)
 
 
 def _refuse_exposed(path: Path) -> None:

@@ -20,6 +20,13 @@ NO_QUORUM: Final = "no-quorum"
 AMNESIA: Final = "amnesia"
 SYNCING: Final = "syncing"
 STALLED: Final = "stalled"
+
+SEATED: Final = "seated"
+JOINING: Final = "joining"
+LEAVING: Final = "leaving"
+FORMER: Final = "former"
+NO_SEAT: Final = "none"
+"""Whether a node's member has a seat: now, from the next height on, for the last time, no more, never so far."""
 BEHIND_BLOCKS: Final = 3
 """A node this many blocks behind what an honest peer has is not ready."""
 
@@ -64,6 +71,7 @@ class NodeStatus:
     validators: int
     quorum: int
     validator: bool
+    seat: str
     voting: bool
     ready: bool
     reason: str

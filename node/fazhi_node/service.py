@@ -13,19 +13,35 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+from fazhi_contracts.entries import MemberEntry
+from fazhi_contracts.queries import member_entry, members
 from fazhi_ledger.errors import InvariantBroken
+from fazhi_ledger.keys import SoftwareSigner
 
 from .adapters import LoopClock, ThreadVerifier
 from .addresses import NOTES_NAME
-from .exits import Exit, Stop
+from .certificates import check_certificate
+from .exits import Exit, Misuse, Stop
 from .gateway.hub import Hub
+from .keyring import KeyRing, OwnKey
 from .machine import Machine, MachineConfig
 from .notebook import DirectoryNotebook
-from .notices import Admission, Alarm, AmnesiaEnded, BlockCommitted, EvidenceFound, Notice, OwnFault, PeerFault
+from .notices import (
+    Admission,
+    Alarm,
+    AmnesiaEnded,
+    BlockCommitted,
+    EvidenceFound,
+    MembersChanged,
+    Notice,
+    OwnFault,
+    PeerFault,
+)
 from .ports import Ports
-from .prepare import Prepared
+from .prepare import Prepared, TlsPair
 from .progress import NodeStatus
 from .service_stops import stop_of
 from .space import DISK_LOW, LOOK_EVERY_S, Space
@@ -33,6 +49,7 @@ from .storage.chain_store import ChainStore, open_chain
 from .storage.errors import AmnesiaSuspected, StorageError, StoreCorrupt
 from .storage.store import open_store
 from .storage.vote_log import DiskVoteLog
+from .transport.identity import server_name
 from .transport.network import PeerNetwork, TransportSettings
 
 if TYPE_CHECKING:
@@ -40,6 +57,10 @@ if TYPE_CHECKING:
 
     from .gateway.server import HttpServer
     from .gateway.shell import Shell
+
+
+LEAVE_S: Final = 5.0
+"""How long connections of a member that was voted out stay, so that it learns of it."""
 
 
 class Service:
@@ -52,7 +73,7 @@ class Service:
         self._ended = asyncio.Event()
         self._stop: Stop | None = None
         self._chain: ChainStore | None = None
-        self._votes: DiskVoteLog | None = None
+        self._votes: list[DiskVoteLog] = []
         self._loop = asyncio.get_running_loop()
         self._machine: Machine | None = None
         self._clock = LoopClock(self._loop, self._guarded(lambda machine, name: machine.on_timer(name)))
@@ -63,22 +84,7 @@ class Service:
             self._guarded(lambda machine, token, verdicts: machine.on_verified(token, verdicts)),
             self.fail,
         )
-        self._network = PeerNetwork(
-            TransportSettings(
-                prepared.member.org,
-                prepared.config.p2p_listen,
-                prepared.tls_key,
-                prepared.tls_certificate,
-                prepared.genesis_hash,
-                prepared.config.peer_queue_frames,
-                prepared.config.peer_queue_bytes,
-            ),
-            prepared.peers(),
-            self._guarded(lambda machine, org, frame: machine.on_frame(org, frame)),
-            self._guarded(self._peer_changed),
-            self._verifier.gate,
-            self._transport_notice,
-        )
+        self._network: PeerNetwork | None = None
         self._shell: Shell | None = None
         self._http: HttpServer | None = None
         self._space = Space(prepared.config.path(prepared.home, "data"))
@@ -98,7 +104,9 @@ class Service:
 
     @property
     def network(self) -> PeerNetwork:
-        """The links to the other members."""
+        """The links to the other members, once they are there."""
+        if self._network is None:
+            raise InvariantBroken("the gateway starts after the transport")
         return self._network
 
     @property
@@ -149,11 +157,16 @@ class Service:
         prepared, config = self.prepared, self.prepared.config
         bound = bind(config.http_listen)
         try:
-            chain, votes = self._open()
+            chain, keys = self._open()
+            member = member_entry(chain, prepared.member.org)
+            own_tls = prepared.tls_for(None if member is None else member.certificate)
+            self._network = self._make_network(own_tls, members(chain))
+            if member is not None and member.certificate != own_tls.certificate:
+                self.log.warning("certificate-not-on-chain", path=str(own_tls.certificate_path))
             self._machine = Machine(
                 MachineConfig(
                     prepared.member.org,
-                    prepared.signer,
+                    keys,
                     mempool_items=config.mempool_items,
                     mempool_bytes=config.mempool_bytes,
                 ),
@@ -161,7 +174,7 @@ class Service:
                     self._clock,
                     self._network,
                     chain,
-                    votes,
+                    keys,
                     self._verifier,
                     DirectoryNotebook(config.path(prepared.home, "data") / NOTES_NAME),
                 ),
@@ -170,7 +183,7 @@ class Service:
             await self._network.start()
             tls = None
             if not config.http_plain:
-                tls = (config.path(prepared.home, "tls_key"), config.path(prepared.home, "tls_certificate"))
+                tls = (own_tls.key_path, own_tls.certificate_path)
             self._shell = make_gateway(self, chain)
             connections = 2 * config.http_concurrency + config.event_streams
             self._http = HttpServer(self._shell, bound, tls, connections, config.lang)
@@ -188,7 +201,7 @@ class Service:
             genesis=self.prepared.genesis_hash.hex(),
         )
 
-    def _open(self) -> tuple[ChainStore, DiskVoteLog]:
+    def _open(self) -> tuple[ChainStore, KeyRing]:
         prepared = self.prepared
         store = open_store(prepared.store_directory, prepared.config.store, genesis_hash=prepared.genesis_hash)
         try:
@@ -196,27 +209,78 @@ class Service:
         except BaseException:
             store.close()
             raise
-        self._votes = self._open_votes()
-        return self._chain, self._votes
+        for signer, directory, guard in prepared.vote_places():
+            self._votes.append(self._open_votes(signer, directory, guard))
+        keys = zip(prepared.signers, self._votes, strict=True)
+        return self._chain, KeyRing([OwnKey(signer, votes) for signer, votes in keys])
 
-    def _open_votes(self) -> DiskVoteLog:
-        """The vote log. One that cannot be the newest is set aside, and the node signs nothing until others vouch for
-        a height.
+    def _open_votes(self, signer: SoftwareSigner, directory: Path, guard: Path) -> DiskVoteLog:
+        """The vote log of a key. One that cannot be the newest is set aside, and the node signs nothing with that key
+        until others vouch for a height.
         """
         from .members import vote_owner
 
-        prepared = self.prepared
-        owner = vote_owner(prepared.genesis.suite, prepared.signer.public_key)
+        owner = vote_owner(self.prepared.genesis.suite, signer.public_key)
         try:
-            return DiskVoteLog(prepared.votes_directory, prepared.guard, owner)
+            return DiskVoteLog(directory, guard, owner)
         except AmnesiaSuspected as error:
             self.log.warning(error.code, **dict(error.parameters))
         except StoreCorrupt as error:
             if error.code != "vote-log-corrupt":
                 raise
             self.log.warning(error.code, **dict(error.parameters))
-        DiskVoteLog.start_amnesiac(prepared.votes_directory, prepared.guard, owner)
-        return DiskVoteLog(prepared.votes_directory, prepared.guard, owner)
+        DiskVoteLog.start_amnesiac(directory, guard, owner)
+        return DiskVoteLog(directory, guard, owner)
+
+    def _make_network(self, own: TlsPair, now: Sequence[MemberEntry]) -> PeerNetwork:
+        prepared, config = self.prepared, self.prepared.config
+        for org, _ in config.peer_addresses:
+            if all(member.org != org for member in now):
+                self.log.warning("unknown-peer", org=org, known=", ".join(member.org for member in now))
+        return PeerNetwork(
+            TransportSettings(
+                prepared.member.org,
+                config.p2p_listen,
+                own.key,
+                own.certificate,
+                prepared.genesis_hash,
+                config.peer_queue_frames,
+                config.peer_queue_bytes,
+            ),
+            prepared.peers(self._usable(now)),
+            self._guarded(lambda machine, org, frame: machine.on_frame(org, frame)),
+            self._guarded(self._peer_changed),
+            self._verifier.gate,
+            self._transport_notice,
+        )
+
+    def _usable(self, now: Sequence[MemberEntry]) -> list[MemberEntry]:
+        """Members whose certificate TLS can work with. Contracts do not read certificates, and one that cannot be read
+        must not keep the others out."""
+        found = []
+        for member in now:
+            try:
+                check_certificate(member.certificate, server_name(member.org))
+                found.append(member)
+            except Misuse as error:
+                self.log.warning(error.code, **dict(error.parameters))
+        return found
+
+    def _follow_members(self, now: Sequence[MemberEntry]) -> None:
+        """Open and close connections by what the chain says. Who has left hears of it first: the block that ends its
+        seat is on its way to it."""
+        if self._network is None or self._stop is not None:
+            return
+        peers = self.prepared.peers(self._usable(now))
+        names = {peer.org for peer in peers}
+        leaving = [peer for peer in self._network.known() if peer.org not in names]
+        self._network.set_peers([*peers, *leaving])
+        if leaving and self._chain is not None:
+            self._loop.call_later(LEAVE_S, self._close_left)
+
+    def _close_left(self) -> None:
+        if self._network is not None and self._chain is not None and self._stop is None and not self._ended.is_set():
+            self._network.set_peers(self.prepared.peers(self._usable(members(self._chain))))
 
     def _look_at_space(self) -> None:
         if self._space.look():
@@ -232,11 +296,12 @@ class Service:
         if self._http is not None:
             await self._http.stop()
         self._clock.stop()
-        await self._network.stop()
+        if self._network is not None:
+            await self._network.stop()
         self._verifier.stop()
         if self._machine is not None:
             self._machine.stop()
-        for opened in (self._chain, self._votes):
+        for opened in (self._chain, *self._votes):
             if opened is not None:
                 try:
                     opened.close()
@@ -285,6 +350,8 @@ class Service:
                 )
             case AmnesiaEnded():
                 self.log.warning("amnesia-ended", height=notice.height, first=notice.first)
+            case MembersChanged():
+                self._loop.call_soon(self._follow_members, notice.members)
             case Alarm():
                 self.log.error(notice.code, **dict(notice.parameters))
             case _:

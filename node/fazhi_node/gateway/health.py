@@ -43,6 +43,7 @@ def status_json(status: NodeStatus) -> dict[str, Any]:
         "peers": [{"org": peer.org, "connected": peer.connected, "height": peer.height} for peer in status.peers],
         "mempool": status.mempool_items,
         "validator": status.validator,
+        "seat": status.seat,
         "voting": status.voting,
         "ready": status.ready,
         "reason": status.reason,

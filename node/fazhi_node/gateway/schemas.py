@@ -70,6 +70,7 @@ class StatusBody(Model):
     peers: list[PeerBody]
     mempool: int
     validator: bool
+    seat: Literal["seated", "joining", "leaving", "former", "none"]
     voting: bool
     ready: bool
     reason: str

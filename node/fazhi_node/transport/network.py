@@ -109,6 +109,10 @@ class PeerNetwork:
                 if self._server is not None:
                     link.start()
 
+    def known(self) -> tuple[Peer, ...]:
+        """The other members, as they are reached now."""
+        return tuple(link.peer for link in self._links.values())
+
     def _retire(self, link: Link, peers: Sequence[Peer]) -> None:
         """Close what leads to and comes from a member that is gone or is reached otherwise."""
         org = link.peer.org

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fazhi_contracts.entries import MemberEntry
 from fazhi_ledger.genesis import GenesisFile
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.suites import ED25519_SHA256
@@ -266,14 +267,15 @@ def test_a_home_is_prepared_and_everything_foreign_is_refused(
     home = ready(tmp_path, cards)
     prepared = prepare(home, None, lambda: b"", None)
     assert prepared.member.org == "alpha"
-    assert [peer.org for peer in prepared.peers()] == ["alpha", "bravo", "charlie", "delta"]
+    members = [
+        MemberEntry(each.org, each.org.encode(), each.p2p_address, each.gateway_url)
+        for each in prepared.genesis.members
+    ]
+    assert [peer.org for peer in prepared.peers(members)] == ["alpha", "bravo", "charlie", "delta"]
     monkeypatch.setenv("FAZHI_NODE_PEER_ADDRESSES", "bravo=10.0.0.7:7444, charlie=[::1]:9")
-    addresses = {peer.org: peer.address for peer in prepare(home, None, lambda: b"", None).peers()}
+    addresses = {peer.org: peer.address for peer in prepare(home, None, lambda: b"", None).peers(members)}
     assert (addresses["bravo"], addresses["charlie"]) == ("10.0.0.7:7444", "[::1]:9")
     assert addresses["delta"] == prepared.genesis.member("delta").p2p_address  # type: ignore[union-attr]
-    monkeypatch.setenv("FAZHI_NODE_PEER_ADDRESSES", "nobody=10.0.0.7:7444")
-    with pytest.raises(Misuse, match="unknown-peer"):
-        prepare(home, None, lambda: b"", None)
     monkeypatch.delenv("FAZHI_NODE_PEER_ADDRESSES")
 
     def refusal() -> Stop:
