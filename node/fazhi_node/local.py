@@ -17,16 +17,18 @@ from typing import Any, Final
 from fazhi_ledger.archive import read_archive
 from fazhi_ledger.errors import FazhiError
 
-from .addresses import split_address
+from .addresses import NEXT_TLS_CERTIFICATE_NAME, split_address
 from .cli_texts import cli_text
 from .config import Config, load
 from .exits import Exit, Misuse, Stop
 from .private_files import read_bounded
 from .texts import Language, printable
 
-TIMEOUT_S: Final = 10.0
+TIMEOUT_S: Final = 30.0
 MAX_STATUS_BYTES: Final = 1 << 20
 READ_BYTES: Final = 1 << 20
+MAX_ANSWER_BYTES: Final = 32 << 20
+SUBMISSIONS_TYPE: Final = "application/vnd.fazhi.submissions.v1"
 
 
 def status(home: Path, explicit: Language | None, *, as_json: bool) -> int:
@@ -153,9 +155,50 @@ def _token(config: Config, home: Path) -> str | None:
     return None
 
 
+class Gateway:
+    """The gateway of the node of this home, for its operator."""
+
+    def __init__(self, config: Config, home: Path) -> None:
+        self._config = config
+        self._home = home
+        self._token = _token(config, home)
+
+    def ask(self, path: str, body: bytes | None = None) -> tuple[int, dict[str, Any]]:
+        """Status and JSON of an answer, a problem's too.
+
+        Raises:
+            Stop: ``not-running``, ``unexpected-answer``.
+        """
+        with _answer(self._config, self._home, path, self._token, body) as answer:
+            try:
+                found = json.loads(answer.read(MAX_ANSWER_BYTES))
+                if not isinstance(found, dict):
+                    raise ValueError("no JSON object")
+            except ValueError as error:
+                address, reason = self._config.http_listen, str(error)[:200]
+                raise Stop(Exit.UNREACHABLE, "unexpected-answer", address=address, reason=reason) from None
+            return answer.status, found
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The JSON of an answer that must be one."""
+        return self._fine(*self.ask(path))
+
+    def submit(self, body: bytes, wait_ms: int) -> dict[str, Any]:
+        """Hand in encoded submissions and wait for what becomes of them."""
+        return self._fine(*self.ask(f"/v1/submissions?wait_ms={wait_ms}", body))
+
+    def _fine(self, status: int, found: dict[str, Any]) -> dict[str, Any]:
+        if status not in (200, 202):
+            reason = str(found.get("detail") or f"HTTP {status}")[:300]
+            raise Stop(Exit.UNREACHABLE, "unexpected-answer", address=self._config.http_listen, reason=reason)
+        return found
+
+
 @contextmanager
-def _answer(config: Config, home: Path, path: str, token: str | None = None) -> Iterator[http.client.HTTPResponse]:
-    """A GET to the node of this home. Its certificate must be the one that lies in the home."""
+def _answer(
+    config: Config, home: Path, path: str, token: str | None = None, body: bytes | None = None
+) -> Iterator[http.client.HTTPResponse]:
+    """A GET to the node of this home, or a POST of submissions. Its certificate must be one that lies in the home."""
     host, port = split_address(config.http_listen)
     if host in ("0.0.0.0", "::"):  # noqa: S104
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
@@ -165,9 +208,11 @@ def _answer(config: Config, home: Path, path: str, token: str | None = None) -> 
     else:
         connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_pinned(config, home))
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if body is not None:
+        headers["Content-Type"] = SUBMISSIONS_TYPE
     with closing(connection):
         try:
-            connection.request("GET", path, headers=headers)
+            connection.request("GET" if body is None else "POST", path, body, headers)
             response = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
@@ -181,6 +226,10 @@ def _pinned(config: Config, home: Path) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(path))
     except (OSError, ssl.SSLError) as error:
         raise Misuse("unreadable-file", path=str(path), reason=str(error)) from None
+    renewed = home / NEXT_TLS_CERTIFICATE_NAME
+    if renewed.exists():
+        with suppress(OSError, ssl.SSLError):
+            context.load_verify_locations(cafile=str(renewed))
     # The certificate itself is the only root, and its names are those of the outside.
     context.check_hostname = False
     return context

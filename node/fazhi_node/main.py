@@ -27,6 +27,7 @@ from .addresses import (
     split_address,
 )
 from .cli_texts import cli_text
+from .commands import add_governance
 from .exits import Exit, Misuse, Stop
 from .texts import Language, printable, sentence_of
 
@@ -138,6 +139,7 @@ def _parser(language: Language) -> argparse.ArgumentParser:
     export = add("export", _export, home)
     export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=text("archive_out"))
 
+    add_governance(add, text, home, secret)
     votes = add("votes", _votes, home, secret).add_mutually_exclusive_group(required=True)
     votes.add_argument("--renew", action="store_true", help=text("votes_renew"))
     votes.add_argument("--sign-from", type=int, metavar="HEIGHT", help=text("votes_sign_from"))
@@ -221,20 +223,30 @@ def _identity(options: argparse.Namespace) -> Identity:
     return Identity(options.org, options.name, name_en, tuple(sorted(set(options.role))), url, p2p, suite)
 
 
+def read_parameters(given: Sequence[str]) -> dict[str, int]:
+    """Parameters of the chain out of ``name=integer`` texts.
+
+    Raises:
+        Misuse: ``bad-parameter-option``.
+    """
+    from fazhi_ledger.parameters import KNOWN
+
+    found: dict[str, int] = {}
+    for one in given:
+        name, _, number = one.partition("=")
+        if name not in KNOWN or not number.removeprefix("-").isdecimal() or not number.isascii():
+            raise Misuse("bad-parameter-option", value=one, known=", ".join(sorted(KNOWN)))
+        found[name] = int(number)
+    return found
+
+
 def _genesis(options: argparse.Namespace, language: Language) -> int:
     import time
-
-    from fazhi_ledger.parameters import KNOWN
 
     from .members import assemble_genesis, built_in_rule_sets
     from .private_files import write_new
 
-    parameters: dict[str, int] = {}
-    for given in options.parameter:
-        name, _, number = given.partition("=")
-        if name not in KNOWN or not number.removeprefix("-").isdecimal() or not number.isascii():
-            raise Misuse("bad-parameter-option", value=given, known=", ".join(sorted(KNOWN)))
-        parameters[name] = int(number)
+    parameters = read_parameters(options.parameter)
     file = assemble_genesis(
         options.cards,
         options.officer,

@@ -11,10 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fazhi_contracts.entries import KeyEntry
+from fazhi_contracts.entries import KeyEntry, MemberEntry
 from fazhi_contracts.head import CaseHead
 from fazhi_contracts.keys import case_state_key
-from fazhi_contracts.queries import case_head, epoch_set, key_entry, lane_entry, parameters, validator_sets
+from fazhi_contracts.proposals import Proposal
+from fazhi_contracts.queries import (
+    case_head,
+    epoch_set,
+    key_entry,
+    lane_entry,
+    members,
+    parameters,
+    proposals,
+    validator_sets,
+)
 from fazhi_ledger import merkle, statetree
 from fazhi_ledger.archive import write_archive
 from fazhi_ledger.canonical import encode
@@ -158,6 +168,14 @@ class ChainReader:
     def validators(self) -> tuple[ValidatorSet, ValidatorSet | None]:
         """The set that certifies the next block, and the one that waits to take over."""
         return validator_sets(self._store)
+
+    def members(self) -> tuple[MemberEntry, ...]:
+        """Who holds a seat or is about to, and how they are reached."""
+        return members(self._store)
+
+    def proposals(self) -> tuple[tuple[bytes, Proposal], ...]:
+        """What the next block may vote on, oldest first."""
+        return proposals(self._store, self.height + 1)
 
     def key(self, public_key: bytes) -> KeyEntry | None:
         """A registered key, revoked ones included."""

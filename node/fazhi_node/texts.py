@@ -147,6 +147,31 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "peer_addresses 中的 {org} 不是成员。成员有:{known}。",
         "{org} in peer_addresses is no member. The members are {known}.",
     ),
+    "no-such-open-proposal": (
+        "没有(或不止一个)编号以 {which} 开头的待决提案。用 fazhi-node proposals 查看。",
+        "No open proposal, or more than one, begins with {which}. See fazhi-node proposals.",
+    ),
+    "no-key-in-force": (
+        "{org} 的密钥都不能签署:尚未登记、已被更换,或该成员已被移除。",
+        "No key of {org} may sign: it is not registered yet, was replaced, or the member was voted out.",
+    ),
+    "not-committed-yet": (
+        "提交 {id} 尚未上链:{reason}。请稍后用 fazhi-node proposals 查看。",
+        "The submission {id} is not committed yet: {reason}. See fazhi-node proposals a little later.",
+    ),
+    "refused": ("已上链但被拒绝:{reason}", "It was committed and refused: {reason}"),
+    "nothing-to-renew": (
+        "请说明更换什么:--key、--tls、--url 或 --p2p。",
+        "Say what to renew: --key, --tls, --url or --p2p.",
+    ),
+    "renewal-not-finished": (
+        "{path} 已存在:上一次更换尚未了结。表决通过后停止节点并运行 fazhi-node renew --finish。",
+        "{path} exists: a renewal is not finished. After its vote stop the node and run fazhi-node renew --finish.",
+    ),
+    "nothing-to-finish": (
+        "没有可了结的更换:链上尚未启用新的密钥或证书。请先表决,并让本节点跟上。",
+        "Nothing to finish: the chain does not hold a new key or certificate yet. Vote, and let this node follow.",
+    ),
     "other-key": (
         "密钥 {path} 不是创世中 {org} 的密钥。请放回 init 时生成的密钥。",
         "The key {path} is not the one that the genesis holds for {org}. Put back the key that init made.",

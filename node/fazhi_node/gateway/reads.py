@@ -8,6 +8,8 @@ import asyncio
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query
+from fazhi_contracts.proposals import Proposal
+from fazhi_ledger.validators import ValidatorSet
 from starlette.responses import Response, StreamingResponse
 
 from ..limits import EVENTS_PAGE
@@ -158,7 +160,45 @@ def checkpoint_routes(context: Context) -> APIRouter:
             }
         )
 
+    @router.get("/v1/members", response_model=schemas.MembersBody)
+    async def members() -> Response:
+        """How the members are reached, by what they voted."""
+        return answer(
+            {
+                "members": [
+                    {
+                        "org": member.org,
+                        "tls_certificate": b64(member.certificate),
+                        "p2p_address": member.p2p_address,
+                        "gateway_url": member.gateway_url,
+                    }
+                    for member in reader.members()
+                ]
+            }
+        )
+
+    @router.get("/v1/proposals", response_model=schemas.ProposalsBody)
+    async def proposals() -> Response:
+        """What the members may vote on in the next block."""
+        seats, _ = reader.validators()
+        return answer({"proposals": [_proposal_json(*one, seats) for one in reader.proposals()]})
+
     return router
+
+
+def _proposal_json(proposal_id: bytes, proposal: Proposal, seats: ValidatorSet) -> dict[str, Any]:
+    votes = dict(proposal.votes)
+    return {
+        "id": proposal_id.hex(),
+        "org": proposal.org,
+        "kind": proposal.kind,
+        "opened_height": proposal.opened_height,
+        "until_height": proposal.until_height,
+        "yes": [seat.member for seat in seats.validators if votes.get(seat.key) is True],
+        "no": [seat.member for seat in seats.validators if votes.get(seat.key) is False],
+        "quorum": seats.quorum,
+        "encoded": b64(proposal.encode()),
+    }
 
 
 def submission_routes(context: Context) -> APIRouter:

@@ -243,6 +243,41 @@ class ValidatorsBody(Model):
     handovers: list[HandoverBody]
 
 
+class MemberBody(Model):
+    """How a member is reached."""
+
+    org: str
+    tls_certificate: Base64
+    p2p_address: str
+    gateway_url: str
+
+
+class MembersBody(Model):
+    """Who holds a seat or is about to, in order of the seats, and who holds one for the last time."""
+
+    members: list[MemberBody]
+
+
+class ProposalBody(Model):
+    """A proposal that is open, and who of the seats has voted how; ``encoded`` is its entry in the state."""
+
+    id: Digest
+    org: str
+    kind: str
+    opened_height: int
+    until_height: int
+    yes: list[str]
+    no: list[str]
+    quorum: int
+    encoded: Base64
+
+
+class ProposalsBody(Model):
+    """Open proposals, oldest first."""
+
+    proposals: list[ProposalBody]
+
+
 class ConsistencyBody(Model):
     """Shows that the chain at ``to`` extends the one at ``from``: the history of header ``to`` extends that of header
     ``from`` (``consistency``), and header ``from`` is leaf ``from`` of it (``inclusion``, empty where both are one)."""

@@ -1,0 +1,170 @@
+"""``fazhi-node member``, ``parameters``, ``vote`` and ``proposals``: what a member's operator asks of the others, and
+answers them. The ledger key lies with the node, so it is signed here and handed to the node of this machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from fazhi_contracts.proposals import Proposal
+from fazhi_ledger.canonical import Value, encode
+from fazhi_ledger.errors import FazhiError
+from fazhi_ledger.genesis import Member
+from fazhi_ledger.keys import SoftwareSigner
+from fazhi_ledger.submission import SubmissionBody, sign_item
+
+from .cli_texts import cli_text
+from .exits import Exit, Misuse, Stop
+from .local import Gateway
+from .members import read_member_card
+from .prepare import Prepared, prepare
+from .texts import Language, printable, sentence
+
+LANE: Final = b"fazhi governance"
+"""The lane of every key's proposals and votes: there are few, one after the other."""
+WAIT_MS: Final = 20_000
+MIN_PREFIX: Final = 4
+
+PassphraseOf = Callable[[], bytes]
+
+
+class Operator:
+    """A member's operator at the machine of its node."""
+
+    def __init__(self, home: Path, passphrase: PassphraseOf, language: Language | None) -> None:
+        self.prepared: Prepared = prepare(home, None, passphrase, language)
+        self.language: Language = language or self.prepared.config.lang
+        self.gateway = Gateway(self.prepared.config, home)
+
+    def propose(self, kind: str, args: Value, blocks: int) -> str:
+        """Propose, which is to vote yes; what came of it, as a sentence."""
+        height = int(self.gateway.get("/v1/status")["height"])
+        return self._submit("propose", (kind, args, height + blocks))
+
+    def vote(self, which: str, yes: bool) -> str:
+        """Vote on the proposal whose id begins so; what came of it."""
+        if len(which) < MIN_PREFIX:
+            raise Misuse("no-such-open-proposal", which=which)
+        found = [one for one in self.open_proposals() if one["id"].startswith(which)]
+        if len(found) != 1:
+            raise Misuse("no-such-open-proposal", which=which)
+        return self._submit("vote", (bytes.fromhex(found[0]["id"]), yes))
+
+    def open_proposals(self) -> list[dict[str, Any]]:
+        """What may be voted on now."""
+        found: list[dict[str, Any]] = self.gateway.get("/v1/proposals")["proposals"]
+        return found
+
+    def _signer(self) -> SoftwareSigner:
+        """The key that may sign submissions now."""
+        for signer in reversed(self.prepared.signers):
+            status, entry = self.gateway.ask(f"/v1/keys/{signer.public_key.hex()}")
+            if status == 200 and entry["revoked_height"] is None:
+                return signer
+        raise Misuse("no-key-in-force", org=self.prepared.member.org)
+
+    def _submit(self, action: str, args: Value) -> str:
+        signer, org = self._signer(), self.prepared.member.org
+        lane = self.gateway.get(f"/v1/lanes/{org}/{signer.public_key.hex()}/{LANE.hex()}")
+        body = SubmissionBody(
+            self.prepared.genesis_hash,
+            org,
+            LANE,
+            int(lane["next_seq"]),
+            secrets.token_bytes(16),
+            "governance",
+            action,
+            args,
+            (signer.public_key,),
+            time.time_ns() // 1_000_000,
+        )
+        item = sign_item(body, [signer])
+        (result,) = self.gateway.submit(encode((item.encode(),)), WAIT_MS)["results"]
+        return self._came_to(result)
+
+    def _came_to(self, result: dict[str, Any]) -> str:
+        if result["status"] != "committed":
+            error = result.get("error") or {}
+            reason = str(error.get("detail") or result["status"])
+            raise Stop(Exit.NOT_READY, "not-committed-yet", id=str(result["id"]), reason=reason)
+        if result["code"] != "OK":
+            reason = sentence(result["code"], tuple(result["parameters"].items()), self.language)
+            raise Stop(Exit.USAGE, "refused", reason=reason)
+        found = result["parameters"]
+        text = cli_text(f"proposal_{found['outcome']}", self.language)
+        return cli_text(
+            "vote_done",
+            self.language,
+            id=found["proposal"],
+            kind=found["kind"],
+            yes=found["yes"],
+            no=found["no"],
+            quorum=found["quorum"],
+            outcome=text,
+        )
+
+    def card(self, path: Path) -> tuple[Member, bytes]:
+        """A card made for this chain."""
+        member, certificate, suite = read_member_card(path, self.prepared.genesis_hash)
+        if suite != self.prepared.genesis.suite_name:
+            raise Misuse("several-suites", suites=f"{suite}, {self.prepared.genesis.suite_name}")
+        return member, certificate
+
+
+def member_proposal(operator: Operator, action: str, what: str) -> tuple[str, Value]:
+    """Kind and args of a proposal about a member: a card's path, or for ``remove`` an organisation's id."""
+    if action == "remove":
+        return "validator.remove", (what,)
+    member, certificate = operator.card(Path(what))
+    if action == "add":
+        return "validator.add", (member.to_value(), certificate)
+    if action == "replace-key":
+        return "validator.replace_key", (member.org, member.key, member.possession)
+    return "member.update", (member.org, certificate, member.p2p_address, member.gateway_url)
+
+
+def described(one: dict[str, Any], language: Language) -> str:
+    """An open proposal on a few lines, by what its entry says."""
+    try:
+        proposal = Proposal.decode(base64.b64decode(one["encoded"]))
+    except (FazhiError, ValueError) as error:
+        raise Stop(Exit.UNREACHABLE, "unexpected-answer", address="/v1/proposals", reason=str(error)[:200]) from None
+    text = cli_text(
+        "proposal_line",
+        language,
+        id=one["id"],
+        kind=proposal.kind,
+        org=proposal.org,
+        until=f"{proposal.until_height:,}",
+        yes=", ".join(one["yes"]) or "-",
+        no=", ".join(one["no"]) or "-",
+        quorum=one["quorum"],
+        what=_summary(proposal),
+    )
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _summary(proposal: Proposal) -> str:
+    """The arguments, byte strings in hex and long ones cut: certificates are shown by their fingerprints."""
+    if proposal.kind == "validator.add":
+        (member_value, _) = proposal.args if isinstance(proposal.args, tuple) else (None, None)
+        member = Member.from_value(member_value)
+        return (
+            f"{member.org} ({member.name_zh} / {member.name_en}) key={member.key.hex()} "
+            f"tls={member.tls_fingerprint.hex()} p2p={member.p2p_address} url={member.gateway_url}"
+        )
+    return json.dumps(_shown(proposal.args), ensure_ascii=False)
+
+
+def _shown(value: Value) -> Any:
+    if isinstance(value, bytes):
+        from fazhi_ledger.genesis import tls_fingerprint
+
+        return value.hex() if len(value) <= 64 else "sha256:" + tls_fingerprint(value).hex()
+    return [_shown(part) for part in value] if isinstance(value, tuple) else value
