@@ -17,7 +17,14 @@ from .context import Context
 from .events import event_routes
 from .problems import MEDIA_TYPE as PROBLEM_TYPE
 from .problems import Problem, response
-from .reads import block_routes, checkpoint_routes, health_routes, state_routes, submission_routes
+from .reads import (
+    block_routes,
+    checkpoint_routes,
+    health_routes,
+    membership_routes,
+    state_routes,
+    submission_routes,
+)
 from .shell import REPORTED
 from .submit import MEDIA_TYPE, SUBMIT_PATH, SubmitRoute
 
@@ -35,7 +42,8 @@ def make_app(context: Context, submit: SubmitRoute, failed: Callable[[BaseExcept
         title="fazhi", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.add_route(SUBMIT_PATH, submit.answer, methods=["POST"], include_in_schema=False)
-    for routes in (health_routes, submission_routes, state_routes, block_routes, checkpoint_routes, event_routes):
+    chain_routes = (block_routes, checkpoint_routes, membership_routes)
+    for routes in (health_routes, submission_routes, state_routes, *chain_routes, event_routes):
         app.include_router(routes(context))
     _add_handlers(app, context, failed)
     _describe(app, submit)

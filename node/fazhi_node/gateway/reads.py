@@ -113,7 +113,7 @@ def block_routes(context: Context) -> APIRouter:
 
 
 def checkpoint_routes(context: Context) -> APIRouter:
-    """Certified headers, how they belong together, and who certifies."""
+    """Certified headers, and how they belong together."""
     router = APIRouter(tags=["chain"])
     reader = context.reader
 
@@ -142,6 +142,14 @@ def checkpoint_routes(context: Context) -> APIRouter:
                 "inclusion": hexes(found.inclusion),
             }
         )
+
+    return router
+
+
+def membership_routes(context: Context) -> APIRouter:
+    """Who certifies, who the members are, and what they vote on."""
+    router = APIRouter(tags=["chain"])
+    reader = context.reader
 
     @router.get("/v1/validators", response_model=schemas.ValidatorsBody)
     async def validators() -> Response:
