@@ -12,6 +12,7 @@ PYTEST := $(PY) -m pytest
 UV ?= $(or $(wildcard .venv/bin/uv),uv)
 
 SEEDS ?= 500
+TRACES ?= 1000
 SAMPLES ?= 10000
 JOBS ?= 2
 MINUTES ?= 20
@@ -60,8 +61,8 @@ sim-core: setup ## 共识核心的仿真 / simulate the consensus core (SEEDS=50
 twins: setup ## 一个身份运行两次的全部情形 / one identity run twice, every scenario (JOBS=2 SAMPLES=10000)
 	@$(PY) -m tests.simulation.twins --jobs $(JOBS) --samples $(SAMPLES)
 
-model: setup ## 形式化模型的穷举检查 / search the formal model of consensus (needs java)
-	@nice -n 5 $(PY) -m tests.model
+model: setup ## 形式化模型的穷举检查 / search the model of consensus, hold runs against it (TRACES=1000; needs java)
+	@nice -n 5 $(PY) -m tests.model --traces $(TRACES)
 
 .PHONY: kills netns
 kills: setup ## 负载下反复 kill -9 真实节点 / kill -9 real nodes under load (KILLS=1000 SEED=1)

@@ -1,7 +1,8 @@
-"""``python -m tests.model``: search the model, exhaustively and for the mistakes that it must find.
+"""``python -m tests.model``: search the model of consensus, and hold runs of the simulator against it.
 
-python -m tests.model                     all searches; the last line is JSON; exit 1 on a violation
-python -m tests.model lock-forgotten      these searches alone
+python -m tests.model --traces 1000       all searches, and 1,000 traces; the last line is JSON; exit 1 on a violation
+python -m tests.model --search NAME       one search alone
+python -m tests.model --seed 17           the trace of one seed alone, as it was printed
 """
 
 from __future__ import annotations
@@ -11,30 +12,41 @@ import json
 import sys
 import time
 
+from tests.simulation.mutants import MUTANTS
+
 from . import tlc
+from .campaign import check_seeds, first_refused
 from .searches import BROKEN, EXHAUSTIVE, Search
+
+SEARCHES = {search.name: search for search in (*BROKEN, *EXHAUSTIVE)}
 
 
 def main() -> int:
     """The command; returns its exit code."""
-    searches = {search.name: search for search in (*BROKEN, *EXHAUSTIVE)}
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="search", help=f"{', '.join(searches)} (default: all)")
+    parser.add_argument("--traces", type=int, default=1000, help="how many seeds are traced (0: none, nor mutants)")
+    parser.add_argument("--search", choices=[*SEARCHES], help="this search alone")
+    parser.add_argument("--seed", type=int, help="the trace of this seed alone")
     chosen = parser.parse_args()
-    unknown = [name for name in chosen.names if name not in searches]
-    if unknown:
-        parser.error(f"no such search: {', '.join(unknown)}")
     tlc.fetch()
     begun = time.monotonic()
-    wanted = [searches[name] for name in chosen.names] or list(searches.values())
-    violations = sum(not look(search) for search in wanted)
-    line = {
-        "campaign": "model",
-        "runs": len(wanted),
-        "faults": sum(search.mutant != "none" for search in wanted),
-        "violations": violations,
-        "seconds": round(time.monotonic() - begun, 1),
-    }
+    runs = faults = violations = 0
+    alone = chosen.search is not None or chosen.seed is not None
+    for search in [SEARCHES[chosen.search]] if chosen.search else [] if alone else SEARCHES.values():
+        runs += 1
+        faults += search.mutant != "none"
+        violations += not look(search)
+    seeds = range(chosen.seed, chosen.seed + 1) if chosen.seed is not None else range(0 if alone else chosen.traces)
+    if seeds:
+        drift = check_seeds(seeds)
+        print(f"{drift.traces} traces of {drift.steps:,} steps: {drift.refused} refused", flush=True)
+        runs, faults, violations = runs + drift.traces, faults + drift.faults, violations + drift.refused
+    for mutant in MUTANTS if seeds and not alone else ():
+        runs += 1
+        faults += 1
+        violations += not refuses(mutant)
+    spent = round(time.monotonic() - begun, 1)
+    line = {"campaign": "model", "runs": runs, "faults": faults, "violations": violations, "seconds": spent}
     print(json.dumps(line))
     return 1 if violations else 0
 
@@ -51,8 +63,16 @@ def look(search: Search) -> bool:
         flush=True,
     )
     if not right:
-        print(f"{answer.output}\nreplay: python -m tests.model {search.name}", flush=True)
+        print(f"{answer.output}\nreplay: python -m tests.model --search {search.name}", flush=True)
     return right
+
+
+def refuses(mutant: str) -> bool:
+    """Whether a core with this mistake is seen to leave the model."""
+    found = first_refused(mutant)
+    told = "NOT SEEN" if found is None else f"{found[0].name}: refused at {found[1]}"
+    print(f"core with {mutant}: {told}", flush=True)
+    return found is not None
 
 
 if __name__ == "__main__":
