@@ -60,7 +60,7 @@ class Sum:
         amounts = f"{self.blocks} blocks, {self.submissions} submissions, {self.events} events"
         lines = [
             f"faults by kind: {kinds}",
-            f"frames and evidence: {frames}",
+            f"frames and more: {frames}",
             f"{self.runs} runs, {self.with_traitors} with traitors; {self.faults.total() / runs:.1f} faults a seed",
             f"{hours:.2f} simulated hours, {per_thousand:.2f} per 1,000 seeds; {amounts}",
             f"{speed}; slowest recovery {self.slowest_ms / 1000:.1f} virtual seconds",

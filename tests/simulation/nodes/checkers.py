@@ -14,8 +14,9 @@ from fazhi_ledger.block import Block
 from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.genesis import GenesisFile
+from fazhi_ledger.header import Header
 from fazhi_ledger.suites import Suite
-from fazhi_ledger.validators import ValidatorSet
+from fazhi_ledger.validators import Validator, ValidatorSet
 from fazhi_node.limits import (
     CANDIDATES,
     MAX_CHECKING_ITEMS,
@@ -52,6 +53,28 @@ class Ledger:
         self._places: dict[bytes, Place] = {}
         self._used: dict[tuple[LaneKey, int], bytes] = {}
         self._promises: dict[bytes, Place] = {}
+        self._seats = [MemoryChain(genesis_file).state.validators()[0]]
+        self.expected: tuple[Validator, ...] | None = None
+        """The seats that the one vote of this run, if there is one, will come to."""
+
+    def seats_at(self, height: int) -> ValidatorSet:
+        """Who certifies a height."""
+        return next(seats for seats in reversed(self._seats) if seats.first_height <= max(1, height))
+
+    def _check_seats(self, header: Header) -> None:
+        """The seats are those of the epoch, and are handed over as the vote had it and not otherwise."""
+        seats, height = self.seats_at(header.height), header.height
+        if header.validators_hash != seats.hash(self._suite):
+            raise Violation(f"SEATS of block {height} are not those of its epoch")
+        if header.next_validators_hash == header.validators_hash:
+            return
+        if self.expected is None:
+            raise Violation(f"SEATS are handed over after block {height}, and nobody voted on them")
+        following = ValidatorSet(seats.epoch + 1, height + 1, self.expected)
+        if header.next_validators_hash != following.hash(self._suite):
+            raise Violation(f"SEATS after block {height} are not those that were voted")
+        self._seats.append(following)
+        self.expected = None
 
     @property
     def height(self) -> int:
@@ -74,6 +97,7 @@ class Ledger:
             raise Violation(f"INVALID block {height} of node {node.index} does not follow its parent")
         if header.time_ms <= self.time_ms:
             raise Violation(f"TIME of block {height} is {header.time_ms}, of its parent {self.time_ms}")
+        self._check_seats(header)
         for index, item in enumerate(block.items):
             self._place(item.id(self._suite), (item.body.org, item.body.signer_keys[0], item.body.lane), item.body.seq)
             self._places[item.id(self._suite)] = (height, index)
@@ -195,8 +219,7 @@ class Final:
         """Chain, promises, certificates and the state of every node."""
         self.ledger.check_promises()
         chain = self.ledger.check_chain()
-        first, _ = MemoryChain(self.genesis_file).state.validators()
-        certificates = Certificates(self.suite, self.genesis_file.hash(), lambda _: first)
+        certificates = Certificates(self.suite, self.genesis_file.hash(), self.ledger.seats_at)
         best = nodes[0]
         for node in nodes:
             self._check_certificates(node, certificates)
@@ -230,8 +253,3 @@ class Final:
         pages = {key[1:]: value[4:] for key, value in visible.items() if key[:1] == b"p"}
         if pages != dict(chain.pages()):
             raise Violation(f"STATE tree of node {node.index} is not that of its chain")
-
-
-def seats_of(genesis_file: GenesisFile) -> ValidatorSet:
-    """The validators of a chain's first block."""
-    return MemoryChain(genesis_file).state.validators()[0]

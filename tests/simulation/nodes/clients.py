@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fazhi_ledger.canonical import Value
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.record import Record, case_key, records_root
 from fazhi_ledger.submission import Item, SubmissionBody, sign_item
@@ -21,6 +23,7 @@ from tests.node.world import START_MS
 
 from .disk import flip
 from .genesis import org_of, signer_of
+from .plan import change_of
 
 if TYPE_CHECKING:
     from .node import Node
@@ -70,7 +73,9 @@ class Load:
         self._signers: dict[str, SoftwareSigner] = {}
 
     def _client(self, number: int) -> Client:
-        org = self.rng.randrange(self.run.plan.size)
+        change = change_of(self.run.plan)
+        left = [index for index in range(self.run.plan.size) if change != ("remove", index)]
+        org = self.rng.choice(left)
         words: tuple[str, ...] = ("officer-1",)
         if self.run.plan.cases and number % 2 == 0:
             words = ("officer-1", "officer-2", "head", "reviewer")
@@ -104,10 +109,10 @@ class Load:
                 client.seq += 1
         gateways = rng.sample(self.run.nodes, 2 if rng.random() < 0.2 else 1)
         for gateway in gateways:
-            self._send(gateway, items)
+            self.send(gateway, items)
         if rng.randrange(100) < self.run.plan.conflicts_percent:
             rival = self._make(client, items[-1].lane[2], items[-1].seq, None)
-            self._send(rng.choice(self.run.nodes), [rival])
+            self.send(rng.choice(self.run.nodes), [rival])
         if rng.random() < 0.05:
             self._nonsense(items[-1])
 
@@ -120,14 +125,14 @@ class Load:
         """A client that does not know what became of something sends it again, anywhere."""
         waiting = [sent for sent in self.sent.values() if not self.run.ledger.holds(sent.submission_id)]
         if waiting:
-            self._send(self.rng.choice(self.run.nodes), [self.rng.choice(waiting)])
+            self.send(self.rng.choice(self.run.nodes), [self.rng.choice(waiting)])
 
     def repeat_all(self) -> None:
         """Every client sends again, to one gateway, all that is not settled: what an outbox does."""
         waiting = [sent for sent in self.sent.values() if not self.run.ledger.settled(sent)]
         able = [node for node in self.run.honest if node.alive]
         if able:
-            self._send(self.rng.choice(able), waiting)
+            self.send(self.rng.choice(able), waiting)
 
     def _ask(self) -> None:
         """Somebody asks a gateway what became of a submission."""
@@ -139,7 +144,7 @@ class Load:
     def _asked(self, node: Node, machine: Machine, submission_id: bytes) -> None:
         self.run.reads.on_read(node, machine.height, submission_id, machine.submission(submission_id))
 
-    def _send(self, node: Node, items: list[Sent]) -> None:
+    def send(self, node: Node, items: list[Sent]) -> None:
         incarnation = node.incarnation
 
         def answered(answers: list[Admission]) -> None:
@@ -164,27 +169,32 @@ class Load:
         records: tuple[bytes, ...] = ()
         signers = [self._signer(client.org, word) for word in client.words]
         contract, action = "points", "note"
-        args: object = rng.getrandbits(20)
+        args: Value = rng.getrandbits(20)
         if len(client.words) > 1:
             records = self._records(client)
             contract, action, args = "cases", "record", (len(records), records_root(run.suite, records))
-        body = SubmissionBody(
-            run.genesis_file.hash(),
-            org_of(client.org),
-            lane,
-            seq,
-            rng.randbytes(16),
-            contract,
-            action,
-            args,  # type: ignore[arg-type]
-            tuple(signer.public_key for signer in signers),
-            START_MS + run.timeline.now_ms,
-            None,
-            until_ms,
-        )
+        return self.sign(org_of(client.org), signers, lane, seq, contract, action, args, records, until_ms)
+
+    def sign(
+        self,
+        org: str,
+        signers: Sequence[SoftwareSigner],
+        lane: bytes,
+        seq: int,
+        contract: str,
+        action: str,
+        args: Value,
+        records: tuple[bytes, ...] = (),
+        until_ms: int | None = None,
+    ) -> Sent:
+        """One submission, signed; it will be sent until it is settled."""
+        run = self.run
+        keys = tuple(signer.public_key for signer in signers)
+        now_ms = START_MS + run.timeline.now_ms
+        draft, genesis_hash = self.rng.randbytes(16), run.genesis_file.hash()
+        body = SubmissionBody(genesis_hash, org, lane, seq, draft, contract, action, args, keys, now_ms, None, until_ms)
         item: Item = sign_item(body, signers, records)
-        key = (body.org, body.signer_keys[0], lane)
-        sent = Sent(item.encode(), item.id(run.suite), key, seq, until_ms)
+        sent = Sent(item.encode(), item.id(run.suite), (org, keys[0], lane), seq, until_ms)
         self.sent[sent.submission_id] = sent
         return sent
 

@@ -248,12 +248,12 @@ class Coven:
     def _vote(self, node: Node, kind: type[V], height: int, round_: int, block_hash: bytes) -> V:
         body = vote_body(self.run.genesis_file.hash(), height, round_, block_hash)
         signature = dsse.sign(node.signer, PAYLOAD_TYPE[kind.phase], body)
-        return kind(self._seat(node), height, round_, block_hash, signature)
+        return kind(self._seat(node, height), height, round_, block_hash, signature)
 
     def _round_change(self, node: Node, height: int, new_round: int) -> RoundChange:
         body = round_change_body(self.run.genesis_file.hash(), height, new_round, None)
         signature = dsse.sign(node.signer, PAYLOAD_TYPE[RoundChange.phase], body)
-        return RoundChange(self._seat(node), height, new_round, None, None, signature)
+        return RoundChange(self._seat(node, height), height, new_round, None, None, signature)
 
-    def _seat(self, node: Node) -> int:
-        return self.run.seats.index_of_key(node.signer.public_key) or 0
+    def _seat(self, node: Node, height: int) -> int:
+        return self.run.ledger.seats_at(height).index_of_key(node.signer.public_key) or 0

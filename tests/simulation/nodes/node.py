@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_node.frames import NONCE_BYTES, ConsensusMessage, Message, StatusMessage
+from fazhi_node.keyring import KeyRing, OwnKey
 from fazhi_node.machine import Machine, MachineConfig
 from fazhi_node.members import vote_owner
 from fazhi_node.notebook import MemoryNotebook
@@ -37,18 +38,27 @@ from tests.simulation.checkers import Violation
 
 from .disk import Backup, NodeDisk, SimKeyValue
 from .genesis import org_of
+from .membership import second_key
 from .network import Ends
+from .plan import change_of
 
 if TYPE_CHECKING:
     from .run import Run
 
 VOTES = Path("/data/votes")
 GUARD = Path("/keys/guard")
+SECOND_VOTES = Path("/data/second-votes")
+SECOND_GUARD = Path("/keys/second-guard")
 VOTE_LOG_BYTES = 32 * 1024
 """Written ahead; the log is written anew after half of it, so that this happens in most runs."""
 RESTART_MS = 1_000
 KILL = 0
 """How a process ends: 0 killed, 1 to 3 with the power, and what then becomes of what was not synced."""
+
+
+def _places(number: int) -> tuple[Path, Path]:
+    """Where the log of a key lies, and its guard."""
+    return (VOTES, GUARD) if number == 0 else (SECOND_VOTES, SECOND_GUARD)
 
 
 class Crashed(BaseException):
@@ -147,7 +157,8 @@ class Node:
         self.notebook = MemoryNotebook()
         self.machine: Machine | None = None
         self.chain: ChainStore | None = None
-        self.votes: DiskVoteLog | None = None
+        self.votes: KeyRing | None = None
+        self._opened: list[DiskVoteLog] = []
         self.incarnation = 0
         self.lag_ms = 0
         self.slow_ms = 0
@@ -164,8 +175,12 @@ class Node:
         self._inbox: deque[Callable[[Machine], None]] = deque()
         self.clock = NodeClock(self)
         self._verifier = SimVerifier(run.timeline, lambda: self.rng.randint(0, 2))
-        owner = vote_owner(run.suite, signer.public_key)
-        DiskVoteLog.create(VOTES, GUARD, owner, fresh=True, files=self.disk.files)
+        self._keys = [signer]
+        if change_of(run.plan) == ("replace-key", index):
+            self._keys.append(second_key(run, index))
+        for number, key in enumerate(self._keys):
+            owner = vote_owner(run.suite, key.public_key)
+            DiskVoteLog.create(*_places(number), owner, fresh=True, files=self.disk.files)
 
     @property
     def alive(self) -> bool:
@@ -194,10 +209,12 @@ class Node:
 
     def _boot(self) -> None:
         self.chain = open_chain(SimKeyValue(self.disk), self.run.genesis_file)
-        self.votes = self._open_votes()
-        ports = Ports(self.clock, NodePort(self), self.chain, self.votes, self._verifier, self.notebook)
+        self._opened = []
+        ring = KeyRing([OwnKey(key, self._open_votes(number)) for number, key in enumerate(self._keys)])
+        self.votes = ring
+        ports = Ports(self.clock, NodePort(self), self.chain, ring, self._verifier, self.notebook)
         config = MachineConfig(
-            self.org, self.signer, mempool_items=self.run.plan.mempool_items, nonce=self.rng.randbytes(NONCE_BYTES)
+            self.org, ring, mempool_items=self.run.plan.mempool_items, nonce=self.rng.randbytes(NONCE_BYTES)
         )
         machine = Machine(config, ports)
         machine.subscribe(self._notice)
@@ -207,30 +224,31 @@ class Node:
         self.run.network.attach(self.index, Ends(self._on_frame, self._on_connected, self._on_lost))
         self.run.on_started(self)
 
-    def _open_votes(self) -> DiskVoteLog:
-        """As the production service does it."""
-        owner = vote_owner(self.run.suite, self.signer.public_key)
+    def _open_votes(self, number: int) -> DiskVoteLog:
+        """The log of one of its keys, as the production service opens it."""
+        owner = vote_owner(self.run.suite, self._keys[number].public_key)
         try:
-            return self._vote_log(owner)
+            return self._vote_log(number, owner)
         except AmnesiaSuspected as error:
             self._convicted(error)
         except StoreCorrupt as error:
             if error.code != "vote-log-corrupt":
                 raise
             self._convicted(error)
-        DiskVoteLog.start_amnesiac(VOTES, GUARD, owner, files=self.disk.files)
-        return self._vote_log(owner)
+        DiskVoteLog.start_amnesiac(*_places(number), owner, files=self.disk.files)
+        return self._vote_log(number, owner)
 
-    def _vote_log(self, owner: bytes) -> DiskVoteLog:
-        return DiskVoteLog(
-            VOTES,
-            GUARD,
+    def _vote_log(self, number: int, owner: bytes) -> DiskVoteLog:
+        log = DiskVoteLog(
+            *_places(number),
             owner,
             files=self.disk.files,
             preallocated=VOTE_LOG_BYTES,
             rotate_after=VOTE_LOG_BYTES // 2,
             monotonic_ms=self.clock.monotonic_ms,
         )
+        self._opened.append(log)
+        return log
 
     def _convicted(self, error: StorageError) -> None:
         if not self.damaged:
@@ -339,12 +357,13 @@ class Node:
         if self.machine is not None:
             self.machine.stop()
         self.machine = self.chain = self.votes = None
+        self._opened = []
         self._inbox.clear()
 
     def _stopped(self, error: StorageError) -> None:
         """The node has ended itself, as it must where its disk errs. Its service closes what is open."""
         self.run.timeline.note(f"{self.index} stops: {error.code}")
-        for opened in (self.chain, self.votes):
+        for opened in (self.chain, *self._opened):
             try:
                 if opened is not None:
                     opened.close()

@@ -26,6 +26,9 @@ _CLOCKS = {"clock-jump": 3, "slow-node": 2}
 _DAMAGE = ("rot-store", "rot-votes", "rot-guard", "wipe", "wipe-store", "restore")
 """Damage after which a node may have to be silent: within the budget of f, together with the traitors."""
 
+CHANGES = ("remove", "replace-key")
+"""Of the members, by vote."""
+
 CALMED: dict[str, Any] = {
     "traitors": (),
     "tricks": (),
@@ -129,12 +132,26 @@ class Plan:
         return "\n".join(lines)
 
 
+def change_of(plan: Plan) -> tuple[str, int] | None:
+    """What changes in the members of a run, and whose seat it is."""
+    return next(((strike.kind, strike.node) for strike in plan.strikes if strike.kind in CHANGES), None)
+
+
+def _change(rng: random.Random, plan: Plan) -> list[Strike]:
+    """A change of the members, where enough of them can be trusted before and after it."""
+    bad = (*plan.traitors, *plan.damaged)
+    sound = [index for index in range(plan.size) if index not in bad]
+    can_shrink = plan.size > 4 and len(bad) <= faulty_of(plan.size - 1)
+    kind = rng.choice(CHANGES if can_shrink else CHANGES[1:])
+    return [Strike(rng.randint(200, plan.calm_ms), kind, rng.choice(sound))] if rng.random() < 0.25 else []
+
+
 def _strikes(rng: random.Random, plan: Plan) -> list[Strike]:
     weights = {**_NETWORK, **_CRASHES, **_DISKS, **_CLOCKS}
     kinds = rng.choices(list(weights), list(weights.values()), k=rng.randint(10, 24))
     kinds += [rng.choice(_DAMAGE) for _ in plan.damaged for _ in range(rng.randint(1, 2))]
     honest = [index for index in range(plan.size) if index not in plan.traitors]
-    strikes = []
+    strikes = _change(rng, plan)
     for kind in kinds:
         targets = plan.damaged if kind in _DAMAGE else honest
         at_ms = rng.randint(200, plan.calm_ms)

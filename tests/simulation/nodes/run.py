@@ -9,7 +9,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from unittest.mock import patch
@@ -28,10 +28,11 @@ from fazhi_node.storage.chain_store import ChainStore
 from tests.node.world import World as Timeline
 from tests.simulation.checkers import Guilt, Violation, Votes
 
-from .checkers import Final, Ledger, Reads, check_bounds, seats_of
+from .checkers import Final, Ledger, Reads, check_bounds
 from .clients import Load, Sent
 from .coven import Coven
 from .genesis import genesis_of, signer_of, suite_of
+from .membership import Ballot, second_key
 from .network import Network, Rates
 from .node import KILL, VOTES, Node, Trap, consensus_of
 from .plan import TRAPS, Plan, Strike
@@ -52,7 +53,7 @@ class Outcome:
     plan: Plan
     faults: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)
-    """Frames lost, doubled, out of order: not counted among the faults."""
+    """Frames lost, doubled, out of order, and what else is counted but no fault."""
     simulated_ms: int = 0
     healed_ms: int = 0
     """How long it took after healing."""
@@ -72,7 +73,6 @@ class Run:
         self.outcome = Outcome(plan)
         self.healed = False
         self.genesis_file = genesis_of(plan.size, plan.cases, plan.real_suite)
-        self.seats = seats_of(self.genesis_file)
         self._frames: dict[bytes, tuple[Message, ...]] = {}
         rates = Rates(plan.loss_permille, plan.duplicate_permille, plan.reorder_permille, plan.delay_ms)
         self.network = Network(self.timeline, plan.size, rates, random.Random(f"{plan.seed} network"))
@@ -81,7 +81,7 @@ class Run:
         self.reads = Reads(self.ledger)
         self.votes = Votes()
         traitors = frozenset(self.nodes[index].signer.public_key for index in plan.traitors)
-        self.guilt = Guilt(suite, self.genesis_file.hash(), lambda _: self.seats, traitors)
+        self.guilt = Guilt(suite, self.genesis_file.hash(), self.ledger.seats_at, traitors)
         self.coven = Coven(self)
         self.load = Load(self)
         self._disk_errors: set[int] = set()
@@ -128,6 +128,7 @@ class Run:
         """The sum of it all."""
         outcome = self.outcome
         outcome.frames = self.network.events
+        outcome.frames["hand-over of the members"] = self.ledger.seats_at(self.ledger.height + 1).epoch
         outcome.simulated_ms = self.timeline.now_ms
         outcome.events = self.timeline.events
         outcome.blocks = self.ledger.height
@@ -210,12 +211,11 @@ class Run:
         """
         if self.ledger.height == 0:
             return False
-        kept = {(sent.lane, sent.seq) for sent in self.load.sent.values() if self._is_kept(sent)}
+        kept = [sent for sent in self.load.sent.values() if self._is_kept(sent)]
+        places = {(sent.lane, sent.seq) for sent in kept}
         return not any(
-            (sent.lane, sent.seq) in kept
-            and not self.ledger.settled(sent)
-            and all((sent.lane, seq) in kept for seq in self.ledger.waits_behind(sent))
-            for sent in self.load.sent.values()
+            not self.ledger.settled(sent) and all((sent.lane, seq) in places for seq in self.ledger.waits_behind(sent))
+            for sent in kept
         )
 
     def _is_kept(self, sent: Sent) -> bool:
@@ -240,32 +240,58 @@ class Run:
     def _strike(self, strike: Strike) -> None:
         if self.healed:
             return
-        node, numbers, network = self.nodes[strike.node], strike.numbers, self.network
-        other = (strike.node + numbers[1]) % self.plan.size if len(numbers) > 1 else 0
+        node = self.nodes[strike.node]
+        match strike.kind:
+            case "partition" | "silent-partition" | "one-way" | "slow-link" | "reconnect":
+                self._cut(strike)
+            case "kill" | "power" | "blackout" | "trap" | "trap-start":
+                self._crash(node, strike)
+            case "remove" | "replace-key":
+                self._vote(strike.kind, strike.node)
+            case "disk-full" | "disk-error" | "slow-sync" | "clock-jump" | "slow-node":
+                self._trouble(node, strike)
+            case _:
+                node.harm(strike.kind, strike.numbers[0])
+        self.count(strike.kind)
+
+    def _cut(self, strike: Strike) -> None:
+        """Something is wrong with links, for a while."""
+        numbers, network = strike.numbers, self.network
+        link = (strike.node, (strike.node + numbers[1]) % self.plan.size)
         match strike.kind:
             case "partition" | "silent-partition":
                 network.part(numbers[1], numbers[0], strike.kind == "silent-partition")
             case "one-way":
-                network.darken((strike.node, other), numbers[0])
+                network.darken(link, numbers[0])
             case "slow-link":
-                network.slow((strike.node, other), numbers[0])
-            case "reconnect":
-                network.break_connection(strike.node, other, numbers[2])
+                network.slow(link, numbers[0])
+            case _:
+                network.break_connection(*link, numbers[2])
+
+    def _crash(self, node: Node, strike: Strike) -> None:
+        """A process ends, now or at some boundary to come."""
+        down_ms, end, *rest = strike.numbers
+        match strike.kind:
             case "kill" | "power":
-                node.kill(KILL if strike.kind == "kill" else 1 + numbers[1], numbers[0])
+                node.kill(KILL if strike.kind == "kill" else 1 + end, down_ms)
             case "blackout":
                 for each in self.honest:
-                    each.kill(1 + numbers[1], numbers[0])
-            case "trap" | "trap-start":
-                down_ms, end, where, countdown = numbers
+                    each.kill(1 + end, down_ms)
+            case _:
                 if strike.kind == "trap-start":
                     node.kill(end, down_ms)
-                node.trap = Trap(TRAPS[where], countdown, end, down_ms)
-            case "disk-full" | "disk-error" | "slow-sync" | "clock-jump" | "slow-node":
-                self._trouble(node, strike)
-            case _:
-                node.harm(strike.kind, numbers[0])
-        self.count(strike.kind)
+                node.trap = Trap(TRAPS[rest[0]], rest[1], end, down_ms)
+
+    def _vote(self, kind: str, target: int) -> None:
+        """The members vote on one of them."""
+        seats = self.ledger.seats_at(1).validators
+        if kind == "remove":
+            expected = [seat for index, seat in enumerate(seats) if index != target]
+        else:
+            key = second_key(self, target).public_key
+            expected = [replace(seat, key=key) if index == target else seat for index, seat in enumerate(seats)]
+        self.ledger.expected = tuple(expected)
+        Ballot(self, kind, target)
 
     def _trouble(self, node: Node, strike: Strike) -> None:
         """A disk or a clock is not as it should be, for a while."""
@@ -313,7 +339,7 @@ class Run:
         if not node.honest or node.forgetful:
             return
         for data in consensus_of(self.decode(frame)):
-            self.votes.on_message(node.signer.public_key, decode_message(data, self.plan.size))
+            self.votes.on_message(node.org.encode(), decode_message(data, self.plan.size))
 
     def on_started(self, node: Node) -> None:
         """A process stands."""
@@ -347,8 +373,8 @@ class Run:
                 pass
 
     def _on_evidence(self, evidence: Evidence) -> None:
-        key = self.seats.validators[evidence.accused].key
-        if not any(node.forgetful and node.signer.public_key == key for node in self.nodes):
+        accused = self.ledger.seats_at(evidence.height).validators[evidence.accused].member
+        if not self.nodes[self.index_of(accused)].forgetful:
             self.guilt.on_evidence(evidence)
             self.network.events["traitor convicted"] += 1
 
