@@ -234,8 +234,9 @@ class Trust:
         header = Header.decode(header_bytes)
         if header.genesis_hash != self.genesis_hash:
             raise InvalidProof("another-chain", where="header")
-        validators = next((one for one in self._sets if one.hash(self.suite) == header.validators_hash), None)
-        if validators is None or header.height < validators.first_height:
+        # A set certifies until its successor takes over: retired keys certify nothing later.
+        validators = next((one for one in reversed(self._sets) if one.first_height <= header.height), None)
+        if validators is None or validators.hash(self.suite) != header.validators_hash:
             raise InvalidProof("unknown-validators", height=header.height)
         certificate = CommitCertificate.decode(certificate_bytes)
         certificate.verify_for(self.suite, self.genesis_hash, validators, header.height, header.hash(self.suite))

@@ -13,7 +13,7 @@ from fazhi_ledger.genesis import Genesis, Member, Officer, prove_possession
 from fazhi_ledger.header import Header
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.parameters import Parameters
-from fazhi_ledger.receipt import Anchor, Disclosed, Docket, RecordReceipt
+from fazhi_ledger.receipt import Anchor, Disclosed, Docket, Handover, RecordReceipt
 from fazhi_ledger.record import (
     FileValue,
     Opening,
@@ -27,7 +27,7 @@ from fazhi_ledger.record import (
 from fazhi_ledger.result import OK, RecordResult, Result, ResultSigner, record_results_root
 from fazhi_ledger.submission import Item, SubmissionBody, sign_item
 from fazhi_ledger.suites import ED25519_SHA256, Suite
-from fazhi_ledger.validators import ValidatorSet
+from fazhi_ledger.validators import Validator, ValidatorSet
 
 PHOTO = b"a photo of the scene"
 DOCKET = "桐综执罚2026-0412"
@@ -197,4 +197,33 @@ class World:
         proof = merkle.inclusion_proof(self.suite, hashes, 1)
         return dataclasses.replace(
             self.receipt(), certificate=self.certify(anchor).encode(), anchor=Anchor(anchor.encode(), proof)
+        )
+
+    def handed_over_receipt(self, *, signed_with: str = "gzc, second key") -> RecordReceipt:
+        """The same receipt of a chain that has handed over twice: a fifth member joined, then the third of the old ones
+        got another key, ``signed_with`` which the block is certified."""
+        suite, newcomer, renewed = self.suite, signer("newcomer", self.suite), signer("gzc, second key", self.suite)
+        first = ValidatorSet(1, 3, (*self.validators.validators, Validator("jcj", newcomer.public_key)))
+        changed = tuple(
+            Validator(v.member, renewed.public_key) if i == 2 else v for i, v in enumerate(first.validators)
+        )
+        second = ValidatorSet(2, 7, changed)
+        seats = [*enumerate(self.seats), (4, newcomer)]
+        sets, handovers = (self.validators, first, second), []
+        for height, before, after in ((2, *sets[:2]), (6, *sets[1:])):
+            header = dataclasses.replace(
+                self.header,
+                height=height,
+                parent_hash=bytes(32),
+                validators_hash=before.hash(suite),
+                next_validators_hash=after.hash(suite),
+            )
+            certificate = commit(suite, self.genesis_hash, header, seats[1 : before.quorum + 1])
+            handovers.append(Handover(header.encode(), certificate.encode(), after.encode()))
+        last = second.hash(suite)
+        header = dataclasses.replace(self.header, height=7, validators_hash=last, next_validators_hash=last)
+        seats[2] = (2, signer(signed_with, suite))
+        final = commit(suite, self.genesis_hash, header, seats[1:])
+        return dataclasses.replace(
+            self.receipt(), header=header.encode(), certificate=final.encode(), handovers=tuple(handovers)
         )

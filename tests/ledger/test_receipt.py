@@ -307,6 +307,19 @@ class TestHandovers:
     def test_epoch_and_first_height_must_follow(self, change: dict[str, int]) -> None:
         fails(check(self.build(successor=change)), "membership", "bad-handover")
 
+    def test_twice(self) -> None:
+        receipt = WORLD.handed_over_receipt()
+        assert check(receipt).verdict == VALID
+        for handovers in (receipt.handovers[:1], receipt.handovers[1:], receipt.handovers[::-1], ()):
+            report = check(dataclasses.replace(receipt, handovers=handovers))
+            assert report.failed is not None
+            assert report.failed.name == "membership"
+
+    def test_a_retired_key_certifies_nothing_later(self) -> None:
+        """Three of the four signers hold seats of the newest set, the fourth held one until it got another key."""
+        retired = WORLD.handed_over_receipt(signed_with="gzc")
+        fails(check(retired), "certificate", "bad-commit-signature")
+
     def test_block_before_the_new_set(self) -> None:
         receipt = self.build()
         early = dataclasses.replace(Header.decode(receipt.header), height=2)

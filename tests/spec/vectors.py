@@ -183,12 +183,20 @@ def receipt_about(world: World) -> Any:
         "provenance": PROVENANCE,
         "genesis_hash": world.genesis_hash.hex(),
         "file": {"name": "photo.jpg", "hex": PHOTO.hex()},
-        "receipts": {"receipt.json": "certified directly", "receipt-anchored.json": "certified by a newer header"},
+        "receipts": {
+            "receipt.json": "certified directly",
+            "receipt-anchored.json": "certified by a newer header",
+            "receipt-handed-over.json": "certified by the third set, after two hand-overs",
+        },
     }
 
 
 def receipts(world: World) -> dict[str, RecordReceipt]:
-    return {"receipt.json": world.receipt(), "receipt-anchored.json": world.anchored_receipt()}
+    return {
+        "receipt.json": world.receipt(),
+        "receipt-anchored.json": world.anchored_receipt(),
+        "receipt-handed-over.json": world.handed_over_receipt(),
+    }
 
 
 def all_files() -> dict[Path, bytes]:
