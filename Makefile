@@ -66,10 +66,10 @@ model: setup ## 形式化模型的穷举检查 / search the model of consensus, 
 
 .PHONY: kills netns
 kills: setup ## 负载下反复 kill -9 真实节点 / kill -9 real nodes under load (KILLS=1000 SEED=1)
-	@$(PY) -m tests.cluster.kills --kills $(or $(KILLS),1000) --seed $(or $(SEED),1)
+	@nice -n 5 $(PY) -m tests.cluster.kills --kills $(or $(KILLS),1000) --seed $(or $(SEED),1)
 
 netns: setup ## 真实节点经历断网、丢包、冻结、错钟、升级 / real nodes in a bad network; needs root (RUNS=12 SEED=0)
-	@$(PY) -m tests.cluster.netns --runs $(or $(RUNS),12) --seed $(or $(SEED),0)
+	@nice -n 5 $(PY) -m tests.cluster.netns --runs $(or $(RUNS),12) --seed $(or $(SEED),0)
 
 bench: setup ## 测量性能 / measure, in full (JSON= ARGS=)
 	@$(PY) -m bench $(if $(JSON),--json $(JSON)) $(ARGS)

@@ -39,6 +39,7 @@ class Writer:
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._count = 0
+        self.chain: aio.Chain | None = None
         self.pause_s = 0.3
         """Most time between an answer and the worker's next draft."""
         self.in_flight = 0
@@ -66,7 +67,16 @@ class Writer:
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
                 self.violations.append(f"client: {self._name}: {outcome!r}")
-        await self.chain.close()
+        await self.close()
+
+    async def close(self) -> None:
+        """End at once, whatever is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.chain is not None:
+            await self.chain.close()
+            self.chain = None
 
     async def _work(self) -> None:
         while not self._stopping.is_set():
@@ -76,6 +86,8 @@ class Writer:
 
     async def submit(self) -> None:
         """One draft, until its receipt is here and has been checked without the network."""
+        if self.chain is None:
+            return
         self._count += 1
         case = await self.chain.case("penalty", f"2026-{self._name}-{self._count}", self._signer)
         draft = await case.draft("LEAD", fields={"place": f"第{self._count}号"})
@@ -216,6 +228,13 @@ class Clients:
         await asyncio.gather(*(writer.stop(seconds) for writer in self.writers))
         for reader in self._readers:
             await reader.stop()
+
+    async def close(self) -> None:
+        """End at once, where :meth:`stop` did not come to it."""
+        for reader in self._readers:
+            await reader.stop()
+        for writer in self.writers:
+            await writer.close()
 
     @property
     def acknowledged(self) -> int:

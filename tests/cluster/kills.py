@@ -143,6 +143,7 @@ async def campaign(folder: Path, kills: int, seed: int, mistake: str = "-") -> t
         chains = nodes.chains()
         lost, doubled = clients.history.compare(chains)
     finally:
+        await clients.close()
         await asyncio.to_thread(nodes.down)
     found = run.found
     return {

@@ -136,10 +136,9 @@ class Run:
                 for org in nodes.orgs:
                     nodes.send(org, 9)
                 await asyncio.to_thread(nodes.down)
-                wires.set_rules({})
-                self._outcome.packets.update(wires.counts)
+                await clients.close()
         finally:
-            wires.close()
+            self._outcome.packets.update(wires.close())
         history = clients.history
         found = [*self._violations, *nodes.violations, *clients.violations, *history.violations]
         self._outcome.counts.update(

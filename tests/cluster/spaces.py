@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -155,6 +156,7 @@ class Wires:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.cluster.switch", str(seed), *map(str, devices)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, pass_fds=devices,
+                start_new_session=True,  # a signal to end is for us: we end it last
             )  # fmt: skip
             self.set_rules({})
             self.spaces[count].enter()
@@ -179,9 +181,11 @@ class Wires:
             raise OSError("the switch has ended")
         self.counts = json.loads(answer)
 
-    def close(self) -> None:
-        """End the switch, go back, let go of the namespaces."""
+    def close(self) -> dict[str, int]:
+        """End the switch, go back, let go of the namespaces; the last counts."""
         if self._process is not None:
+            with suppress(OSError):
+                self.set_rules({})
             self._process.kill()
             self._process.communicate()
         _checked(_libc.setns(self._home, CLONE_NEWNET), "setns")
@@ -189,3 +193,4 @@ class Wires:
         for space in self.spaces.values():
             space.close()
         self.spaces = {}
+        return self.counts
