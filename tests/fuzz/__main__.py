@@ -21,7 +21,7 @@ from pathlib import Path
 from . import decoding
 from .ran import Ran
 
-SHARES = {"decoders": 0.75, "gateway": 0.25}
+SHARES = {"decoders": 0.66, "gateway": 0.2, "rpc": 0.14}
 """How the time is divided among the parts."""
 OUT = Path("fuzz-out")
 START_S = 60
@@ -109,6 +109,10 @@ def _one_part(part: str, seconds: float, seed: int, only: list[str], told: Path)
             from . import gateway
 
             gateway.run(folder, seed=seed, seconds=seconds, report=report)
+        else:
+            from . import rpc
+
+            rpc.run(folder, seed=seed, seconds=seconds, report=report)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from fazhi_cli import inputs
-from fazhi_cli.exits import Misuse
+from fazhi_cli.complaints import complaint
+from fazhi_cli.exits import Exit, Misuse, exit_of
+from fazhi_cli.main import build
 from fazhi_ledger.archive import write_archive
 from fazhi_ledger.canonical import encode
+from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.genesis import GenesisFile
+from fazhi_ledger.receipt import RecordReceipt
+from fazhi_ledger.receipt_steps import VALID, check_receipt
 from fazhi_sdk import trust
 from fazhi_sdk.aio.filing import digest_of, genesis_file
 from fazhi_sdk.aio.gateways import Answer, parse_url
@@ -26,7 +34,8 @@ from tests.client_sdk.parts import draft, signer
 from tests.ledger.builders import World
 from tests.ledger.test_formats import FILE
 
-from .reads_ledger import ARCHIVE_PARTS
+from .reads_ledger import ARCHIVE_PARTS, GENESIS_HASH, RECEIPT_FILES, proves_the_same
+from .scratch import in_a_file
 from .target import Parts, Target, Violation
 
 _URL: Final = "https://gateway"
@@ -98,6 +107,36 @@ def _a_part_of_the_chain(data: bytes, report: Any) -> None:
         raise Violation("another chain audits as clean")
 
 
+def _commanded(path: Path) -> bytes | None:
+    """``fazhi verify`` of a file: exit codes as documented, nothing but sentences or JSON printed; what it called
+    valid.
+    """
+    data = path.read_bytes()
+    given = ["verify", str(path), "--genesis-hash", GENESIS_HASH.hex(), *(["--json"] if len(data) % 2 else [])]
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            options = build(given, "en").parse_args(given)
+            code = int(options.run(options, "en"))
+    except FazhiError as error:
+        code = int(exit_of(error))
+        complaint(error, "en")
+    if code not in (Exit.OK, Exit.NOT_VALID, Exit.UNDECIDED):
+        raise Violation(f"exit code {code}")
+    if len(data) % 2:
+        told = json.loads(printed.getvalue())
+        if (told["verdict"] == "VALID") != (code == Exit.OK):
+            raise Violation("the exit code says something else than the JSON")
+    return data if code == Exit.OK else None
+
+
+def _truly_valid(data: bytes, found: bytes | None) -> None:
+    if (found is not None) != (check_receipt(data, GENESIS_HASH).verdict == VALID):
+        raise Violation("the command says something else than the ledger")
+    if found is not None:
+        proves_the_same(data, RecordReceipt.from_json(found))
+
+
 def _text(read: Callable[[str], Any]) -> Callable[[bytes], Any]:
     return lambda data: read(data.decode("utf-8", "surrogateescape"))
 
@@ -132,5 +171,6 @@ TARGETS: Final = (
         "digest on the command line", [b"ab" * 32], _text(lambda text: inputs.digest(text, "--genesis-hash")),
         ("fazhi_cli.inputs:digest",), refuses=(Misuse,), form="text",
     ),
+    Target("fazhi verify", RECEIPT_FILES, in_a_file(_commanded), (), refuses=(), holds=_truly_valid, form="receipt"),
     Target("audit", [_ARCHIVE], _audited, (), refuses=(), holds=_a_part_of_the_chain, parts=ARCHIVE_PARTS),
 )  # fmt: skip

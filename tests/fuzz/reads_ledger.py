@@ -38,8 +38,8 @@ _OBJECTS: Final = [
     )
 ]  # fmt: skip
 _RECEIPTS: Final = [WORLD.receipt(), WORLD.anchored_receipt(), Handovers.build()]
-_RECEIPT_FILES: Final = [receipt.to_json() for receipt in _RECEIPTS]
-_GENESIS_HASH: Final = WORLD.genesis_hash
+RECEIPT_FILES: Final = [receipt.to_json() for receipt in _RECEIPTS]
+GENESIS_HASH: Final = WORLD.genesis_hash
 
 
 def _frame(data: bytes) -> bytes:
@@ -102,13 +102,13 @@ def _receipt_holds(data: bytes, value: RecordReceipt) -> None:
 
 def _verified(data: bytes) -> RecordReceipt | None:
     """The receipt, where it is VALID; the verifier raises nothing, whatever it is given."""
-    report = check_receipt(data, _GENESIS_HASH)
+    report = check_receipt(data, GENESIS_HASH)
     if report.failed is not None and report.failed.code == "unreadable":
         raise Violation(f"the verifier stumbled: {report.failed}")
     return RecordReceipt.from_json(data) if report.verdict == VALID else None
 
 
-def _proves_the_same(data: bytes, value: RecordReceipt | None) -> None:
+def proves_the_same(data: bytes, value: RecordReceipt | None) -> None:
     """What is VALID shows what one of the receipts showed, and the independent verifier says so too."""
     if value is None:
         return
@@ -121,7 +121,7 @@ def _proves_the_same(data: bytes, value: RecordReceipt | None) -> None:
         raise Violation("another receipt than ours is VALID")
     if any(one not in [known for base in _RECEIPTS for known in base.openings] for one in value.openings):
         raise Violation("a receipt with another opening is VALID")
-    if not independent.is_valid(independent.verify(data, _GENESIS_HASH, ())):
+    if not independent.is_valid(independent.verify(data, GENESIS_HASH, ())):
         raise Violation("the independent verifier says otherwise")
 
 
@@ -205,14 +205,14 @@ TARGETS: Final = (
     ),
     Target("archive in pieces", [_ARCHIVE], _cut, (), parts=ARCHIVE_PARTS),
     Target(
-        "strict json", [*_RECEIPT_FILES, b'{"a": [1, {"b": "\\u00e9"}]}'], lambda data: read_object(data, 1 << 22),
+        "strict json", [*RECEIPT_FILES, b'{"a": [1, {"b": "\\u00e9"}]}'], lambda data: read_object(data, 1 << 22),
         ("fazhi_ledger.strict_json:read_object",), holds=_json_holds, form="json",
     ),
     Target(
-        "receipt", _RECEIPT_FILES, RecordReceipt.from_json, ("fazhi_ledger.receipt:RecordReceipt.from_json",),
+        "receipt", RECEIPT_FILES, RecordReceipt.from_json, ("fazhi_ledger.receipt:RecordReceipt.from_json",),
         holds=_receipt_holds, form="json",
     ),
-    Target("receipt verified", _RECEIPT_FILES, _verified, (), refuses=(), holds=_proves_the_same, form="receipt"),
+    Target("receipt verified", RECEIPT_FILES, _verified, (), refuses=(), holds=proves_the_same, form="receipt"),
     Target(
         "key file", [signer("a").to_pem(None)], _pem, ("fazhi_ledger.keys:SoftwareSigner.from_pem",), form="text",
     ),

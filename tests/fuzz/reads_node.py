@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +12,7 @@ from fazhi_ledger.block import Block
 from fazhi_ledger.result import Finding, ResultRun
 from fazhi_ledger.suites import ED25519_SHA256
 from fazhi_node import config
-from fazhi_node.addresses import CONFIG_NAME, GatewayUrl, join_address, split_address
+from fazhi_node.addresses import GatewayUrl, join_address, split_address
 from fazhi_node.certificates import check_certificate, make_certificate
 from fazhi_node.config_file import config_text
 from fazhi_node.exits import Misuse
@@ -44,6 +41,7 @@ from fazhi_node.transport.identity import server_name
 from tests.ledger.builders import World, signer
 from tests.node.storage.test_vote_frames import HEAD, log_of
 
+from .scratch import in_a_file
 from .target import Parts, Target, Violation
 
 _WORLD: Final = World()
@@ -69,22 +67,6 @@ _RESULTS: Final = BlockResults(
 _KEY: Final = b"Bheight!!"
 _GUARD: Final = guard.GuardState(b"i" * 16, b"o" * 32, 3, 70, 9)
 _SEAT: Final = signer("sfj")
-_SCRATCH: Final = Path(tempfile.mkdtemp(prefix="fazhi-fuzz-"))
-"""Where the readers of files find their input."""
-atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
-
-
-def _file(name: str, read: Callable[[Path], Any]) -> Callable[[bytes], Any]:
-    """A reader of a file, given bytes."""
-    folder = _SCRATCH / name.replace(" ", "-")
-    folder.mkdir(exist_ok=True)
-
-    def of_bytes(data: bytes) -> Any:
-        path = folder / CONFIG_NAME
-        path.write_bytes(data)
-        return read(path)
-
-    return of_bytes
 
 
 def _certificate() -> bytes:
@@ -214,19 +196,19 @@ TARGETS: Final = (
     Target(
         "configuration", [config_text("sfj", "127.0.0.1:1", "127.0.0.1:2", plain=True, open_reads=False).encode(),
                           b'org = "a"\npeer_addresses = { sfj = "10.0.0.7:7444" }\nhttp_items = 3\n'],
-        _file("configuration", lambda path: config.load(path.parent)), ("fazhi_node.config:load",), refuses=(Misuse,),
+        in_a_file(lambda path: config.load(path.parent)), ("fazhi_node.config:load",), refuses=(Misuse,),
         form="text",
     ),
     Target(
-        "read tokens", [b"# tokens\n" + b"a" * 40 + b"\n\n" + b"b" * 16 + b"\n"], _file("tokens", _tokens),
+        "read tokens", [b"# tokens\n" + b"a" * 40 + b"\n\n" + b"b" * 16 + b"\n"], in_a_file(_tokens),
         ("fazhi_node.gateway.shell:Tokens.load",), refuses=(Misuse,), form="text",
     ),
     Target(
-        "member card", [_MEMBER_CARD], _file("member card", read_member_card), ("fazhi_node.members:read_member_card",),
+        "member card", [_MEMBER_CARD], in_a_file(read_member_card), ("fazhi_node.members:read_member_card",),
         refuses=(Misuse,), form="json",
     ),
     Target(
-        "officer card", [_OFFICER_CARD], _file("officer card", lambda path: read_officer_card(path, ED25519_SHA256)),
+        "officer card", [_OFFICER_CARD], in_a_file(lambda path: read_officer_card(path, ED25519_SHA256)),
         ("fazhi_node.members:read_officer_card",), refuses=(Misuse,), form="json",
     ),
     Target(
