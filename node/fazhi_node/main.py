@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.limits import MAX_INT
@@ -223,6 +223,10 @@ def _identity(options: argparse.Namespace) -> Identity:
     return Identity(options.org, options.name, name_en, tuple(sorted(set(options.role))), url, p2p, suite)
 
 
+MAX_DIGITS: Final = 18
+"""Of a number on the command line: Python reads no more than 4300, and a parameter needs none of them."""
+
+
 def read_parameters(given: Sequence[str]) -> dict[str, int]:
     """Parameters of the chain out of ``name=integer`` texts.
 
@@ -234,8 +238,9 @@ def read_parameters(given: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for one in given:
         name, _, number = one.partition("=")
-        if name not in KNOWN or not number.removeprefix("-").isdecimal() or not number.isascii():
-            raise Misuse("bad-parameter-option", value=one, known=", ".join(sorted(KNOWN)))
+        digits = number.removeprefix("-")
+        if name not in KNOWN or not (digits.isascii() and digits.isdecimal() and len(digits) <= MAX_DIGITS):
+            raise Misuse("bad-parameter-option", value=one[:80], known=", ".join(sorted(KNOWN)))
         found[name] = int(number)
     return found
 

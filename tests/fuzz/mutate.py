@@ -27,7 +27,8 @@ _LARGE: Final = (
     b"[a.", b"\\u0000", b"\xe5\xa5\xbd", b"\x00\x00\x00\x01\x00",
 )  # fmt: skip
 _TEXTS: Final = (
-    b"", b"0", b"-0", b"-1", b"1e400", b"NaN", b"null", b"true", b"9" * 30, b"\xef\xbc\x91", b"\\ud800", b"\xff", b"{}",
+    b"", b"0", b"-0", b"-1", b"1e400", b"NaN", b"null", b"true", b"9" * 30, b"9" * 5000,
+    b"\xef\xbc\x91", b"\\ud800", b"\xff", b"{}",
     b"[]", b'""', b"\n", b"\r\n", b"\t", b"\x00", b"=", b"%", b"'''", b'"""', b"[[a]]", b"1979-05-27", b"0x_1", b"::1",
     b"[::1]:1", b"user@", b"//", b"\xe2\x80\xae", b"inf", b"\\", b",", b":", b";q=0.5", b"*",
 )  # fmt: skip

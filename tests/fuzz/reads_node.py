@@ -29,6 +29,7 @@ from fazhi_node.frames import (
 )
 from fazhi_node.gateway.problems import language_of
 from fazhi_node.gateway.shell import Tokens
+from fazhi_node.main import read_parameters
 from fazhi_node.members import Identity, member_card, officer_card, read_member_card, read_officer_card
 from fazhi_node.payload import PayloadCache, decode_payload
 from fazhi_node.storage import chain_layout, guard, vote_frames
@@ -224,6 +225,10 @@ TARGETS: Final = (
         "gateway url", [b"https://127.0.0.1:7443", b"http://[::1]:1/", b"https://host"], _text(GatewayUrl.parse),
         ("fazhi_node.addresses:GatewayUrl.parse",), refuses=(ValueError,), form="text",
         holds=lambda _, found: GatewayUrl.parse(str(found)) == found,
+    ),
+    Target(
+        "parameter option", [b"heartbeat_ms=5000", b"heartbeat_ms=-5"], _text(lambda text: read_parameters([text])),
+        ("fazhi_node.main:read_parameters",), refuses=(Misuse,), form="text",
     ),
     Target(
         "accept-language", [b"zh-CN,zh;q=0.9,en;q=0.8", b"*", b"en;q=nan"], _text(lambda text: language_of(text, "zh")),

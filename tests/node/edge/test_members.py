@@ -18,7 +18,7 @@ from fazhi_ledger.suites import ED25519_SHA256
 from fazhi_node.certificates import check_certificate, make_certificate
 from fazhi_node.config import load
 from fazhi_node.exits import Exit, Misuse, Stop
-from fazhi_node.main import main
+from fazhi_node.main import main, read_parameters
 from fazhi_node.members import officer_card, read_member_card, vote_owner
 from fazhi_node.prepare import prepare
 from fazhi_node.storage.vote_log import DiskVoteLog
@@ -321,3 +321,13 @@ def test_a_card_reads_back(cards: list[Path]) -> None:
     member, certificate, suite = read_member_card(cards[0])
     assert (member.org, member.name_zh, member.name_en, suite) == ("delta", "delta局", "delta", "ed25519-sha256")
     assert b"fazhi-delta" in certificate
+
+
+@pytest.mark.parametrize(
+    "given", ["heartbeat_ms=" + "9" * 5000, "heartbeat_ms=--5", "heartbeat_ms=５", "heartbeat_ms=", "x=1"]
+)
+def test_parameters_that_are_no_numbers_are_refused(given: str) -> None:
+    """Found by fuzzing: the interpreter reads no more than 4300 digits, and what it raised was no refusal."""
+    with pytest.raises(Misuse):
+        read_parameters([given])
+    assert read_parameters(["heartbeat_ms=-5"]) == {"heartbeat_ms": -5}
