@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,7 @@ from .plan import Plan
 from .run import Outcome, run_plan
 
 Say = Callable[[str], None]
+TOLD_EVERY = 500
 
 
 @dataclass
@@ -97,6 +99,8 @@ def run_plans(plans: Iterable[Plan], campaign: str = "sim", jobs: int = 1, say: 
         total.add(found, cpu_seconds)
         if isinstance(found, str):
             say(found)
+        if total.runs % TOLD_EVERY == 0:
+            print(f"{total.runs} runs, {len(total.failures)} violations", file=sys.stderr, flush=True)
     return total
 
 

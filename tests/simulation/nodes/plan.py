@@ -92,7 +92,7 @@ class Plan:
         drawn = rng.choices(SIZES, _SIZE_WEIGHTS)[0]
         n = drawn if size is None else size
         faulty = faulty_of(n)
-        calm_ms = rng.choice((8_000, 15_000, 25_000, 40_000))
+        calm_ms = rng.choice((8_000, 15_000, 25_000, 40_000, 15_000, 120_000))
         order = rng.sample(range(n), n)
         traitors = tuple(sorted(order[: rng.choice((0, 0, rng.randint(0, faulty), faulty))]))
         budget = faulty - len(traitors)
