@@ -12,15 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fazhi_contracts.entries import MemberEntry
+from fazhi_contracts.keys import member_key
 from fazhi_ledger import merkle
+from fazhi_ledger.canonical import decode
 from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import FazhiError, InvalidProof
-from fazhi_ledger.genesis import Genesis, GenesisFile
+from fazhi_ledger.genesis import Genesis, GenesisFile, tls_fingerprint
 from fazhi_ledger.header import Header
 from fazhi_ledger.receipt import Handover
 from fazhi_ledger.receipt_steps import Checked, follow_handover
 from fazhi_ledger.result import Result
+from fazhi_ledger.stateproof import StateProof, verify_presence
 from fazhi_ledger.submission import envelope_parts, submission_id
 from fazhi_ledger.suites import Suite
 from fazhi_ledger.validators import ValidatorSet
@@ -247,6 +251,29 @@ class Trust:
         if len(self._certified) > MAX_CERTIFIED:
             del self._certified[next(iter(self._certified))]
         return certified
+
+    def members(self, fields: Fields) -> list[tuple[str, bytes]]:
+        """Gateway URL and certificate's SHA-256 of each member with a seat, proven under a certified header.
+
+        Raises:
+            ProofFailed: with the ledger's reason.
+        """
+        try:
+            self.follow(fields.handovers())
+            certified = self.certify(fields.base64("header"), fields.base64("certificate"))
+            seats, found = certified.validators, []
+            for one in fields.objects("members"):
+                org, entry = one.text("org"), one.base64("entry")
+                proof = StateProof.from_value(decode(one.base64("proof")))
+                verify_presence(self.suite, certified.header.state_root, member_key(org), entry, proof)
+                member = MemberEntry.decode(entry)
+                if seats.index_of_member(org) is not None:
+                    found.append((member.gateway_url, tls_fingerprint(member.certificate)))
+        except BadAnswer:
+            raise
+        except FazhiError as error:
+            raise proof_failed(fields.url, error) from error
+        return found
 
     def decided(self, fields: Fields, item_id: bytes) -> Decided:
         """Check a submission's proof: an envelope of this very body stands in a certified block, and this is its

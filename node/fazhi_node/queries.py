@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from fazhi_contracts.entries import KeyEntry, MemberEntry
 from fazhi_contracts.head import CaseHead
-from fazhi_contracts.keys import case_state_key
+from fazhi_contracts.keys import case_state_key, member_key
 from fazhi_contracts.proposals import Proposal
 from fazhi_contracts.queries import (
     case_head,
@@ -172,6 +172,18 @@ class ChainReader:
     def members(self) -> tuple[MemberEntry, ...]:
         """Who holds a seat or is about to, and how they are reached."""
         return members(self._store)
+
+    def member_proofs(self) -> tuple[Checkpoint, tuple[tuple[str, bytes, bytes], ...]]:
+        """The members as of the tip, (org, entry, proof of the entry), proven under the checkpoint.
+
+        Raises:
+            NotFound: ``no-checkpoint``.
+        """
+        proven = []
+        for member in self.members():
+            proof = statetree.prove(self._suite, self._store, key_hash_of(self._suite, member_key(member.org)))
+            proven.append((member.org, member.encode(), encode(proof.to_value())))
+        return self.checkpoint(), tuple(proven)
 
     def proposals(self) -> tuple[tuple[bytes, Proposal], ...]:
         """What the next block may vote on, oldest first."""

@@ -156,14 +156,14 @@ def test_a_connection_is_kept_for_the_next_request(impostor: Impostor) -> None:
 
 
 def test_an_impostor_gets_neither_token_nor_submission(net: Devnet, impostor: Impostor, number: str) -> None:
-    """Its certificate is no member's: it is asked for nothing but the genesis, which proves itself."""
+    """Its certificate is no member's: it is asked for nothing but what proves itself, and shown no token."""
     outbox = net.folder / f"impostor-{number[-4:]}.db"
     token = next(iter(net.tokens.values()))
     urls = [impostor.url, net.urls[0]]
     with Chain.connect(urls, net.genesis_hash, outbox, token=token) as chain:
         case = chain.open_case("penalty", number=number, signer=net.officer())
         assert receipt_of(case.opening).number_in_case == 1
-    assert set(impostor.asked) <= {("/v1/genesis", None)}
+    assert set(impostor.asked) <= {("/v1/genesis", None), ("/v1/members", None)}
     alone = net.folder / f"impostor-alone-{number[-4:]}.db"
     genesis = net.folder / "genesis.fazhi"
     with Chain.connect(impostor.url, net.genesis_hash, alone, token=token, genesis=genesis) as chain:
@@ -171,7 +171,7 @@ def test_an_impostor_gets_neither_token_nor_submission(net: Devnet, impostor: Im
         assert isinstance(opening, Pending)
         assert isinstance(opening.why, NotConnected)
         assert "belongs to no member" in str(opening.why)
-    assert set(impostor.asked) <= {("/v1/genesis", None)}
+    assert set(impostor.asked) <= {("/v1/genesis", None), ("/v1/members", None)}
 
 
 def test_another_name_of_a_member_is_pinned_when_met(net: Devnet, number: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from fazhi_cli.main import main as fazhi
 from fazhi_ledger.receipt import FORMAT, RECEIPT_VERSION
 from fazhi_node.main import main
+from fazhi_sdk import Chain
 from fazhi_sdk.devnet import free_ports
 
 from tests.node.edge.processes import Network, NodeProcess, until
@@ -135,5 +136,16 @@ def test_members_come_change_and_go(tmp_path: Path, capsys: pytest.CaptureFixtur
         archive = tmp_path / "chain.fazhi"
         operators.run(zfj, "export", "-o", str(archive))
         assert fazhi(["audit", "--archive", str(archive), "--genesis-hash", network.genesis_hash.hex()]) == 0
+        # A client that knows the genesis reaches the newcomer, and the one whose certificate it has never seen.
+        for node in (new, gzc):
+            url, token = f"https://127.0.0.1:{node.http_port}", node.token
+            with Chain.connect(
+                [url],
+                network.genesis_hash.hex(),
+                tmp_path / f"{node.org}.db",
+                token=token,
+                genesis=network.genesis_path,
+            ) as chain:
+                assert chain.checkpoint().height > height
         for node in (gzc, sfj, zfj, new):
             assert node.stop() == 0

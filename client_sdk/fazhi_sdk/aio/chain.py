@@ -95,7 +95,7 @@ class Chain:
             raise
         try:
             trust = await learn_chain(box, worker, gateways, trusted, genesis)
-            gateways.pin(trust.genesis)
+            gateways.pin(trust.genesis, lambda answer: trust.members(Fields(answer.json(), answer.url)))
         except BaseException:
             await gateways.close()
             box.close()

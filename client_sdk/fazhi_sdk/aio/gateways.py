@@ -36,8 +36,13 @@ Tokens = str | Mapping[str, str] | None
 
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
 CONNECT_S: Final = 5.0
+LEARN_AGAIN_S: Final = 60.0
 REST_S: Final = 2.0
 """A gateway that failed is asked last for so long."""
+
+
+class OtherCertificate(NotConnected):
+    """A gateway shows a certificate that is no member's, as far as is known here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ class Gateway:
     failed_at: float = field(default=float("-inf"))
     tls: Any = None
     """``pin`` as aiohttp wants it. One object for good: connections are kept alive by its identity."""
+    learned_at: float = field(default=float("-inf"))
+    """When it was last asked who the members are now."""
 
 
 def parse_url(text: str) -> str:
@@ -111,6 +118,10 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+MembersOf = Callable[[Answer], Sequence[tuple[str, bytes]]]
+"""Reads who the members are: (gateway URL, SHA-256 of the certificate) of each."""
+
+
 class Gateways:
     """Asks gateways, the one that answered last first, until one does; all requests go through here."""
 
@@ -123,6 +134,7 @@ class Gateways:
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._known: frozenset[bytes] = frozenset()
+        self._members_of: MembersOf | None = None
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -135,17 +147,41 @@ class Gateways:
             await self._session.close()
             self._session = None
 
-    def pin(self, genesis: Genesis) -> None:
+    def pin(self, genesis: Genesis, members_of: MembersOf | None = None) -> None:
         """Pin every gateway to the certificate of its member, found by its address in the genesis.
 
         An address that the genesis does not name (a translated or internal one) is asked for its certificate when it is
-        first used, and pinned to it if that is some member's.
+        first used, and pinned to it if that is some member's. A certificate that is no member's by the genesis may be
+        one's by a vote since: ``members_of`` reads what ``/v1/members`` answers, and raises unless it is proven.
         """
+        self._members_of, self._known = members_of, frozenset()
         members = {parse_url(member.gateway_url): member.tls_fingerprint for member in genesis.members}
-        self._known = frozenset(members.values())
         for gateway in self._all:
             if gateway.url.startswith("https:"):
-                gateway.pin, gateway.tls = members.get(gateway.url), None
+                gateway.pin, gateway.tls = None, None
+        self._pin(members)
+
+    def _pin(self, members: Mapping[str, bytes]) -> None:
+        self._known |= frozenset(members.values())
+        for gateway in self._all:
+            pin = members.get(gateway.url, gateway.pin)
+            if gateway.url.startswith("https:") and pin != gateway.pin:
+                gateway.pin, gateway.tls = pin, None
+
+    async def _learned(self, gateway: Gateway) -> bool:
+        """Whether this gateway could prove who the members are now. It is asked without a token and without a pin: what
+        it answers proves itself."""
+        now = time.monotonic()
+        if self._members_of is None or now - gateway.learned_at < LEARN_AGAIN_S:
+            return False
+        gateway.learned_at = now
+        try:
+            answer = await self._attempt(gateway, "GET", "/v1/members", pinned=False)
+            _raise_for_status(answer)
+            self._pin({parse_url(url): pin for url, pin in self._members_of(answer)})
+        except SdkError:
+            return False
+        return True
 
     def _in_order(self, first: str | None = None) -> list[Gateway]:
         now = time.monotonic()
@@ -246,7 +282,15 @@ class Gateways:
                 return result
         raise _worst(failures)
 
-    async def _request(
+    async def _request(self, gateway: Gateway, method: str, path: str, **how: Any) -> Answer:
+        try:
+            return await self._attempt(gateway, method, path, **how)
+        except OtherCertificate:
+            if not await self._learned(gateway):
+                raise
+        return await self._attempt(gateway, method, path, **how)
+
+    async def _attempt(
         self,
         gateway: Gateway,
         method: str,
@@ -277,7 +321,7 @@ class Gateways:
                 retry = response.headers.get("Retry-After", "")
                 return Answer(gateway.url, response.status, data, int(retry) if retry.isdecimal() else None)
         except aiohttp.ServerFingerprintMismatch:
-            raise _unreachable(gateway.url, "it shows another certificate than its member's") from None
+            raise _other_certificate(gateway.url, "it shows another certificate than its member's") from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise _unreachable(gateway.url, f"{type(error).__name__} {error}".strip()[:200]) from None
 
@@ -332,7 +376,7 @@ class Gateways:
             if shown is None:
                 raise _unreachable(gateway.url, "no TLS connection")
             if shown not in self._known:
-                raise _unreachable(gateway.url, "its certificate belongs to no member of the genesis")
+                raise _other_certificate(gateway.url, "its certificate belongs to no member")
             gateway.pin = shown
         if gateway.tls is None:
             gateway.tls = aiohttp.Fingerprint(gateway.pin)
@@ -377,6 +421,10 @@ def _raise_for_status(answer: Answer) -> None:
 
 def _unreachable(url: str, reason: str) -> NotConnected:
     return NotConnected("not-connected", count=1, reason=f"{url}: {reason}")
+
+
+def _other_certificate(url: str, reason: str) -> OtherCertificate:
+    return OtherCertificate("not-connected", count=1, reason=f"{url}: {reason}")
 
 
 def _worst(failures: Sequence[SdkError]) -> SdkError:

@@ -25,7 +25,7 @@ from .reads import (
     state_routes,
     submission_routes,
 )
-from .shell import REPORTED
+from .shell import OPEN_PATHS, REPORTED
 from .submit import MEDIA_TYPE, SUBMIT_PATH, SubmitRoute
 
 _DESCRIPTION: Final = (
@@ -110,7 +110,7 @@ def _describe(app: FastAPI, submit: SubmitRoute) -> None:
             for method, operation in operations.items():
                 operation["responses"].pop("422", None)
                 operation["responses"]["default"] = problem
-                if method == "get" and path.startswith("/v1/") and path not in ("/v1/status", "/v1/genesis"):
+                if method == "get" and path.startswith("/v1/") and path not in OPEN_PATHS:
                     operation["security"] = [{"token": []}, {}]
         app.openapi_schema = document
         return document

@@ -170,20 +170,10 @@ def membership_routes(context: Context) -> APIRouter:
 
     @router.get("/v1/members", response_model=schemas.MembersBody)
     async def members() -> Response:
-        """How the members are reached, by what they voted."""
-        return answer(
-            {
-                "members": [
-                    {
-                        "org": member.org,
-                        "tls_certificate": b64(member.certificate),
-                        "p2p_address": member.p2p_address,
-                        "gateway_url": member.gateway_url,
-                    }
-                    for member in reader.members()
-                ]
-            }
-        )
+        """How the members are reached by what they voted, proven: for whoever knows them from the genesis alone."""
+        checkpoint, proven = reader.member_proofs()
+        listed = [{"org": org, "entry": b64(entry), "proof": b64(proof)} for org, entry, proof in proven]
+        return answer({**certified(context.reader, checkpoint), "members": listed})
 
     @router.get("/v1/proposals", response_model=schemas.ProposalsBody)
     async def proposals() -> Response:

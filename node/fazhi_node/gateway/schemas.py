@@ -244,15 +244,14 @@ class ValidatorsBody(Model):
 
 
 class MemberBody(Model):
-    """How a member is reached."""
+    """How a member is reached: its entry in the state of ``header``, and the proof that it stands there."""
 
     org: str
-    tls_certificate: Base64
-    p2p_address: str
-    gateway_url: str
+    entry: Base64
+    proof: Base64
 
 
-class MembersBody(Model):
+class MembersBody(CertifiedHeader):
     """Who holds a seat or is about to, in order of the seats, and who holds one for the last time."""
 
     members: list[MemberBody]

@@ -21,7 +21,7 @@ from .submit import MAY_READ, SUBMIT_PATH
 
 MAX_TOKENS_BYTES: Final = 64 * 1024
 MAX_QUERY_BYTES: Final = 4096
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/v1/status", "/v1/genesis", "/openapi.json"})
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/v1/status", "/v1/genesis", "/v1/members", "/openapi.json"})
 """Readable by everybody: they say how the node is and what its chain starts from, not what stands on it."""
 REPORTED: Final = "fazhi.reported"
 UNBOUNDED_PATHS: Final = frozenset({"/healthz", "/readyz"})

@@ -44,7 +44,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "/v1/checkpoint"): READ,
     ("GET", "/v1/consistency"): READ,
     ("GET", "/v1/validators"): READ,
-    ("GET", "/v1/members"): READ,
+    ("GET", "/v1/members"): OPEN,
     ("GET", "/v1/proposals"): READ,
     ("GET", "/v1/events"): READ,
     ("GET", "/metrics"): READ,

@@ -584,6 +584,8 @@ def test_openapi_names_every_route_and_its_errors(node: NodeProcess) -> None:
         "/v1/archive",
         "/v1/cases/{case_id}",
         "/v1/keys/{key}",
+        "/v1/members",
+        "/v1/proposals",
         "/v1/validators",
         "/v1/checkpoint",
         "/v1/consistency",
