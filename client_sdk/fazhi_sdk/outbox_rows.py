@@ -148,8 +148,15 @@ class Verdict:
 
 
 def entry_of(row: Any) -> Entry:
-    """The entry of a row of the view ``entries``."""
-    parameters = () if row["parameters"] is None else parameters_from_value(decode(row["parameters"]))
+    """The entry of a row of the view ``entries``.
+
+    Raises:
+        OutboxError: ``outbox-damaged``.
+    """
+    try:
+        parameters = () if row["parameters"] is None else parameters_from_value(decode(row["parameters"]))
+    except FazhiError as error:
+        raise OutboxError("outbox-damaged", path="", reason=str(error)) from None
     return Entry(**{**dict(row), "parameters": parameters})
 
 

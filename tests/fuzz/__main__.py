@@ -55,16 +55,18 @@ def _campaign(seconds: float, seed: int, part: str | None, only: list[str]) -> i
     print(f"seed {seed}, commit {_commit()}, decoders by {engine}", flush=True)
     print(f"{'target':32} {'runs':>9} {'accepted':>9} {'corpus':>7} {'slowest':>9} {'of bytes':>9} {'peak MB':>8}")
     found: list[Ran] = []
+    violations = 0
     for name, share in SHARES.items() if part is None else [(part, 1.0)]:
-        found += _in_a_process(name, seconds * share, seed, only)
-    violations = [ran for ran in found if ran.violation]
-    for ran in violations:
-        _show(ran, seed)
+        for ran in _in_a_process(name, seconds * share, seed, only):
+            found.append(ran)
+            if ran.violation:
+                violations += 1
+                _show(ran, seed, name)
     line = {
         "campaign": "fuzz",
         "runs": sum(ran.runs for ran in found),
         "faults": sum(ran.runs - ran.accepted for ran in found),
-        "violations": len(violations),
+        "violations": violations,
         "seconds": round(time.monotonic() - begun, 1),
     }
     print(json.dumps(line))
@@ -117,13 +119,15 @@ def _one_part(part: str, seconds: float, seed: int, only: list[str], told: Path)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _show(ran: Ran, seed: int) -> None:
+def _show(ran: Ran, seed: int, part: str) -> None:
     print(f"\nVIOLATION in {ran.target}: seed {seed}, commit {_commit()}\n{ran.violation}")
     if ran.found:
         OUT.mkdir(exist_ok=True)
         path = OUT / (ran.target.replace(" ", "-").replace("'", "") + ".bin")
         path.write_bytes(bytes.fromhex(ran.found))
         print(f"replay: python -m tests.fuzz --replay {ran.target!r} {path}")
+    else:  # what happens follows from the seed, as far as other processes let it
+        print(f"replay: python -m tests.fuzz --seed {seed} --part {part}")
 
 
 def _commit() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from fazhi_sdk.aio.gateways import Answer, parse_url
 from fazhi_sdk.audit import audit
 from fazhi_sdk.drafts import MAGIC, DraftData
 from fazhi_sdk.errors import DraftError, InputError, OutboxError, SdkError
-from fazhi_sdk.outbox_rows import openings_of_row
+from fazhi_sdk.outbox_rows import Entry, entry_of, openings_of_row
 from fazhi_sdk.receipts import build_receipt
 from fazhi_sdk.trust import Trust
 
@@ -85,6 +86,12 @@ def _truly(data: bytes, found: tuple[bytes, bytes]) -> None:
 
 def _receipted(data: bytes) -> bytes:
     return build_receipt(Trust(_FILE), _answer(data), None).data
+
+
+def _entry(data: bytes) -> Entry:
+    """A row of the outbox whose parameters are these bytes."""
+    row = dict.fromkeys((one.name for one in dataclasses.fields(Entry)), 0)
+    return entry_of({**row, "parameters": data})
 
 
 def _problem(data: bytes) -> tuple[str, str]:
@@ -165,6 +172,10 @@ TARGETS: Final = (
     Target(
         "row of openings", [_ROW], openings_of_row, ("fazhi_sdk.outbox_rows:openings_of_row",),
         refuses=(OutboxError,), again=lambda found: encode(tuple(one.to_value() for one in found)),
+    ),
+    Target(
+        "row of an entry", [encode((("days", 3), ("step", "INVEST"))), encode(())], _entry,
+        ("fazhi_sdk.outbox_rows:entry_of",), refuses=(OutboxError,), again=lambda found: encode(found.parameters),
     ),
     Target("digest given", [b"ab" * 32], _text(digest_of), (), refuses=(InputError,), form="text"),
     Target(

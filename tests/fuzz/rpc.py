@@ -12,6 +12,7 @@ import base64
 import contextlib
 import http.client
 import io
+import resource
 import ssl
 import time
 from collections.abc import Callable
@@ -105,6 +106,7 @@ def in_machines(seed: int, *, seconds: float = 0, runs: int = 0) -> Ran:
             machines.cluster.check_exactly_once()
     except Exception as error:  # noqa: BLE001 - whatever a machine lets through is what is looked for
         ran.violation = f"seed {seed}, frame {ran.runs}: {type(error).__name__}: {error}"
+    ran.peak_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     return ran
 
 

@@ -16,7 +16,7 @@ from .registry import TARGETS
 from .target import Check, Target, Violation
 
 SEED = 20261122
-RUNS = 100
+RUNS = 60
 
 
 @pytest.mark.parametrize("name", TARGETS)
