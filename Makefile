@@ -23,7 +23,7 @@ PROCEDURE ?=
 OUT ?= demo-out
 export EVIDENCE PROCEDURE OUT
 
-.PHONY: help setup demo stop test check lint explore sim sim-core twins model bench bench-quick bench-peers fuzz lock wheelhouse clean
+.PHONY: help setup demo stop test check lint explore sim sim-core twins mutants model bench bench-quick bench-peers fuzz lock wheelhouse clean
 
 help: ## 列出目标 / list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -60,6 +60,9 @@ sim-core: setup ## 共识核心的仿真 / simulate the consensus core (SEEDS=50
 
 twins: setup ## 一个身份运行两次的全部情形 / one identity run twice, every scenario (JOBS=2 SAMPLES=10000)
 	@$(PY) -m tests.simulation.twins --jobs $(JOBS) --samples $(SAMPLES)
+
+mutants: setup ## 逐条打破规则,看谁能发现 / break the rules one by one and see who notices (JOBS=2)
+	@$(PY) -m tests.mutants --jobs $(JOBS)
 
 model: setup ## 形式化模型的穷举检查 / search the model of consensus, hold runs against it (TRACES=1000; needs java)
 	@nice -n 5 $(PY) -m tests.model --traces $(TRACES)

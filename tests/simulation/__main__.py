@@ -1,22 +1,18 @@
-"""``python -m tests.simulation``: replay a seed, run a campaign, or hunt the known mistakes.
+"""``python -m tests.simulation``: replay a seed, or run a campaign.
 
 python -m tests.simulation 17 7            one seed with 7 nodes, as it was printed
 python -m tests.simulation --seeds 100000  a campaign; the last line is JSON; exit 1 on a violation
-python -m tests.simulation --mutants       every known mistake must be caught
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
 
-from .campaign import Outcome, hunt, run_seeds
-from .mutants import MUTANTS
+from .campaign import run_seeds
 from .world import SIZES
 
 DEFAULT_SEEDS = 500
-MUTANT_SEEDS = 2_000
 
 
 def main() -> int:
@@ -27,31 +23,14 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=DEFAULT_SEEDS, help="how many seeds a campaign runs")
     parser.add_argument("--first", type=int, default=0, help="its first seed")
     parser.add_argument("--real", action="store_true", help="sign with Ed25519 instead of the quick toy suite")
-    parser.add_argument("--mutants", action="store_true", help="put known mistakes into the core and catch them")
     chosen = parser.parse_args()
-    if chosen.mutants:
-        outcome = _hunt_all()
-    elif chosen.seed is not None:
+    if chosen.seed is not None:
         outcome = run_seeds([chosen.seed], chosen.size, chosen.real)
     else:
         outcome = run_seeds(range(chosen.first, chosen.first + chosen.seeds), chosen.size, chosen.real)
         print(f"{outcome.simulated_ms / 3_600_000:.2f} simulated hours, {outcome.blocks} blocks")
     print(outcome.line())
     return 1 if outcome.violations else 0
-
-
-def _hunt_all() -> Outcome:
-    """Each mutant counts as a run; one that is not caught, as a violation."""
-    outcome = Outcome("consensus-mutants")
-    begun = time.monotonic()
-    for name in MUTANTS:
-        outcome.runs += 1
-        caught = hunt(name, range(MUTANT_SEEDS))
-        if caught is None:
-            outcome.violations += 1
-        print(f"{name}: {'NOT CAUGHT' if caught is None else f'seed {caught[0]}: {caught[1][:160]}'}", flush=True)
-    outcome.seconds = time.monotonic() - begun
-    return outcome
 
 
 if __name__ == "__main__":

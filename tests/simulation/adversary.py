@@ -150,19 +150,20 @@ class Adversary:
         fork = self.world.agreement.hash_at(self.height) is not None and self.rng.random() < 0.8
         everybody = list(range(self.world.count_of_nodes))
         for targets in [everybody] if fork or self.rng.random() < 0.4 else self._halves():
-            justification = self._justification(round_)
+            parent = self.world.parent_of(self.height)
+            assert parent is not None
+            valid = fork or self.rng.random() < 0.9
+            block = build_block(self.height, parent, seat, self.rng.getrandbits(40), valid)
+            payload: bytes | None = block
+            claimed = (round_ - 1, block_hash_of(block)) if fork and round_ and self.rng.random() < 0.3 else None
+            justification = self._justification(round_, claimed)
             if justification is None:
                 return
             chosen = choice(justification)
             if chosen is not None and not fork and self.rng.random() < 0.6:
                 payload = self.blocks.get(chosen[1])
-                if payload is None:
-                    return
-            else:
-                parent = self.world.parent_of(self.height)
-                assert parent is not None
-                valid = fork or self.rng.random() < 0.9
-                payload = build_block(self.height, parent, seat, self.rng.getrandbits(40), valid)
+            if payload is None:
+                return
             block_hash = block_hash_of(payload)
             self._learn_block(round_, block_hash, payload)
             claim = self._sign_vote(Claim, traitor, seat, round_, block_hash)
@@ -171,18 +172,24 @@ class Adversary:
             if fork or self.rng.random() < 0.7:
                 self._vote_for(round_, block_hash, targets)
 
-    def _justification(self, round_: int) -> tuple[RoundChange, ...] | None:
-        """q ROUND-CHANGEs that prescribe as little as possible; their own may say anything."""
+    def _justification(self, round_: int, claimed: tuple[int, bytes] | None) -> tuple[RoundChange, ...] | None:
+        """q ROUND-CHANGEs that prescribe as little as possible; their own may say anything, also that something was
+        ``claimed`` prepared of which there is no proof.
+        """
         if round_ == 0:
             return ()
         known = dict(self.changes.get(round_, {}))
         for traitor in sorted(self.signers):
             seat = self._seat(traitor)
             if seat is not None:
-                known[seat] = self._sign_change(traitor, seat, round_, None, ())
+                known[seat] = self._sign_change(traitor, seat, round_, claimed, ())
         quorum = self.world.validators_at(self.height).quorum
         order = sorted(
-            known.values(), key=lambda rc: (-1 if rc.prepared_round is None else rc.prepared_round, rc.sender)
+            known.values(),
+            key=lambda rc: (
+                -1 if rc.prepared_round is None or rc.prepared == claimed else rc.prepared_round,
+                rc.sender,
+            ),
         )
         if len(order) < quorum:
             return None

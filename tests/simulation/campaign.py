@@ -1,4 +1,4 @@
-"""Many seeds in a row, and the mistakes that they must find."""
+"""Many seeds in a row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .checkers import Violation
-from .mutants import MUTANTS
 from .world import World, run_seed
 
 Say = Callable[[str], None]
@@ -60,15 +59,3 @@ def run_seeds(seeds: Iterable[int], size: int | None = None, real_suite: bool = 
             say(str(violation))
     outcome.seconds = time.monotonic() - begun
     return outcome
-
-
-def hunt(name: str, seeds: Iterable[int], outcome_only: bool = False) -> tuple[int, str] | None:
-    """The first seed that catches a mutant, and what it says; ``outcome_only``: by a fork or a stall alone."""
-    mutant, size = MUTANTS[name]
-    with mutant():
-        for seed in seeds:
-            try:
-                run_seed(seed, size, outcome_only=outcome_only)
-            except Violation as violation:
-                return seed, str(violation).splitlines()[0]
-    return None

@@ -117,6 +117,23 @@ class Votes:
         self._commits = {slot: rounds for slot, rounds in self._commits.items() if slot[1] >= height}
 
 
+class Rounds:
+    """Nobody is dragged along by traitors: an honest validator enters a round only by its own timer, from the round
+    below, or after an honest one.
+    """
+
+    def __init__(self) -> None:
+        self._highest: dict[int, int] = {}
+
+    def on_message(self, message: Message) -> None:
+        """An honest validator sends a message."""
+        if isinstance(message, RoundChange):
+            highest = self._highest.get(message.height, 0)
+            if message.new_round > highest + 1:
+                raise Violation(f"DRAGGED to round {message.new_round} where no honest node was beyond {highest}")
+            self._highest[message.height] = max(highest, message.new_round)
+
+
 class Guilt:
     """Evidence convicts traitors only, and holds for anyone who checks it."""
 

@@ -39,7 +39,7 @@ from fazhi_consensus.events import (
     TimerFired,
     WorkWaiting,
 )
-from fazhi_consensus.messages import Message, Signed
+from fazhi_consensus.messages import Message, PrePrepare, Signed
 from fazhi_consensus.own_votes import OwnVotes
 from fazhi_consensus.replica import Replica, Triage
 from fazhi_consensus.timers import Timer, TimerPolicy
@@ -124,6 +124,8 @@ class Cast:
         self.messages: list[Verified[Message] | None] = []
         self._block_numbers: dict[CommitCertificate, int] = {}
         self.blocks: list[tuple[int, bytes, CommitCertificate]] = []
+        self.proposed: set[bytes] = set()
+        """Blocks that an honest actor has proposed."""
 
     def honest(self, actor: int) -> bool:
         return self.seat_of[actor] not in self.traitors
@@ -276,6 +278,10 @@ class Actor:
         return None
 
     def _is_valid(self, request: ValidateBlock) -> bool:
+        cast = self.cast
+        judged = request.fresh and cast.honest(self.index) and request.proposer not in cast.traitors
+        if judged and request.block_hash not in cast.proposed:
+            raise Violation(f"actor {self.index} accepts a proposal in the name of {request.proposer}, not by it")
         try:
             proposer = request.proposer if request.fresh else None
             check_block(request.payload, request.height, self.chain[-1], proposer)
@@ -285,7 +291,10 @@ class Actor:
 
     def _say(self, to: int, message: Message) -> None:
         data = encode_message(message)
-        number = self.cast.frame(data, self.index, self.cast.honest(self.index))
+        honest = self.cast.honest(self.index)
+        if honest and isinstance(message, PrePrepare):
+            self.cast.proposed.add(message.block_hash)
+        number = self.cast.frame(data, self.index, honest)
         self._outs.append((to, data[1], number))
 
     def _decide(self, payload: bytes, certificate: CommitCertificate) -> None:

@@ -26,7 +26,7 @@ from tests.ledger.suites import ToySuite
 
 from .adversary import Adversary
 from .blocks import block_hash_of
-from .checkers import Agreement, Certificates, Guilt, Violation, Votes
+from .checkers import Agreement, Certificates, Guilt, Rounds, Violation, Votes
 from .network import Network
 from .node import Node
 
@@ -106,6 +106,7 @@ class World:
         self.agreement = Agreement(self.genesis_hash)
         self.certificates = Certificates(self.suite, self.genesis_hash, self.validators_at)
         self.votes = Votes()
+        self.rounds = Rounds()
         keys = frozenset(self.signers[index].public_key for index in traitors)
         self.guilt = Guilt(self.suite, self.genesis_hash, self.validators_at, keys)
 
@@ -329,6 +330,7 @@ class World:
         """An honest node is about to say this."""
         if not self.outcome_only:
             self.votes.on_message(node.signer.public_key, message)
+            self.rounds.on_message(message)
 
     def send(self, sender: int, receiver: int, data: bytes) -> None:
         """One consensus frame over one link."""

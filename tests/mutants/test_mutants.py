@@ -1,0 +1,55 @@
+"""A slice of the mutants, each with the hunter that sees it soonest (``make mutants`` runs all, and every hunter)."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from .__main__ import clean
+from .campaigns import CAMPAIGNS, hunt
+from .catalogue import CATALOGUE
+
+SOON = {
+    "quorum-2f+1": "core, n = 6",
+    "signatures-counted": "twins",
+    "commits-of-mixed-rounds": "twins",
+    "commit-before-quorum": "core",
+    "prepare-read-as-commit": "twins",
+    "round-in-block": "twins",
+    "second-proposal-accepted": "twins",
+    "round-change-unlocked": "twins",
+    "persist-omitted": "core",
+    "sent-before-durable": "core",
+    "lock-forgotten-at-restart": "core",
+    "round-change-said-once": "core",
+    "timers-uncapped": "long loss",
+    "directory-not-synced": "power cuts",
+    "errors-swallowed": "disk errors",
+    "guard-ignored": "restored backups",
+    "decision-not-synced": "node schedules",
+    "lane-unchecked": "hostile proposals",
+    "transfer-uncertified": "hostile transfer",
+    "revoked-keys-accepted": "execution",
+    "longer-encodings-accepted": "receipts",
+}
+
+
+@pytest.mark.parametrize("mutant", SOON)
+def test_a_broken_rule_is_noticed(mutant: str) -> None:
+    hunter = SOON[mutant]
+    assert hunter in CATALOGUE[mutant].hunters
+    with CATALOGUE[mutant].broken():
+        assert hunt(hunter) is not None
+
+
+@pytest.mark.parametrize("hunter", sorted(set(SOON.values())))
+def test_nothing_is_seen_where_nothing_is_broken(hunter: str) -> None:
+    assert clean(hunter, 4) is None
+
+
+def test_every_mutant_has_a_rule_and_hunters() -> None:
+    assert len(CATALOGUE) >= 25
+    for name, mutant in CATALOGUE.items():
+        assert re.match(r"(0\.\d|2|3) ", mutant.rule), name
+        assert all(hunter in CAMPAIGNS or hunter.startswith("tests/") for hunter in mutant.hunters), name
