@@ -100,6 +100,8 @@ class Height:
                 return repeated and (message.prepared_hash is None or self._blocks.has(message.prepared_hash))
             case PrePrepare():
                 return self._heard.votes.holds(message.claim) and self._blocks.has(message.block_hash)
+            case BlockReply(block_hash=block_hash):
+                return self._blocks.has(block_hash) or block_hash not in self._wanted
             case _:
                 return False
 
@@ -364,7 +366,7 @@ class Height:
             self._out.emit(Broadcast(change))
             self._note_change(change)
             self._out.resend_timer(self.round)
-        self._forget_blocks()
+        self._blocks.keep_only(self._wanted)
 
     def _settle(self) -> None:
         """Apply the rules that depend on which ROUND-CHANGEs are here."""
@@ -447,7 +449,7 @@ class Height:
         for prepare in change.prepares:
             self._note(prepare)
         self._record(self._heard.hear_change(change))
-        self._forget_blocks()
+        self._blocks.keep_only(self._wanted)
 
     def _record(self, evidence: Evidence | None) -> None:
         if evidence is not None:
@@ -487,10 +489,11 @@ class Height:
             self._blocks.put(block_hash, payload)
             self._validate()
 
-    def _forget_blocks(self) -> None:
-        """Keep the blocks of the lock, of kept ROUND-CHANGEs, of the last two proposals and of the decision."""
+    @property
+    def _wanted(self) -> set[bytes]:
+        """The blocks of the lock, of kept ROUND-CHANGEs, of the last two proposals and of the decision."""
         wanted = {*self._heard.changes.prepared_hashes(), *self._recent}
         if self.prepared is not None:
             wanted.add(self.prepared[1])
         wanted.update(vote.block_hash for vote in self._committed.values())
-        self._blocks.keep_only(wanted)
+        return wanted

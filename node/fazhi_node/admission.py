@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from fazhi_ledger.errors import FazhiError, InvalidSubmission
 from fazhi_ledger.submission import Item
@@ -27,6 +27,8 @@ from .mempool import Entry, LaneKey, Mempool, Refusal
 from .notices import BUSY, COMMITTED, INVALID, PENDING, Admission
 from .peers import PeerMisbehaved
 from .verification import Verdicts, Verification, item_job
+
+ALREADY_PENDING: Final = "already-pending"
 
 Checked = Callable[[list[Admission]], None]
 """Called once, with one answer an item, when the signatures of all items of a call have been looked at."""
@@ -149,13 +151,14 @@ class AdmissionDesk:
         self._verify(fresh)
         return first_answers
 
-    def on_gossip(self, org: str, items: Sequence[bytes]) -> None:
-        """Take items that a peer has admitted.
+    def on_gossip(self, org: str, items: Sequence[bytes]) -> int:
+        """Take items that a peer has admitted; answers how many were decoded for nothing.
 
         Raises:
             PeerMisbehaved: an item that no honest node admits. A bad signature is reported later, to the host.
         """
         fresh: list[_Candidate] = []
+        refused = 0
         try:
             for data in items:
                 if data in self._checking:
@@ -166,14 +169,17 @@ class AdmissionDesk:
                     fresh.append(outcome)
                 elif outcome.code in ("malformed-item", "wrong-genesis"):
                     raise PeerMisbehaved("bad-gossip", reason=outcome.code)
+                else:
+                    refused += outcome.code != ALREADY_PENDING
         finally:
             self._verify(fresh)
+        return refused
 
     def _examine(self, data: bytes, client: str, peer: str | None) -> Admission | _Candidate:
         """Everything but the signatures: an answer, or a candidate whose signatures are to be verified."""
         waiting = self._mempool.find_data(data)
         if waiting is not None:
-            return Admission(waiting.submission_id, PENDING, "already-pending", checked=True)
+            return Admission(waiting.submission_id, PENDING, ALREADY_PENDING, checked=True)
         if data in self._checking:
             return self._checking[data]
         host = self._host
@@ -193,7 +199,7 @@ class AdmissionDesk:
     def _known(self, entry: Entry, next_seq: int) -> Admission | None:
         submission_id = entry.submission_id
         if self._mempool.find(submission_id) is not None:
-            return Admission(submission_id, PENDING, "already-pending", checked=True)
+            return Admission(submission_id, PENDING, ALREADY_PENDING, checked=True)
         if self._host.is_quarantined(submission_id):
             return Admission(submission_id, INVALID, "quarantined")
         # What stands in a block has used its seq: only then is the store worth asking.

@@ -22,6 +22,17 @@ matters).
 """
 MAX_PEER_CHECKING_BYTES: Final = 64 * 1024 * 1024
 
+PATIENCE: Final = 4_000
+"""What a peer may send at once before it is not heard for a while: a message takes one, ``REFUSED_ITEMS`` refused items
+take one, a fault takes ``FAULT_COST``. An honest validator sends some three messages a block.
+"""
+PATIENCE_PER_S: Final = 1_000
+"""What comes back of it each second."""
+FAULT_COST: Final = 60
+REFUSED_ITEMS: Final = 4
+MUTE_MS: Final = 5_000
+"""How long a peer is not heard that went beyond it, doubled each time up to ``BAN_MAX_MS``."""
+
 # Admission
 MAX_SUBMIT_ITEMS: Final = 2048
 """Items in one call of ``submit``."""
@@ -59,6 +70,8 @@ CANDIDATES: Final = 8
 REBUILD_ATTEMPTS: Final = 8
 
 # Peers and state transfer
+LOG_EVERY_S: Final = 10
+"""What one peer does wrong again and again is logged this often."""
 STATUS_PERIOD_MS: Final = 1_000
 STATUS_DELAY_MS: Final = 50
 """A new height is told with the next broadcast, or by itself after this."""

@@ -38,6 +38,7 @@ from .limits import (
     BUSY_REGOSSIP_MS,
     BUSY_RETRY_MS,
     CUT_LOAD_ITEMS,
+    REFUSED_ITEMS,
     REGOSSIP_MS,
     STATUS_PERIOD_MS,
 )
@@ -283,10 +284,14 @@ class Machine:
     # Dispatch
 
     def _on_frame(self, org: str, frame: bytes) -> None:
-        self.peers.get(org).heard_ms = self.now_ms()
+        now_ms = self.now_ms()
+        if self.peers.muted_ms(org, now_ms):
+            return
+        self.peers.get(org).heard_ms = now_ms
         try:
             with hostile_input:
                 messages = decode_frame(frame)
+            self.peers.spend(org, len(messages), now_ms)
             for message in messages:
                 self._on_message(org, message)
         except (StorageError, OwnFault):
@@ -299,7 +304,7 @@ class Machine:
             case ConsensusMessage(data):
                 self._driver.on_message(org, data)
             case ItemsMessage(items):
-                self._desk.on_gossip(org, items)
+                self.peers.spend(org, self._desk.on_gossip(org, items) // REFUSED_ITEMS, self.now_ms())
             case StatusMessage():
                 self._sync.on_status(org, message)
             case GetBlocks():

@@ -69,20 +69,30 @@ def decode_payload(suite: Suite, payload: bytes, known: KnownItem | None = None)
 
 
 class PayloadCache:
-    """The payloads decoded last: a proposal is looked at when it arrives, is validated and is decided."""
+    """The payloads decoded last: a proposal is looked at when it arrives, is validated and is decided.
+
+    What has merely arrived keeps one place of its own, so that no number of blocks that nobody asked for pushes out one
+    that is at work.
+    """
 
     def __init__(self, suite: Suite, known: KnownItem | None = None) -> None:
         self._suite = suite
         self._known = known
         self._decoded: dict[bytes, tuple[Block, bytes]] = {}
+        self._arrived: tuple[bytes, tuple[Block, bytes]] | None = None
 
     def decode(self, payload: bytes) -> tuple[Block, bytes]:
         """See :func:`decode_payload`; failures are not remembered."""
-        found = self._decoded.get(payload)
-        if found is None:
-            found = decode_payload(self._suite, payload, self._known)
+        found = self._find(payload)
+        if payload not in self._decoded:
             self.keep(payload, *found)
         return found
+
+    def _find(self, payload: bytes) -> tuple[Block, bytes]:
+        found = self._decoded.get(payload)
+        if found is None and self._arrived is not None and self._arrived[0] == payload:
+            found = self._arrived[1]
+        return decode_payload(self._suite, payload, self._known) if found is None else found
 
     def keep(self, payload: bytes, block: Block, block_hash: bytes) -> None:
         """Remember what ``payload`` encodes."""
@@ -91,5 +101,6 @@ class PayloadCache:
             del self._decoded[next(iter(self._decoded))]
 
     def hash_of(self, payload: bytes) -> bytes:
-        """The hash of a payload."""
-        return self.decode(payload)[1]
+        """The hash of a payload that has just arrived."""
+        self._arrived = payload, self._find(payload)
+        return self._arrived[1][1]

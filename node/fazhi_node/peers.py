@@ -15,13 +15,20 @@ from .limits import (
     BAN_MAX_MS,
     BAN_MS,
     DECIDED_ANSWER_MS,
+    FAULT_COST,
     MAX_PEER_CHECKING_BYTES,
     MAX_PEER_CHECKING_MESSAGES,
+    MUTE_MS,
+    PATIENCE,
+    PATIENCE_PER_S,
     PEER_SILENT_MS,
     SYNC_SERVED_PER_S,
     VOUCH_MS,
 )
 from .notices import PeerFault
+
+SYNC_TIMEOUT: Final = "sync-timeout"
+FLOODING: Final = "flooding"
 
 
 class PeerMisbehaved(FazhiError):
@@ -74,6 +81,18 @@ class Peer:
     served_since_ms: int = 0
     answered_ms: int = -DECIDED_ANSWER_MS
     vouched_ms: int = -VOUCH_MS
+    patience: int = PATIENCE * 1000
+    """Thousandths, so that nothing is lost in rounding."""
+    patience_ms: int = 0
+    muted_until_ms: int = 0
+    mutes: int = 0
+
+    def bears(self, cost: int, now_ms: int) -> bool:
+        """Whether there is patience left for so much more; takes it."""
+        back = (now_ms - self.patience_ms) * PATIENCE_PER_S
+        self.patience = min(PATIENCE * 1000, self.patience + back) - cost * 1000
+        self.patience_ms = now_ms
+        return self.patience >= 0
 
     def reserve(self, size: int) -> bool:
         """Take room for a message whose signatures are to be checked; False, and counted as dropped, where there is
@@ -160,6 +179,8 @@ class PeerTable:
         """Count and report a fault; with ``ban`` the peer is not asked for twice as long as the last time."""
         peer = self.get(org)
         peer.faults[code] = peer.faults.get(code, 0) + 1
+        if code != SYNC_TIMEOUT:  # to be slow is no abuse
+            self.spend(org, FAULT_COST, now_ms)
         banned_ms = 0
         if ban:
             banned_ms = min(BAN_MAX_MS, BAN_MS << min(peer.bans, 16))
@@ -167,6 +188,25 @@ class PeerTable:
             peer.banned_until_ms = now_ms + banned_ms
             peer.height = None
         self._report(PeerFault(org, code, parameters, banned_ms))
+
+    def spend(self, org: str, cost: int, now_ms: int) -> None:
+        """Take of the patience with a peer; one that used it up is reported, and not heard for twice as long as the
+        last time.
+        """
+        peer = self.get(org)
+        if now_ms < peer.muted_until_ms or peer.bears(cost, now_ms):
+            return
+        muted_ms = min(BAN_MAX_MS, MUTE_MS << min(peer.mutes, 16))
+        peer.mutes += 1
+        peer.muted_until_ms = now_ms + muted_ms
+        peer.patience = PATIENCE * 1000
+        peer.faults[FLOODING] = peer.faults.get(FLOODING, 0) + 1
+        self._report(PeerFault(org, FLOODING, (("messages_per_s", PATIENCE_PER_S),), muted_ms))
+
+    def muted_ms(self, org: str, now_ms: int) -> int:
+        """How much longer nothing of this peer is read; 0 for one that is heard."""
+        peer = self._peers.get(org)
+        return 0 if peer is None else max(0, peer.muted_until_ms - now_ms)
 
     def claim(self, org: str, height: int, tip_hash: bytes, now_ms: int) -> None:
         """The peer says how far it is.

@@ -27,6 +27,7 @@ from .certificates import check_certificate
 from .exits import Exit, Misuse, Stop
 from .gateway.hub import Hub
 from .keyring import KeyRing, OwnKey
+from .limits import LOG_EVERY_S
 from .machine import Machine, MachineConfig
 from .notebook import DirectoryNotebook
 from .notices import (
@@ -88,6 +89,7 @@ class Service:
         self._shell: Shell | None = None
         self._http: HttpServer | None = None
         self._space = Space(prepared.config.path(prepared.home, "data"))
+        self._logged: dict[tuple[str, str], float] = {}
         self._space_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -250,7 +252,7 @@ class Service:
             prepared.peers(self._usable(now)),
             self._guarded(lambda machine, org, frame: machine.on_frame(org, frame)),
             self._guarded(self._peer_changed),
-            self._verifier.gate,
+            self._gate,
             self._transport_notice,
         )
 
@@ -333,9 +335,29 @@ class Service:
         else:
             machine.on_peer_lost(org)
 
+    async def _gate(self, org: str) -> None:
+        """Before more of a peer is read: room among the signatures to be checked, and an end of its being muted."""
+        await self._verifier.gate()
+        machine = self._machine
+        while machine is not None and self._stop is None:
+            muted_ms = machine.peers.muted_ms(org, self._clock.monotonic_ms())
+            if not muted_ms:
+                break
+            await asyncio.sleep(min(muted_ms, 1000) / 1000)
+
     def _transport_notice(self, event: str, **facts: Any) -> None:
-        quiet = ("peer-connected", "peer-lost")
-        (self.log.info if event in quiet else self.log.warning)(event, **facts)
+        if event in ("peer-connected", "peer-lost"):
+            self.log.info(event, **facts)
+        elif self._may_log(event, str(facts.get("peer"))):
+            self.log.warning(event, **facts)
+
+    def _may_log(self, event: str, org: str) -> bool:
+        """Whether a peer's doing may be logged again: no peer fills our disk with what we say of it."""
+        now_s = self._loop.time()
+        if now_s < self._logged.get((event, org), -LOG_EVERY_S) + LOG_EVERY_S:
+            return False
+        self._logged[event, org] = now_s
+        return True
 
     def _notice(self, notice: Notice) -> None:
         self.hub.on_notice(notice)
@@ -343,7 +365,10 @@ class Service:
             case BlockCommitted():
                 self.log.debug("block", height=notice.height, submissions=notice.submissions, round=notice.round)
             case PeerFault():
-                self.log.warning(notice.code, peer=notice.org, banned_ms=notice.banned_ms, **dict(notice.parameters))
+                if self._may_log(notice.code, notice.org):
+                    self.log.warning(
+                        notice.code, peer=notice.org, banned_ms=notice.banned_ms, **dict(notice.parameters)
+                    )
             case EvidenceFound():
                 self.log.error(
                     "evidence-found", peer=notice.org, height=notice.height, guilt=notice.guilt, note=notice.note

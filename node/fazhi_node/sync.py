@@ -30,7 +30,7 @@ from .frames import Blocks, GetBlocks, Message, StatusMessage
 from .limits import SYNC_BLOCKS, SYNC_BYTES, SYNC_CHECKING_BYTES, SYNC_GRACE_MS, SYNC_TIMEOUT_MS
 from .notices import OwnFault
 from .payload import decode_payload
-from .peers import PeerMisbehaved, PeerTable, hostile_input
+from .peers import SYNC_TIMEOUT, PeerMisbehaved, PeerTable, hostile_input
 from .ports import Job, SignatureCheck
 from .verification import Verdicts, Verification, item_job
 
@@ -199,7 +199,7 @@ class Sync:
     def _give_up_on_peer(self, asked: _Asked) -> None:
         self._asked = None
         self._peers.get(asked.org).failures += 1
-        self._host.peer_fault(asked.org, PeerMisbehaved("sync-timeout", first=asked.first), ban=False)
+        self._host.peer_fault(asked.org, PeerMisbehaved(SYNC_TIMEOUT, first=asked.first), ban=False)
 
     def on_peer_lost(self, org: str) -> None:
         """An answer of that peer will not come."""

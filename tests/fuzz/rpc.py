@@ -23,6 +23,7 @@ from typing import Any, Final
 from fazhi_ledger.block import Block
 from fazhi_ledger.canonical import encode
 from fazhi_ledger.errors import FazhiError
+from fazhi_node.limits import PATIENCE
 from fazhi_node.notices import PeerFault
 from fazhi_node.prepare import prepare
 from fazhi_node.transport.identity import pem_of
@@ -80,8 +81,10 @@ class Machines:
         )
 
     def send(self, org: str, data: bytes) -> None:
-        """A frame of d's reaches that node."""
-        self.cluster[org].running.on_frame("d", data)
+        """A frame of d's reaches that node, which has all its patience again: here every frame is to be looked at."""
+        machine = self.cluster[org].running
+        machine.peers.get("d").patience = PATIENCE * 1000
+        machine.on_frame("d", data)
 
     def commit(self) -> None:
         """What an officer submits is committed by all three, in bounded virtual time."""

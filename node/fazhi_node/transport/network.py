@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +28,10 @@ from .link import GENESIS_KEY, METHOD, OPTIONS, VERSION, VERSION_KEY, Link, Noti
 STREAMS_PER_MEMBER: Final = 2
 """A restarted peer calls again before the old connection has died; its oldest stream is closed beyond this number."""
 REFUSALS_KEPT: Final = 64
+TURN_S: Final = 0.02
+"""After so long with one peer's message everybody else has a turn."""
+HANDSHAKE_MS: Final = 10_000
+"""A connection that has not shown a member's certificate by then is closed."""
 _NOTHING: Final[tuple[bytes, ...]] = ()
 STOP_GRACE_S: Final = 0.2
 
@@ -35,6 +40,7 @@ _SERVER_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     # Without this two nodes on one port would share it silently.
     ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", 8),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
@@ -58,9 +64,9 @@ class PeerNetwork:
 
     ``on_frame(org, frame)`` is called on the loop, in the order in which the member sent; ``org`` is the member whose
     certificate stands at the other end of the connection. ``on_change(org, connected)`` is called whenever a member
-    can be spoken to, or no longer. ``gate`` is awaited before each further message of a peer is read: while it waits,
-    the peer's stream fills and the peer has to hold its frames itself, so that a flood costs a bounded amount of
-    memory here.
+    can be spoken to, or no longer. ``gate(org)`` is awaited before each further message of a peer is read: while it
+    waits, the peer's stream fills and the peer has to hold its frames itself, so that a flood costs a bounded amount of
+    memory here. Between the frames of one message others have their turn.
     """
 
     def __init__(
@@ -69,7 +75,7 @@ class PeerNetwork:
         peers: Sequence[Peer],
         on_frame: Callable[[str, bytes], None],
         on_change: Callable[[str, bool], None],
-        gate: Callable[[], Awaitable[None]],
+        gate: Callable[[str], Awaitable[None]],
         notice: Notice,
     ) -> None:
         self._settings = settings
@@ -204,9 +210,14 @@ class PeerNetwork:
         try:
             await context.send_initial_metadata(((GENESIS_KEY, self._settings.genesis_hash.hex()),))
             async for message in requests:
+                turn_ends = time.monotonic() + TURN_S
                 for frame in unpack(message):
                     self._on_frame(org, frame)
-                await self._gate()
+                    if time.monotonic() > turn_ends:
+                        await self._gate(org)
+                        await asyncio.sleep(0)
+                        turn_ends = time.monotonic() + TURN_S
+                await self._gate(org)
         except asyncio.CancelledError:
             # Dismissed by ourselves: end like any other stream, else gRPC prints a traceback for it.
             if task not in self._dismissed:

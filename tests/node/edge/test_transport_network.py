@@ -66,7 +66,7 @@ def node(
     peers: list[Peer],
     *,
     genesis: bytes = GENESIS,
-    gate: Callable[[], Awaitable[None]] | None = None,
+    gate: Callable[[str], Awaitable[None]] | None = None,
     queue_bytes: int = 64 << 20,
 ) -> Node:
     frames: list[tuple[str, bytes]] = []
@@ -74,7 +74,7 @@ def node(
     lost: list[str] = []
     notices: list[tuple[str, dict[str, Any]]] = []
 
-    async def open_gate() -> None:
+    async def open_gate(_: str) -> None:
         return
 
     settings = TransportSettings(
@@ -332,7 +332,7 @@ def test_a_closed_gate_holds_the_sender_not_our_memory() -> None:
         a, b = Member.new("a"), Member.new("b")
         opened = asyncio.Event()
 
-        async def gate() -> None:
+        async def gate(_: str) -> None:
             await opened.wait()
 
         one = node(a, [a.peer, b.peer], gate=gate)

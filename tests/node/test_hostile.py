@@ -1,0 +1,223 @@
+"""A member's node that turns on the others: it is reported and not heard, and they go on. What it could make
+grow, and the bound of it, stands in SECURITY.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from fazhi_consensus.messages import BlockReply, Commit, RoundChange, round_change_body
+from fazhi_consensus.wire import encode_message
+from fazhi_ledger import dsse
+from fazhi_ledger.submission import Item
+from fazhi_node import frames, payload
+from fazhi_node.frames import Blocks, ConsensusMessage, GetBlocks, ItemsMessage, Message, StatusMessage
+from fazhi_node.limits import FAULT_COST, MAX_FRAME_MESSAGES, MUTE_MS, PATIENCE, PATIENCE_PER_S, REFUSED_ITEMS
+from fazhi_node.notices import PeerFault
+from fazhi_node.payload import PayloadCache
+from fazhi_node.peers import FLOODING, SYNC_TIMEOUT, PeerTable
+
+from .cluster import Cluster, signer_of
+from .test_admission import with_liar
+from .test_sync import Liar, grown, pairs_of, serving
+
+Flood = Callable[[Cluster, int], Iterator[bytes]]
+
+
+def consensus(*messages: RoundChange | Commit | BlockReply) -> bytes:
+    return frames.encode_frame([ConsensusMessage(encode_message(message)) for message in messages])
+
+
+def garbage(cluster: Cluster, height: int) -> Iterator[bytes]:
+    """Bytes that are no frame."""
+    while True:
+        yield b"garbage"
+
+
+def votes_with_bad_signatures(cluster: Cluster, height: int) -> Iterator[bytes]:
+    """Each has to be looked at: its form is right."""
+    round_ = 0
+    while True:
+        yield consensus(*(Commit(3, height, round_ + n, bytes(32), bytes(64)) for n in range(200)))
+        round_ += 200
+
+
+def rounds_without_end(cluster: Cluster, height: int) -> Iterator[bytes]:
+    """Each is well signed, each for a higher round than the one before."""
+    signer, round_ = signer_of(cluster.seed, "d"), 2**31
+    while True:
+        body = round_change_body(cluster.genesis_hash, height, round_, None)
+        signature = dsse.sign(signer, dsse.ROUND_CHANGE, body)
+        yield consensus(RoundChange(3, height, round_, None, None, signature, (), None))
+        round_ += 1
+
+
+def gossip_with_bad_signatures(cluster: Cluster, height: int) -> Iterator[bytes]:
+    """Items of a form that an honest node would take, each another one."""
+    seq = 0
+    while True:
+        items = [cluster.item("d", seq=0, lane=lane % 256, args=seq) for lane in range(20)]
+        yield frames.encode_frame([ItemsMessage(tuple(Item(i.body_bytes, (bytes(64),)).encode() for i in items))])
+        seq += 1
+
+
+def the_same_status(cluster: Cluster, height: int) -> Iterator[bytes]:
+    """Nothing is wrong with it, but that it never ends."""
+    while True:
+        yield frames.encode_frame([StatusMessage(cluster.genesis_hash, 1, bytes(32))] * MAX_FRAME_MESSAGES)
+
+
+def requests(cluster: Cluster, height: int) -> Iterator[bytes]:
+    """The same, of something that costs an answer."""
+    while True:
+        yield frames.encode_frame([GetBlocks(1, 1, 64)] * 100)
+
+
+FLOODS: tuple[Flood, ...] = (
+    garbage,
+    votes_with_bad_signatures,
+    rounds_without_end,
+    gossip_with_bad_signatures,
+    the_same_status,
+    requests,
+)
+
+
+@pytest.mark.parametrize("flood", FLOODS, ids=lambda flood: flood.__name__)
+def test_who_floods_is_reported_and_not_heard_and_the_others_go_on(flood: Flood) -> None:
+    cluster, liar = with_liar()
+    with cluster:
+        stream = flood(cluster, cluster["a"].height + 1)
+
+        def flooded() -> bool:
+            for _ in range(40):
+                liar.port.send("a", next(stream))
+            cluster.run_for(5)
+            return ("d", FLOODING) in cluster["a"].faults
+
+        assert any(flooded() for _ in range(400))
+        machine = cluster["a"].running
+        assert 0 < machine.peers.muted_ms("d", machine.now_ms()) <= MUTE_MS
+        known = list(cluster["a"].faults)
+        checked = cluster["a"].verifier.checked
+        machine.on_frame("d", next(stream))  # it is not even looked at
+        machine.on_frame("d", b"garbage")
+        assert cluster["a"].faults == known
+        assert cluster["a"].verifier.checked == checked
+        ids = cluster.submit("a", [cluster.item("a")]) + cluster.submit("b", [cluster.item("b")])
+        cluster.run_until(lambda: cluster.committed_everywhere(ids), 20_000)
+        assert {org for org, _ in cluster["a"].faults} == {"d"}
+        cluster.run_for(MUTE_MS)
+        assert machine.peers.muted_ms("d", machine.now_ms()) == 0
+
+
+def test_patience_has_two_sides() -> None:
+    reports: list[PeerFault] = []
+    table = PeerTable("a", reports.append)
+    table.spend("d", PATIENCE, 0)
+    assert (table.muted_ms("d", 0), reports) == (0, [])
+    table.spend("d", 1, 0)
+    assert table.muted_ms("d", 0) == MUTE_MS
+    assert reports == [PeerFault("d", FLOODING, (("messages_per_s", PATIENCE_PER_S),), MUTE_MS)]
+    table.spend("d", 10**9, 1)  # what arrives meanwhile is not counted
+    assert table.muted_ms("d", MUTE_MS) == 0
+    table.spend("d", PATIENCE + 1, MUTE_MS)
+    assert table.muted_ms("d", MUTE_MS) == 2 * MUTE_MS
+
+
+def test_patience_comes_back_and_the_usual_never_uses_it_up() -> None:
+    reports: list[PeerFault] = []
+    table = PeerTable("a", reports.append)
+    for second in range(1000):
+        table.spend("d", PATIENCE_PER_S, second * 1000)
+    assert reports == []
+    for _ in range(PATIENCE // FAULT_COST + 1):
+        assert table.muted_ms("e", 0) == 0
+        table.fault("e", "bad-signature", (), False, 0)
+        table.fault("f", SYNC_TIMEOUT, (), False, 0)  # to be slow is no abuse
+    assert table.muted_ms("e", 0) == MUTE_MS
+    assert table.muted_ms("f", 0) == 0
+
+
+def test_items_that_are_refused_are_counted_and_known_ones_are_not() -> None:
+    cluster, liar = with_liar()
+    with cluster:
+        cluster["a"].verifier._delay_ms = lambda: 0
+        known = cluster.item("a", seq=1)  # waits for seq 0
+        cluster.submit("a", [known])
+        cluster.run_for(10)
+        peer = cluster["a"].running.peers.get("d")
+        before = peer.patience
+        liar.tell("a", ItemsMessage((known.encode(),) * 400))
+        cluster.run_for(4)
+        assert peer.patience >= before - 2 * 1000
+        far = cluster.item("a", seq=9999).encode()
+        liar.tell("a", ItemsMessage((far,) * 400))
+        cluster.run_for(4)
+        assert peer.patience <= PATIENCE * 1000 - (400 // REFUSED_ITEMS) * 1000 + 8 * PATIENCE_PER_S
+
+
+def test_a_height_of_a_thousand_million_and_then_five() -> None:
+    """It is asked once, has nothing, is banned; then it shrinks. The others bring the blocks."""
+    with grown() as cluster:
+        pairs = pairs_of(cluster, "a")
+        cluster.kill("c")
+        liar = Liar(cluster, "c")
+        liar.claims = [10**9]
+        liar.answer = lambda _, request: [Blocks(request.request, ())]
+        cluster.start("d")
+        liar.claim("d", 10**9)
+        cluster.run_until(lambda: cluster["d"].height >= len(pairs), 30_000)
+        liar.claim("d", 5)
+        cluster.run_for(50)
+        assert {org for org, _ in cluster["d"].faults} <= {"c"}
+        assert liar.asked <= 3  # once by each of the three
+
+
+def test_one_bad_block_among_good_ones() -> None:
+    with grown() as cluster:
+        pairs = pairs_of(cluster, "a")
+        cluster.kill("c")
+        liar = Liar(cluster, "c")
+        liar.claims = [len(pairs)]
+        bad = list(pairs)
+        bad[4] = (pairs[4][0][:-1] + bytes([pairs[4][0][-1] ^ 1]), pairs[4][1])
+        liar.answer = serving(bad)
+        cluster.start("d")
+        cluster.run_until(lambda: cluster["d"].height >= len(pairs), 30_000)
+        assert {org for org, _ in cluster["d"].faults} <= {"c"}
+
+
+def test_blocks_that_consensus_does_not_wait_for_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, liar = with_liar()
+    with cluster:
+        block, _ = pairs_of(cluster, "a")[0]
+        decoded: list[bytes] = []
+        original = payload.decode_payload
+
+        def decode(suite: object, data: bytes, known: object = None) -> object:
+            decoded.append(data)
+            return original(suite, data, known)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(payload, "decode_payload", decode)
+        height = cluster["a"].height + 1
+        messages: list[Message] = [
+            ConsensusMessage(encode_message(BlockReply(3, height, bytes([n]) * 32, block))) for n in range(50)
+        ]
+        liar.tell("a", *messages)
+        cluster.run_for(5)
+        assert decoded == []
+
+
+def test_what_merely_arrives_pushes_out_nothing_that_is_at_work() -> None:
+    with grown() as cluster:
+        pairs = pairs_of(cluster, "a")
+        cache = PayloadCache(cluster["a"].running.suite)
+        at_work, junk = pairs[0][0], [block for block, _ in pairs[1:]]
+        first, _ = cache.decode(at_work)
+        for block in junk:
+            cache.hash_of(block)
+        assert cache.decode(at_work)[0] is first
+        assert cache.hash_of(junk[0]) == cache.decode(junk[0])[1]
+        assert cache.decode(at_work)[0] is first
