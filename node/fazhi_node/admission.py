@@ -277,7 +277,8 @@ class AdmissionDesk:
         refusal = self._mempool.check(entry, next_seq)
         if refusal is not None:
             return _refused(entry.submission_id, refusal)
-        self._mempool.admit(entry, next_seq)
+        for displaced in self._mempool.admit(entry, next_seq):
+            self._host.refused(_busy(displaced.submission_id, "mempool-full"))
         return Admission(entry.submission_id, PENDING, checked=True)
 
 

@@ -184,7 +184,21 @@ class Mempool:
         held = self._lanes.get(entry.lane)
         if held is not None and seq in held.entries:
             return Refusal(CONFLICT, "seq-pending", (("seq", seq),))
-        return self._check_room(entry)
+        refusal = self._check_room(entry)
+        return None if refusal is None or self._displaced_by(entry) else refusal
+
+    def _displaced_by(self, entry: Entry) -> list[Entry]:
+        """The last items of its lane, as many as make room for an earlier one; none where they do not make enough. What
+        waits behind a gap would otherwise keep out what fills it, for ever."""
+        lane = self._lanes.get(entry.lane)
+        later = [] if lane is None else [held for seq, held in lane.entries.items() if seq > entry.seq]
+        freed, displaced = 0, []
+        for held in sorted(later, key=lambda one: -one.seq):
+            displaced.append(held)
+            freed += len(held.data)
+            if freed >= len(entry.data):
+                return displaced
+        return []
 
     def _check_room(self, entry: Entry) -> Refusal | None:
         bounds, reserved = self.bounds, self._reserved
@@ -202,8 +216,12 @@ class Mempool:
             return None
         return Refusal(BUSY, "mempool-full", (("items", len(self._by_id)),))
 
-    def admit(self, entry: Entry, next_seq: int) -> None:
-        """Hold an item whose signatures were verified and for which :meth:`check` found nothing."""
+    def admit(self, entry: Entry, next_seq: int) -> list[Entry]:
+        """Hold an item whose signatures were verified and for which :meth:`check` found nothing; what had to make room
+        for it is answered."""
+        displaced = [] if self._check_room(entry) is None else self._displaced_by(entry)
+        for held in displaced:
+            self.remove(held.submission_id)
         lane = self._lanes.get(entry.lane)
         if lane is None:
             lane = self._lanes[entry.lane] = _Lane(next_seq)
@@ -228,6 +246,7 @@ class Mempool:
             self._compact()
         if not marked:
             self._mark(entry.lane, lane)
+        return displaced
 
     def _compact(self) -> None:
         """Drop what the heap still names of items long gone, before it outgrows what is here."""

@@ -106,6 +106,33 @@ def test_one_flooding_member_neither_takes_the_room_nor_the_block_of_the_others(
     assert counts == {"flood": 4, "a": 4, "b": 4}
 
 
+def test_what_waits_behind_a_gap_does_not_keep_out_what_fills_it() -> None:
+    """A full room of items that none can execute would stay full for ever (found by the simulator of whole nodes)."""
+    pool = Mempool(Bounds(items=40, members=4))
+    taken = [seq for seq in range(1, 40) if put(pool, item(seq=seq)) is None]
+    assert taken == list(range(1, 26))
+    assert not pool.has_work
+    first = entry(item(seq=0))
+    assert pool.check(first, 0) is None
+    assert [gone.seq for gone in pool.admit(first, 0)] == [25]
+    assert (pool.has_work, len(pool), len(pool.take(40, 10**6))) == (True, 25, 25)
+    refusal = put(pool, item(seq=25))
+    assert refusal is not None
+    assert refusal.code == "mempool-full"
+
+
+def test_a_large_item_displaces_as_many_as_it_needs_or_none() -> None:
+    pool = Mempool(Bounds(items=10_000, bytes=8_000, members=4))
+    count = next(seq for seq in range(1, 100) if put(pool, item(seq=seq)) is not None)
+    large, huge = entry(item(seq=0, text="x" * 600)), entry(item(seq=0, text="x" * 8_000))
+    assert pool.check(huge, 0) is not None
+    before = pool.bytes
+    gone = pool.admit(large, 0)
+    assert [held.seq for held in gone] == list(range(count - 1, count - 1 - len(gone), -1))
+    assert len(gone) > 1
+    assert pool.bytes <= before
+
+
 def test_bytes_are_bounded_too() -> None:
     size = len(item(text="x" * 1000).encode())
     pool = Mempool(Bounds(items=1000, bytes=size * 16, key_items=1000, members=4))

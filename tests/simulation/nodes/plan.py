@@ -108,7 +108,7 @@ class Plan:
             cases=rng.random() < 0.35,
             items=rng.choice((10, 20, 30)),
             conflicts_percent=rng.choice((0, 5, 20)),
-            mempool_items=rng.choice((20_000, 20_000, 400)),
+            mempool_items=rng.choice((20_000, 20_000, 40)),
             traitors=traitors,
             tricks=tuple(sorted(rng.sample(TRICKS, rng.randint(2, 5)))) if traitors else (),
             traitors_stay=rng.random() < 0.5,

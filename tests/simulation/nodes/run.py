@@ -20,7 +20,7 @@ from fazhi_ledger.genesis import Genesis
 from fazhi_ledger.suites import Suite
 from fazhi_node import machine as machine_module
 from fazhi_node.frames import Message, decode_frame
-from fazhi_node.notices import COMMITTED, Admission, Alarm, AmnesiaEnded, BlockCommitted, EvidenceFound, Notice
+from fazhi_node.notices import BUSY, COMMITTED, Admission, Alarm, AmnesiaEnded, BlockCommitted, EvidenceFound, Notice
 from fazhi_node.storage import vote_log as vote_log_module
 from fazhi_node.storage.chain_check import ChainCheck
 from fazhi_node.storage.chain_store import ChainStore
@@ -359,6 +359,8 @@ class Run:
                 self.ledger.on_block(node, notice.height, None if chain is None else chain.block_bytes(notice.height))
             case Admission() if notice.status == COMMITTED:
                 self.ledger.on_promise(node, notice)
+            case Admission() if notice.status == BUSY and notice.submission_id in self.load.sent:
+                self.load.sent[notice.submission_id].kept_by.discard((node.index, node.incarnation))
             case EvidenceFound():
                 self._on_evidence(Evidence.decode(notice.evidence))
             case Alarm(code) if code in ("own-vote-unknown", "key-used-elsewhere"):
