@@ -12,7 +12,7 @@ import json
 import sys
 import time
 
-from tests.simulation.mutants import MUTANTS
+from tests.mutants.consensus import SAID_OTHERWISE
 
 from . import tlc
 from .campaign import check_seeds, first_refused
@@ -41,7 +41,7 @@ def main() -> int:
         drift = check_seeds(seeds)
         print(f"{drift.traces} traces of {drift.steps:,} steps: {drift.refused} refused", flush=True)
         runs, faults, violations = runs + drift.traces, faults + drift.faults, violations + drift.refused
-    for mutant in MUTANTS if seeds and not alone else ():
+    for mutant in SAID_OTHERWISE if seeds and not alone else ():
         runs += 1
         faults += 1
         violations += not refuses(mutant)

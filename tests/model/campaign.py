@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from tests.simulation.mutants import MUTANTS
+from tests.mutants.consensus import SAID_OTHERWISE
 
 from .checking import rejected
 from .traces import Step, Trace, trace_of
@@ -43,7 +43,7 @@ def check_seeds(seeds: Iterable[int]) -> Drift:
 
 def first_refused(mutant: str, seeds: int = MUTANT_SEEDS) -> tuple[Trace, Step] | None:
     """The first trace of a core with a known mistake that is no run of the model, and the step that is not."""
-    patched, size = MUTANTS[mutant]
+    patched, size = SAID_OTHERWISE[mutant]
     with patched():
         for batch in _batches((trace_of(seed, size=size) for seed in range(seeds)), BATCH // 2):
             found = rejected(batch)
