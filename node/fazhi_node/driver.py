@@ -52,7 +52,7 @@ from fazhi_ledger.validators import ValidatorSet
 from .application import Application
 from .frames import ConsensusMessage, split_items
 from .keyring import KeyRing
-from .limits import CUT_DELAY_MS, CUT_LOAD_ITEMS, MAX_GOSSIP_ITEMS
+from .limits import CUT_DELAY_MS, CUT_LOAD_ITEMS, LISTEN_AGAIN_MS, LISTEN_MS, MAX_GOSSIP_ITEMS
 from .mempool import Mempool
 from .outbox import Outbox
 from .peers import PeerMisbehaved, PeerTable, hostile_input
@@ -128,15 +128,17 @@ class Driver:
         self._most_validators = 0
         self._silenced = False
         self._said: dict[str, ConsensusMessage] = {}
+        self._started_ms = clock.monotonic_ms()
 
     @property
     def amnesiac(self) -> bool:
         """Whether this node has a seat's key but must not sign with it."""
         return self._signer is not None and (self._silenced or (self._vote_log is not None and self._vote_log.amnesiac))
 
-    def silence(self) -> None:
-        """Sign nothing from the next height on (the core itself has stopped signing at this one)."""
-        self._silenced = True
+    def silence(self, *, for_good: bool) -> None:
+        """Sign nothing from the next height on, whatever the vote log says, if that is ``for_good``. At this height the
+        core has stopped signing, or the block is decided."""
+        self._silenced = self._silenced or for_good
 
     @property
     def status(self) -> Status | None:
@@ -298,6 +300,9 @@ class Driver:
         wanted = self._wanted
         if wanted is None or wanted.height != self._tip + 1:
             return
+        if self._others_may_be_ahead():
+            self._clock.set_timer(CUT_TIMER, LISTEN_AGAIN_MS)
+            return
         clock_ms = self._clock.now_ms()
         allow_empty = wanted.round > 0 or self._app.heartbeat_wait_ms(clock_ms) <= 0
         if not allow_empty and (not self._mempool.has_work or self._worth_waiting()):
@@ -308,6 +313,17 @@ class Driver:
         self._wanted = None
         self._clock.cancel(CUT_TIMER)
         self.feed(ProposalReady(wanted.height, wanted.round, proposal.payload, proposal.executed.block_hash))
+
+    def _others_may_be_ahead(self) -> bool:
+        """Whether this height is likely decided: our first words after a start would then be said for the second time
+        where data and guard were put back together. An honest member is heard at once if there is one; a power cut of
+        all must heal by itself, so nobody is waited for longer than a few seconds."""
+        faulty = self._app.validators.faulty
+        if self._peers.credible_height(faulty) > self._tip:
+            return True
+        enough = min(faulty + 1, len(self._app.validators) - 1)
+        waited_ms = self._clock.monotonic_ms() - self._started_ms
+        return waited_ms < LISTEN_MS and self._peers.claiming() < enough
 
     def _worth_waiting(self) -> bool:
         """Under load a few milliseconds more make a far fuller block; when idle every one of them is latency."""

@@ -62,6 +62,9 @@ CUT_DELAY_MS: Final = 4
 """Under load a proposer waits this long for more, unless the block is full enough."""
 CUT_LOAD_ITEMS: Final = 16
 """A parent of at least this many submissions means load."""
+LISTEN_MS: Final = 5_000
+"""How long after its start a node waits to hear how far others are, before it proposes."""
+LISTEN_AGAIN_MS: Final = 20
 PROPOSAL_WORK: Final = 3_000
 """Items and records of one proposal of ours: what a slow machine executes well within the first round's timer. A larger
 single batch stands in a block of its own."""

@@ -125,8 +125,7 @@ class Machine:
         """
 
         def act() -> None:
-            if self._recovery.silenced:
-                self._driver.silence()
+            self._driver.silence(for_good=self._recovery.silenced)
             self._started = True
             self._driver.restore()
             self._clock.set_timer(PERIOD_TIMER, STATUS_PERIOD_MS)
@@ -443,9 +442,8 @@ class Machine:
 
     def own_vote_unknown(self, height: int, signed: Signed) -> None:
         """Our key signed what we do not remember: sign nothing before others have vouched for the chain."""
-        self._recovery.convict(height, signed)
-        if self._recovery.silenced:
-            self._driver.silence()
+        self._recovery.convict(height, signed.phase)
+        self._driver.silence(for_good=self._recovery.silenced)
 
     def proposal_withheld(self, proposer: str, error: FazhiError) -> None:
         """We do not vote for a proposal."""
@@ -478,6 +476,8 @@ class Machine:
 
     def commit_delivered(self, delivered: Delivered) -> None:
         """State transfer has brought the block after the tip, and checked certificate and signatures."""
+        if self._recovery.check_certificate(delivered.certificate, self.validators):
+            self._driver.silence(for_good=self._recovery.silenced)
         self._commit(delivered.payload, delivered.block, delivered.block_hash, delivered.certificate)
         self._driver.decided_by_sync(delivered.certificate.height, delivered.certificate)
         self._driver.start_height(len(delivered.block.items))

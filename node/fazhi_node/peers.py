@@ -230,6 +230,10 @@ class PeerTable:
         ]
         return sorted(able, key=lambda peer: (peer.failures, peer.asked_ms, peer.org))
 
+    def claiming(self) -> int:
+        """How many connected peers have said how far they are."""
+        return sum(peer.connected and peer.height is not None for peer in self._peers.values())
+
     def credible_height(self, faulty: int) -> int:
         """A height that at least one honest peer has reached, ``faulty`` of them being liars; 0 where too few are
         heard.

@@ -17,7 +17,8 @@ reached and counts for nobody, one that is too low is that of one of f liars, wh
 answers honestly names a height that it has, so that we reach it by state transfer, and with at most f members faulty,
 amnesiac ones among them, q honest answers come.
 
-A vote that turns up with our key and is not in our log convicts us likewise, once. After a conviction has been healed,
+A vote that turns up with our key and is not in our log, in a message or in the certificate of a block that we missed,
+convicts us likewise, once. After a conviction has been healed,
 votes of an earlier life of ours all lie below the height from which on we sign: a second such vote shows that another
 process signs with our key *now*. Then nothing heals by itself any more; see ``fazhi-node votes``.
 """
@@ -27,7 +28,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from fazhi_consensus.messages import Signed
+from fazhi_consensus.messages import Phase
+from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.errors import Parameter
 from fazhi_ledger.keys import Signer
 from fazhi_ledger.validators import ValidatorSet
@@ -80,9 +82,23 @@ class Recovery:
         """The amnesiac log of a node that has a key to sign with."""
         return self._log if self._log is not None and self._key is not None and self._log.amnesiac else None
 
-    def convict(self, height: int, signed: Signed) -> None:
+    def check_certificate(self, certificate: CommitCertificate, seats: ValidatorSet) -> bool:
+        """Convict ourselves if a block that others decided carries a COMMIT of ours that our log does not hold: then
+        data and guard were put back together, which neither can tell by itself. ``seats`` certified the block."""
+        log = self._log
+        if log is None or self._key is None or log.amnesiac or self.silenced or certificate.height < log.floor:
+            return False
+        seat = seats.index_of_key(self._key)
+        mine = None if seat is None else dict(certificate.signatures).get(seat)
+        kept = (record for height, record in log.records() if height == certificate.height)
+        if mine is None or any(mine in record for record in kept):
+            return False
+        self.convict(certificate.height, Phase.COMMIT)
+        return True
+
+    def convict(self, height: int, phase: Phase) -> None:
         """A vote signed with our key is not in our log. Durable when it returns; nothing is signed after it."""
-        what: tuple[Parameter, ...] = (("height", height), ("phase", signed.phase.name.lower()))
+        what: tuple[Parameter, ...] = (("height", height), ("phase", phase.name.lower()))
         if self._log is not None:
             self._log.begin_amnesia()
         if self._notebook.find(UNKNOWN_VOTE_NOTE) is None:

@@ -21,9 +21,9 @@ class Wire:
     def __init__(self, cluster: Cluster) -> None:
         self.votes: dict[str, list[OwnVote]] = {org: [] for org in cluster.orgs}
         self.lose_from: set[str] = set()
-        cluster.network.filter = self._see
+        cluster.network.filter = self.see
 
-    def _see(self, sender: str, receiver: str, frame: bytes) -> list[bytes]:
+    def see(self, sender: str, receiver: str, frame: bytes) -> list[bytes]:
         for message in frames.decode_frame(frame):
             if isinstance(message, ConsensusMessage):
                 vote = decode_message(message.data, 7)
