@@ -158,6 +158,8 @@ class Sync:
     def poke(self) -> None:
         """Ask for blocks if some peer claims more than we have, there is room for them and patience is over."""
         now_ms = self._host.now_ms()
+        if self._asked is not None and now_ms < self._peers.get(self._asked.org).banned_until_ms:
+            self._asked = None  # a liar's answer is not waited for
         if self._asked is not None and now_ms >= self._asked.deadline_ms:
             self._give_up_on_peer(self._asked)
         if self._asked is not None or self._full:
