@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from fazhi_ledger.canonical import encode
 from fazhi_ledger.submission import Item
 from fazhi_sdk import outbox
 from fazhi_sdk import outbox_rows as rows
+from fazhi_sdk.aio.delivery import _words
+from fazhi_sdk.aio.gateways import Answer
 from fazhi_sdk.drafts import DraftData
 from fazhi_sdk.errors import DraftError, OutboxDisk, OutboxError, OutboxInUse
 from fazhi_sdk.outbox import Outbox
@@ -55,6 +58,39 @@ def test_damage_is_named(path: Path, tmp_path: Path) -> None:
     assert caught.value.code == "outbox-damaged"
     with pytest.raises(OutboxDisk):
         open_box(tmp_path / "no-such-folder" / "outbox.db")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '"code": "odd", "parameters": {"No name": 1}',
+        '"code": "odd", "parameters": {"a": 100000000000000000000000}',
+        '"code": "odd", "parameters": {"a": "\\ud800", "b": 1.5, "c": [1], "d": null, "e": true}',
+        '"code": "\\ud800"',
+        '"code": ["x"], "parameters": [1]',
+    ],
+)
+def test_a_gateways_odd_words_do_not_make_the_outbox_unreadable(path: Path, said: str) -> None:
+    """Found by fuzzing: what it called a parameter was kept as it was, and nothing that stood in the outbox could be
+    read again; or keeping it ended the delivery.
+    """
+    with open_box(path) as box:
+        entry = file_one(box)
+        assert entry.id is not None
+        answer = f'{{"results": [{{"id": "{entry.id.hex()}", "status": "invalid", {said}}}]}}'
+        (word,) = _words(Answer("https://gateway", 200, answer.encode(), None), [entry.id])
+        box.settle([Verdict(entry.id, rows.INVALID, word.code, word.parameters)])
+        kept = box.entry(entry.id)
+        assert kept is not None
+        assert kept.status == rows.INVALID
+        assert box.entries(rows.INVALID) == (kept,)
+
+
+def test_a_row_that_cannot_be_read_is_damage() -> None:
+    row = dict.fromkeys((one.name for one in fields(Entry)), 0)
+    for parameters in (b"", b"\xc1", encode((("No name", 1),))):
+        with pytest.raises(OutboxError, match="outbox-damaged"):
+            rows.entry_of({**row, "parameters": parameters})
 
 
 def test_seqs_follow_and_survive(path: Path) -> None:

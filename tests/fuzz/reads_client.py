@@ -21,6 +21,7 @@ from fazhi_ledger.genesis import GenesisFile
 from fazhi_ledger.receipt import RecordReceipt
 from fazhi_ledger.receipt_steps import VALID, check_receipt
 from fazhi_sdk import trust
+from fazhi_sdk.aio.delivery import Word, _words
 from fazhi_sdk.aio.filing import digest_of, genesis_file
 from fazhi_sdk.aio.gateways import Answer, parse_url
 from fazhi_sdk.audit import audit
@@ -67,6 +68,16 @@ def _proof() -> bytes:
 
 
 _PROOF: Final = _proof()
+_WORDS: Final = json.dumps(
+    {
+        "results": [
+            {
+                "id": _WORLD.items[1].id(_WORLD.suite).hex(), "status": "invalid", "height": None, "index": None,
+                "code": "bad-seq", "parameters": {"expected": 7, "what": "seq"}, "error": None, "proof": {},
+            }
+        ]
+    }
+).encode()  # fmt: skip
 
 
 def _answer(data: bytes) -> trust.Fields:
@@ -82,6 +93,18 @@ def _decided(data: bytes) -> tuple[bytes, bytes]:
 def _truly(data: bytes, found: tuple[bytes, bytes]) -> None:
     if found != (_WORLD.header.encode(), _WORLD.results[1]):
         raise Violation("the SDK believes what nobody decided")
+
+
+def _told(data: bytes) -> list[Word]:
+    return _words(Answer(_URL, 200, data, None), [_WORLD.items[1].id(_WORLD.suite)])
+
+
+def _can_be_kept(_: bytes, words: list[Word]) -> None:
+    """What the outbox keeps of a gateway's word, it can read again."""
+    for word in words:
+        word.code.encode("utf-8")
+        if _entry(encode(word.parameters)).parameters != word.parameters:
+            raise Violation("a gateway's word does not come back out of the outbox")
 
 
 def _receipted(data: bytes) -> bytes:
@@ -164,6 +187,7 @@ TARGETS: Final = (
     Target(
         "gateway's proof", [_PROOF], _decided, (), refuses=(SdkError,), holds=_truly, form="json",
     ),
+    Target("gateway's words", [_WORDS], _told, (), refuses=(SdkError,), holds=_can_be_kept, form="json"),
     Target("gateway's receipt", [_PROOF], _receipted, (), refuses=(SdkError,), form="json"),
     Target(
         "served genesis", [FILE.encode()], lambda data: genesis_file(data, FILE.hash(), _URL), (),

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from fazhi_ledger.canonical import encode
+from fazhi_ledger.canonical import decode, encode
 from fazhi_ledger.datatypes import slotted
-from fazhi_ledger.errors import InvalidProof
-from fazhi_ledger.result import record_results_root
+from fazhi_ledger.errors import EncodingError, InvalidProof, Parameter
+from fazhi_ledger.names import RESULT_CODE
+from fazhi_ledger.result import parameters_from_value, record_results_root
 
 from .. import errors
 from ..errors import BadAnswer, ConnectionFailed, NotDecided, ProofFailed, SdkError, TooBusy
@@ -453,19 +454,23 @@ def _words(answer: Answer, ids: Sequence[bytes]) -> list[Word]:
         if fields.text("id") != item_id.hex():
             raise BadAnswer("bad-answer", url=answer.url, reason="results out of order")
         code = fields.value.get("code")
-        given = fields.value.get("parameters")
-        parameters = tuple(
-            (str(name)[:64], value if type(value) is int else str(value)[:256])
-            for name, value in (given if isinstance(given, dict) else {}).items()
-        )[:16]
         proof = fields.value.get("proof")
         words.append(
             Word(
                 answer.url,
                 fields.text("status"),
-                str(code or "")[:48],
-                parameters,
+                code if isinstance(code, str) and RESULT_CODE[code] else "",
+                _parameters(fields.value.get("parameters")),
                 Fields(proof, answer.url) if isinstance(proof, dict) else None,
             )
         )
     return words
+
+
+def _parameters(given: object) -> tuple[Parameter, ...]:
+    """Those that the outbox can keep and read again: a gateway may say anything, and its word is kept."""
+    found: list[Parameter] = []
+    for pair in given.items() if isinstance(given, dict) else ():
+        with contextlib.suppress(EncodingError):
+            found += parameters_from_value(decode(encode((pair,))))
+    return tuple(found[:16])
