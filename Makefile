@@ -101,5 +101,5 @@ wheelhouse: setup ## 收集离线安装所需的全部文件 / collect all that 
 	@echo "离线安装 / install offline: pip install --no-index --find-links wheelhouse fazhi-cli"
 
 clean: stop ## 删除缓存、构建结果与演示输出 / remove caches, builds and the demo's output; .venv stays
-	@rm -rf dist wheelhouse demo-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf dist wheelhouse demo-out fuzz-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name .venv -prune -o -name node_modules -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

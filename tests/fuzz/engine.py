@@ -27,7 +27,7 @@ from .target import Check, Target, Violation
 CPU_SECONDS: Final = 5
 """Processor time for one input, a megabyte at most: beyond it the process is ended and the input is a hang."""
 GROWTH_BYTES: Final = 256 << 20
-"""How far the process may grow beyond what it was when its samples had been read."""
+"""How far the process may grow, over all inputs, while they are read (to make an input may take more)."""
 ADDRESS_ROOM: Final = 1 << 30
 """Further address space: what asks for more at once gets ``MemoryError`` and shows as a crash."""
 TOLD_S: Final = 0.5
@@ -53,15 +53,16 @@ class Meter:
         if self.check.accepted != len(target.samples) and target.refuses:
             raise Violation(f"{target.name}: a sample is refused")
         self.check.accepted = 0
-        self._base = rss_bytes()
+        self._grown = 0
 
     def __call__(self, data: bytes) -> None:
         """Execute one input; what violates is told and raised."""
-        started = time.thread_time()
+        started, size = time.thread_time(), rss_bytes()
         try:
             self.check(data)
-            if rss_bytes() > self._base + GROWTH_BYTES:
-                raise Violation(f"the process has grown to {rss_bytes() >> 20} MB")
+            self._grown += rss_bytes() - size
+            if self._grown > GROWTH_BYTES:
+                raise Violation(f"the process has grown by {self._grown >> 20} MB")
         except BaseException as error:
             self.ran.violation = "".join(traceback.format_exception(error))[-3000:]
             self.ran.found = data[:4096].hex()

@@ -61,7 +61,7 @@ def structured(random: Random, target: Target, data: bytes) -> bytes:
     if kind == 0:
         parts[at : at + 1] = []
     elif kind == 1:
-        parts[at:at] = [parts[at]] * random.choice((1, 1, 2, 100))
+        parts[at:at] = [parts[at]] * min(random.choice((1, 1, 2, 100)), 1 + LARGEST // (len(parts[at]) + 1))
     elif kind == 2:
         parts.reverse()
     else:
