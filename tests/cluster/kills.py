@@ -140,6 +140,7 @@ async def campaign(folder: Path, kills: int, seed: int, mistake: str = "-") -> t
             await nodes.end(org, 15)
         nodes.compare_votes()
         nodes.compare_logs()
+        await asyncio.to_thread(nodes.check_data)
         chains = nodes.chains()
         lost, doubled = clients.history.compare(chains)
     finally:

@@ -179,6 +179,7 @@ class Run:
             await nodes.end(org, 15)
         nodes.compare_votes()
         nodes.compare_logs()
+        await asyncio.to_thread(nodes.check_data)
         lost, doubled = clients.history.compare(nodes.chains())
         self._outcome.counts.update(lost=lost, doubled=doubled)
         if self._means.old[1] and any("upgrade" in episode for episode in self._episodes):

@@ -30,6 +30,7 @@ POLL_S: Final = 0.05
 READY_S: Final = 90.0
 """On a busy machine."""
 STOP_S: Final = 30.0
+CHECK_S: Final = 300.0
 BAD_EVENTS: Final = frozenset(
     {
         "fault",
@@ -189,6 +190,18 @@ class Nodes(Devnet):
     def builds(self) -> dict[str, int]:
         """How many different builds each node has run."""
         return {org: len(builds(self.heard(org))) for org in self.nodes}
+
+    def check_data(self) -> None:
+        """Have the node's own command verify what each node left on disk, and note what it says."""
+        for org, node in self.nodes.items():
+            done = subprocess.run(
+                [sys.executable, "-m", "fazhi_node.main", "check", "--home", node.home, "--lang", "en"],
+                capture_output=True, text=True, timeout=CHECK_S, check=False,
+                env={**os.environ, "FAZHI_NODE_GENESIS": str(self.folder / "genesis.fazhi")},
+            )  # fmt: skip
+            if done.returncode != 0:
+                said = " ".join((done.stdout + done.stderr).split())
+                self.violations.append(f"data: {org}: fazhi-node check ends with {done.returncode}: {said[:400]}")
 
     def chains(self) -> dict[str, list[list[tuple[bytes, bytes]]]]:
         """Of each node's chain, block for block, the items' ids and drafts. All nodes have ended. One chain is audited
