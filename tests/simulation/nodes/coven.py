@@ -129,7 +129,9 @@ class Coven:
             case Blocks() if self._lies("sync-lies", 500):
                 return [(self._bad_blocks(message), 0)]
             case ItemsMessage(items) if "censor" in self.tricks:
-                kept = tuple(data for data in items if not Item.decode(data).body.org.startswith(self.victim))
+                kept = tuple(data for data in items if Item.decode(data).body.org != self.victim)
+                if len(kept) < len(items):
+                    self.run.count("lie: censor")
                 return [(ItemsMessage(kept), 0)] if kept else []
             case _:
                 return [(message, 0)]

@@ -26,6 +26,8 @@ _CLOCKS = {"clock-jump": 3, "slow-node": 2}
 _DAMAGE = ("rot-store", "rot-votes", "rot-guard", "wipe", "wipe-store", "restore")
 """Damage after which a node may have to be silent: within the budget of f, together with the traitors."""
 
+KINDS = (*_NETWORK, *_CRASHES, *_DISKS, *_CLOCKS, *_DAMAGE, "remove", "replace-key")
+"""Every kind of strike."""
 CHANGES = ("remove", "replace-key")
 """Of the members, by vote."""
 
