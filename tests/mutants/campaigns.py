@@ -4,6 +4,7 @@ tests of properties, run in a process of its own.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -11,7 +12,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
+
+from fazhi_ledger.canonical import decode, encode
 
 from tests.conftest import ROOT
 from tests.contracts import test_plain
@@ -50,11 +53,19 @@ def long_loss(seed: int) -> None:
     World(replace(plan, traitors=0, faulty_ms=240_000, loss_percent=85, calm_ms=100_000, strike_permille=0)).run()
 
 
+def _padded(rng: random.Random, receipt: damage.Parsed, _: object) -> bytes:
+    """One more signer in the certificate, with somebody else's signature."""
+    *head, entries = cast("tuple[Any, ...]", decode(base64.b64decode(receipt["certificate"])))
+    absent = [seat for seat in range(len(entries) + 2) if seat not in dict(entries)]
+    padded = sorted((*entries, (rng.choice(absent), rng.choice(entries)[1])))
+    return damage.to_json(receipt | {"certificate": base64.b64encode(encode((*head, tuple(padded)))).decode()})
+
+
 def one_receipt(seed: int) -> None:
     """The ledger and the verifier written from the pages alone come to the same on one damaged or forged receipt."""
     rng = random.Random(f"receipt {seed}")
     if seed % 2:
-        mutate = damage.MUTATIONS[seed // 2 % len(damage.MUTATIONS)]
+        mutate = _MUTATIONS[seed // 2 % len(_MUTATIONS)]
         receipt = mutate(rng, rng.choice(_PARSED), _PARSED)
         receipts.outcomes(receipt, receipts.WORLD.genesis_hash, rng.choice(receipts.FILES[:2]))
         return
@@ -65,6 +76,7 @@ def one_receipt(seed: int) -> None:
     receipts.outcomes(damage.to_json(forged), chain, rng.choice(receipts.FILES[:2]))
 
 
+_MUTATIONS: Final[tuple[damage.Mutation, ...]] = (*damage.MUTATIONS, _padded)
 _PARSED: Final = [json.loads(base) for base in receipts.BASES]
 
 
