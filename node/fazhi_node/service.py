@@ -154,7 +154,7 @@ class Service:
 
     async def _start(self) -> None:
         from .gateway.front import make_gateway
-        from .gateway.server import HttpServer, bind
+        from .gateway.server import HttpServer, bind, client_share
 
         prepared, config = self.prepared, self.prepared.config
         bound = bind(config.http_listen)
@@ -188,7 +188,9 @@ class Service:
                 tls = (own_tls.key_path, own_tls.certificate_path)
             self._shell = make_gateway(self, chain)
             connections = 2 * config.http_concurrency + config.event_streams
-            self._http = HttpServer(self._shell, bound, tls, connections, config.lang)
+            self._http = HttpServer(
+                self._shell, bound, tls, connections, client_share(config.http_concurrency), config.lang
+            )
         except BaseException:
             bound.close()
             raise

@@ -22,6 +22,16 @@ KEEP_ALIVE_SECONDS: Final = 20
 SHUTDOWN_SECONDS: Final = 2
 
 
+CLIENT_CONNECTIONS_MIN: Final = 16
+
+
+def client_share(concurrency: int) -> int:
+    """Connections that one address may hold where so many requests are answered at once: three quarters, so that slow
+    requests of one client cannot take every place.
+    """
+    return max(CLIENT_CONNECTIONS_MIN, concurrency * 3 // 4)
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server without its signal handlers: signals are the node's."""
 
@@ -62,13 +72,14 @@ class HttpServer:
         bound: socket.socket,
         tls: tuple[Path, Path] | None,
         max_connections: int,
+        client_connections: int,
         language: Language,
     ) -> None:
         key, certificate = tls if tls is not None else (None, None)
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=protocol_class(max_connections, language),
+                http=protocol_class(max_connections, client_connections, language),
                 ws="none",
                 lifespan="off",
                 loop="none",
