@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -27,9 +28,9 @@ from fazhi_node.storage.files import RealFiles
 from fazhi_node.storage.guard import Guard, GuardState
 from fazhi_node.storage.memory import MemoryDisk, MemoryVoteLog
 from fazhi_node.storage.port import VoteLog
-from fazhi_node.storage.vote_log import LOG_FILE, DiskVoteLog
+from fazhi_node.storage.vote_log import LOG_FILE, DiskVoteLog, VotesFound
 
-from .sim_files import SimDisk
+from .sim_files import PowerCut, SimDisk
 
 OWNER = bytes(range(32))
 SEED = 20250802
@@ -102,6 +103,81 @@ def test_forgetting_by_height(reopen: Callable[[], VoteLog]) -> None:
     assert (log.floor, log.records()) == (10, ())
     with pytest.raises(VoteRefused):
         log.append(b"old", 9)
+
+
+def test_amnesia_begins_and_ends_durably(reopen: Callable[[], VoteLog]) -> None:
+    log = reopen()
+    log.append(b"4", 4)
+    for _ in range(2):
+        log.begin_amnesia()  # a second time changes nothing
+        assert (log.amnesiac, log.records()) == (True, ())
+        with pytest.raises(VoteRefused, match="vote-while-amnesiac"):
+            log.append(b"5", 5)
+    log = reopen()
+    assert (log.amnesiac, log.records()) == (True, ())
+    log.truncate_below(9)  # the chain goes on meanwhile
+    log.end_amnesia(12)
+    log = reopen()
+    assert (log.amnesiac, log.floor) == (False, 12)
+    with pytest.raises(VoteRefused, match="vote-below-floor"):
+        log.append(b"11", 11)
+    log.append(b"12", 12)
+    assert reopen().records() == ((12, b"12"),)
+
+
+def test_amnesia_that_begins_is_there_after_a_crash_at_any_write(tmp_path: Path) -> None:
+    """Or not yet: but then nobody was told, and the log holds all it held."""
+    cut = 0
+    seen = set()
+    while True:
+        disk = SimDisk()
+        DiskVoteLog.create(VOTES, GUARD, OWNER, fresh=True, files=disk)
+        log = DiskVoteLog(VOTES, GUARD, OWNER, files=disk, preallocated=1000)
+        log.append(b"4", 4)
+        disk.cut_at = len(disk.steps) + cut
+        begun = False
+        try:
+            log.begin_amnesia()
+            begun = True
+        except PowerCut:
+            pass
+        disk.cut_power(random.Random(SEED + cut))
+        log = DiskVoteLog(VOTES, GUARD, OWNER, files=disk, preallocated=1000)
+        assert log.amnesiac or (not begun and log.records() == ((4, b"4"),))
+        seen.add(log.amnesiac)
+        log.close()
+        if begun:
+            break
+        cut += 1
+    assert cut > 3
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize("damage", ["none", "no log", "no guard", "both", "other owner"])
+def test_what_an_inspection_says_and_a_renewal_mends(folder: Path, damage: str) -> None:
+    log = open_in(folder)
+    log.append(b"7", 7)
+    log.truncate_below(7)
+    log.close()
+    if damage in ("no log", "both"):
+        (folder / "votes" / LOG_FILE).unlink()
+    if damage in ("no guard", "both"):
+        (folder / "guard").write_bytes(bytes(8192))
+    if damage == "other owner":
+        with pytest.raises(StoreForeign):
+            DiskVoteLog.renew(folder / "votes", folder / "guard", bytes(32))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    if damage in ("none", "other owner"):
+        assert DiskVoteLog.inspect(folder / "votes", folder / "guard") == VotesFound(7, 1, False)
+    else:
+        with pytest.raises(StorageError):
+            DiskVoteLog.inspect(folder / "votes", folder / "guard")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    DiskVoteLog.renew(folder / "votes", folder / "guard", OWNER)
+    log = open_in(folder)
+    assert (log.amnesiac, log.records()) == (True, ())
+    assert log.floor >= (0 if damage in ("no guard", "both") else 7)
+    log.close()
 
 
 def test_a_closed_log_takes_nothing(reopen: Callable[[], VoteLog]) -> None:
