@@ -318,12 +318,12 @@ class Driver:
         """Whether this height is likely decided: our first words after a start would then be said for the second time
         where data and guard were put back together. An honest member is heard at once if there is one; a power cut of
         all must heal by itself, so nobody is waited for longer than a few seconds."""
-        faulty = self._app.validators.faulty
-        if self._peers.credible_height(faulty) > self._tip:
-            return True
-        enough = min(faulty + 1, len(self._app.validators) - 1)
+        seats = self._app.validators  # of them at most f lie; members without a seat may all
+        claims = self._peers.claims_of([seat.member for seat in seats.validators])
+        if len(claims) > seats.faulty:
+            return claims[seats.faulty] > self._tip
         waited_ms = self._clock.monotonic_ms() - self._started_ms
-        return waited_ms < LISTEN_MS and self._peers.claiming() < enough
+        return waited_ms < LISTEN_MS and len(claims) < len(seats) - 1
 
     def _worth_waiting(self) -> bool:
         """Under load a few milliseconds more make a far fuller block; when idle every one of them is latency."""

@@ -5,7 +5,7 @@ Every count here is bounded per peer. A claim is only a claim: heights choose wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -230,9 +230,10 @@ class PeerTable:
         ]
         return sorted(able, key=lambda peer: (peer.failures, peer.asked_ms, peer.org))
 
-    def claiming(self) -> int:
-        """How many connected peers have said how far they are."""
-        return sum(peer.connected and peer.height is not None for peer in self._peers.values())
+    def claims_of(self, members: Collection[str]) -> list[int]:
+        """How far those of ``members`` that are connected say they are, the highest first."""
+        found = (self._peers[org] for org in members if org in self._peers)
+        return sorted((peer.height for peer in found if peer.connected and peer.height is not None), reverse=True)
 
     def credible_height(self, faulty: int) -> int:
         """A height that at least one honest peer has reached, ``faulty`` of them being liars; 0 where too few are

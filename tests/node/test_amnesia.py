@@ -444,3 +444,30 @@ def test_who_says_nothing_is_not_waited_for_longer_than_five_seconds() -> None:
         ids = cluster.submit("a", [cluster.item("b")])
         cluster.run_until(lambda: cluster.committed_everywhere(ids), 10_000)
         check_innocent(cluster, wire)
+
+
+def test_liars_keep_nobody_from_proposing() -> None:
+    """Of four one claims to be far ahead, and so does a member without a seat: the others decide all the same."""
+    cluster, wire = running(3)
+    with cluster:
+        lying_status(cluster, {"a", "x"})
+        cluster.add_follower("x")
+        for number in range(8):  # each of the four proposes twice
+            ids = cluster.submit("b", [cluster.item("b", number)])
+            cluster.run_until(lambda ids=ids: all(cluster.committed(org, ids[0]) for org in "bcd"), 4_000)  # type: ignore[misc]
+        assert all(v.round == 0 for org in "bcd" for v in wire.votes[org] if isinstance(v, PrePrepare))
+
+
+def lying_status(cluster: Cluster, liars: set[str]) -> None:
+    """These say that they are at height 10⁹, whenever they say how far they are."""
+
+    def lie(sender: str, receiver: str, frame: bytes) -> list[bytes]:
+        if sender not in liars or receiver in liars:
+            return [frame]
+        said = [
+            StatusMessage(m.genesis_hash, 10**9, m.tip_hash) if isinstance(m, StatusMessage) else m
+            for m in frames.decode_frame(frame)
+        ]
+        return [frames.encode_frame(said)]
+
+    cluster.network.filter = lie
