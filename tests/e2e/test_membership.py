@@ -149,3 +149,4 @@ def test_members_come_change_and_go(tmp_path: Path, capsys: pytest.CaptureFixtur
                 assert chain.checkpoint().height > height
         for node in (gzc, sfj, zfj, new):
             assert node.stop() == 0
+        operators.run(zfj, "check")
