@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-from fazhi_contracts.chain import ExecutedBlock
+from fazhi_ledger.archive import decode_pair, read_archive
 from fazhi_ledger.genesis import GenesisFile
 from fazhi_node.config import load
 from fazhi_node.offline import offline_archive
@@ -204,26 +204,20 @@ class Nodes(Devnet):
                 self.violations.append(f"data: {org}: fazhi-node check ends with {done.returncode}: {said[:400]}")
 
     def chains(self) -> dict[str, list[list[tuple[bytes, bytes]]]]:
-        """Of each node's chain, block for block, the items' ids and drafts. All nodes have ended. One chain is audited
-        from its genesis, the others must be the same blocks."""
+        """Of each node's chain, block for block, the items' ids and drafts. All nodes have ended. Each chain is audited
+        from its genesis, and all must be the same blocks."""
+        suite = self.genesis.genesis.suite
         found: dict[str, list[list[tuple[bytes, bytes]]]] = {}
         hashes: dict[str, list[bytes]] = {}
         for org, node in self.nodes.items():
-            blocks, known = found.setdefault(org, []), hashes.setdefault(org, [])
-
-            def observe(
-                executed: ExecutedBlock,
-                blocks: list[list[tuple[bytes, bytes]]] = blocks,
-                known: list[bytes] = known,
-            ) -> None:
-                suite = self.genesis.genesis.suite
-                blocks.append([(item.id(suite), item.body.draft_id) for item in executed.block.items])
-                known.append(executed.block_hash)
-
             home = Path(node.home)
-            report = audit(offline_archive(load(home), home), self.genesis_hash, processes=0, observe=observe)
+            report = audit(offline_archive(load(home), home), self.genesis_hash, processes=0)
             if report.fault is not None:
                 self.violations.append(f"audit: {org} at height {report.fault.height}: {report.fault.code}")
+            _, pairs = read_archive(offline_archive(load(home), home))
+            blocks = [decode_pair(*pair)[0] for pair in pairs]
+            found[org] = [[(item.id(suite), item.body.draft_id) for item in block.items] for block in blocks]
+            hashes[org] = [block.hash(suite) for block in blocks]
         longest = max(hashes.values(), key=len)
         for org, mine in hashes.items():
             if mine != longest[: len(mine)]:
