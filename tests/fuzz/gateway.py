@@ -296,7 +296,7 @@ def _accepted(rates: dict[str, dict[str, dict[str, int]]]) -> Iterator[int]:
 def run(folder: Path, *, seed: int, seconds: float = 0, runs: int = 0, report: Callable[[Ran], None]) -> None:
     """All parts, with equal shares of the time, or so many requests each."""
     by_schema = not runs and importlib.util.find_spec("schemathesis") is not None
-    with contextlib.redirect_stdout(io.StringIO()):  # what `init` tells people
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # what `init` tells
         made = Network(folder, orgs=("zfj",), plain=True, environment=dict(LIMITS))
     with made as network:
         network.start()

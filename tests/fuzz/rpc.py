@@ -296,7 +296,7 @@ def over_grpc(processes: Processes, seed: int, *, seconds: float = 0, runs: int 
 def run(folder: Path, *, seed: int, seconds: float = 0, runs: int = 0, report: Callable[[Ran], None]) -> None:
     """Both, with half of the time each, or so many frames each."""
     report(in_machines(seed, seconds=seconds / 2, runs=runs))
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         network = Network(folder)
     with network:
         for node in network.nodes:
