@@ -300,6 +300,7 @@ def run(folder: Path, *, seed: int, seconds: float = 0, runs: int = 0, report: C
         network = Network(folder)
     with network:
         for node in network.nodes:
+            node.module = "tests.fuzz.patient"
             if node is not network.nodes[1]:
                 node.start()
         network.until_ready()

@@ -78,11 +78,12 @@ class NodeProcess:
     plain: bool
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    module: str = "fazhi_node.main"
 
     def start(self) -> None:
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fazhi_node.main", "run", "--home", str(self.home), "--lang", "en"],
+                [sys.executable, "-m", self.module, "run", "--home", str(self.home), "--lang", "en"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
