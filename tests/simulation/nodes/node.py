@@ -253,7 +253,7 @@ class Node:
     def _convicted(self, error: StorageError) -> None:
         if not self.damaged:
             raise Violation(f"AMNESIA node {self.index} is convicted though its disk is sound: {error!r}")
-        self.run.count("amnesia")
+        self.run.note("amnesia")
 
     # Turns
 
@@ -373,11 +373,11 @@ class Node:
         self.disk.lose_process()
         down_ms = self.rng.randint(RESTART_MS, 3 * RESTART_MS)
         if not self.honest:
-            self.run.count("traitor stopped")
+            self.run.note("traitor stopped")
         elif isinstance(error, (DiskFull, DiskFailed, StoreStopped)) and self.run.expects_disk_error(self):
-            self.run.count("stopped by the disk")
+            self.run.note("stopped by the disk")
         elif isinstance(error, StoreCorrupt) and self.damaged:
-            self.run.count("refused a damaged store")
+            self.run.note("refused a damaged store")
             if dict(error.parameters).get("what") == "guard":
                 self.refuses = True
                 return

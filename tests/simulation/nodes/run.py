@@ -98,6 +98,10 @@ class Run:
         """One more fault of that kind."""
         self.outcome.faults[fault] += 1
 
+    def note(self, what: str) -> None:
+        """Something that follows from a fault, or is none."""
+        self.network.events[what] += 1
+
     # --- the run ---
 
     def run(self) -> None:
@@ -184,7 +188,7 @@ class Run:
         if node.chain is not None and problems_of(node.chain):
             node.kill(KILL, 1_000)
             node.disk.wipe(None)
-            self.count("damage found by the check")
+            self.note("damage found by the check")
 
     def _able(self) -> list[Node]:
         """Who has to have everything in the end."""
@@ -252,7 +256,8 @@ class Run:
                 self._trouble(node, strike)
             case _:
                 node.harm(strike.kind, strike.numbers[0])
-        self.count(strike.kind)
+        if strike.kind != "trap":  # which counts when it goes off
+            self.count(strike.kind)
 
     def _cut(self, strike: Strike) -> None:
         """Something is wrong with links, for a while."""
@@ -366,11 +371,11 @@ class Run:
             case Alarm(code) if code in ("own-vote-unknown", "key-used-elsewhere"):
                 if not node.damaged:
                     raise Violation(f"AMNESIA node {node.index} does not know its own vote: {notice}")
-                self.count(code)
+                self.note(code)
             case Alarm(code):
                 raise Violation(f"ALARM of node {node.index}: {notice}")
             case AmnesiaEnded():
-                self.count("amnesia ended")
+                self.note("amnesia ended")
             case _:
                 pass
 
