@@ -89,7 +89,7 @@ def one_execution(seed: int) -> None:
 
 
 CAMPAIGNS: Final[dict[str, Campaign]] = {
-    "core": Campaign(run_seed, 200),
+    "core": Campaign(run_seed, 1_000),
     "core, n = 6": Campaign(lambda seed: run_seed(seed, 6), 100),
     "long loss": Campaign(long_loss, 20),
     "twins": Campaign(lambda seed: play(Scenario.draw(seed)), 400),
