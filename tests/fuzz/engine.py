@@ -65,7 +65,7 @@ class Meter:
                 raise Violation(f"the process has grown by {self._grown >> 20} MB")
         except BaseException as error:
             self.ran.violation = "".join(traceback.format_exception(error))[-3000:]
-            self.ran.found = data[:4096].hex()
+            self.ran.found = data.hex()
             self.tell()
             raise
         spent = (time.thread_time() - started) * 1000
@@ -129,13 +129,13 @@ def _judged(ran: Ran, code: int, target: Target, seed: int, folder: Path) -> Ran
         ran.corpus = len(list((folder / "corpus").glob("*")))
         kept = [path for kind in ("crash", "timeout", "oom") for path in folder.glob(f"{kind}-*")]
         if kept and not ran.found:
-            ran.found = kept[0].read_bytes()[:4096].hex()
+            ran.found = kept[0].read_bytes().hex()
             ran.violation = f"libFuzzer: {kept[0].name}"
     else:
         ran.corpus = len(target.samples)
         if code and not ran.violation:
             ran.violation = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            ran.found = input_number(target, seed, last)[:4096].hex()
+            ran.found = input_number(target, seed, last).hex()
     if code and not ran.violation:
         tail = (folder / "log").read_text(errors="replace")[-2000:] if (folder / "log").exists() else ""
         ran.violation = f"exit code {code}: {tail}"

@@ -19,4 +19,4 @@ class Ran:
     peak_mb: float = 0.0
     violation: str = ""
     found: str = ""
-    """The input that violates, in hexadecimal (its beginning)."""
+    """The input that violates, in hexadecimal."""
