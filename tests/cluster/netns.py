@@ -5,7 +5,10 @@ Four ``fazhi-node`` processes, each in a namespace of its own; between them only
 cuts, loses and delays their packets. The clients' own namespace reaches two of them as gateways. Each run is one seed:
 a fresh network, episodes of one or two faults at a time; after each all is put right, and a new submission must have
 its receipt within half a minute. What the clients saw is judged as it comes, the chains at the end. The last line is
-JSON; exit 1 on a violation.
+JSON; exit 1 on a violation. A seed fixes what is done and in which order, not what the machine makes of it.
+
+It needs Linux, the right to make namespaces (root), ``ip`` (iproute2) and /dev/net/tun; a C compiler for the clocks,
+git for the older build. What is not there is not tried, and the JSON line says so.
 """
 
 from __future__ import annotations
