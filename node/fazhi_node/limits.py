@@ -32,6 +32,12 @@ FAULT_COST: Final = 60
 REFUSED_ITEMS: Final = 4
 MUTE_MS: Final = 5_000
 """How long a peer is not heard that went beyond it, doubled each time up to ``BAN_MAX_MS``."""
+HELD_MS: Final = 60_000
+"""After a while in which nothing of a peer was read, as much is borne at once as comes back in that while, or in this:
+it had to hold its messages, some 20,000 frames at most.
+"""
+FORGIVE_MS: Final = 3_600_000
+"""Who went beyond it, or was banned, and did not for so long after, is treated as if it were the first time."""
 
 # Admission
 MAX_SUBMIT_ITEMS: Final = 2048

@@ -192,26 +192,31 @@ class Mempool:
         waits behind a gap would otherwise keep out what fills it, for ever."""
         lane = self._lanes.get(entry.lane)
         later = [] if lane is None else [held for seq, held in lane.entries.items() if seq > entry.seq]
-        freed, displaced = 0, []
+        freed, displaced = _Share(), []
         for held in sorted(later, key=lambda one: -one.seq):
             displaced.append(held)
-            freed += len(held.data)
-            if freed >= len(entry.data):
+            freed.items += 1
+            freed.bytes += len(held.data)
+            # As many bytes as are freed may come, whatever the bounds have become since.
+            if freed.bytes >= len(entry.data) or self._check_room(entry, freed) is None:
                 return displaced
         return []
 
-    def _check_room(self, entry: Entry) -> Refusal | None:
+    def _check_room(self, entry: Entry, freed: _Share | None = None) -> Refusal | None:
+        """Whether there is room, once ``freed`` of the entry's own key is gone."""
         bounds, reserved = self.bounds, self._reserved
-        if self._key_items.get(entry.lane[:2], 0) >= bounds.key_items:
+        gone = _Share() if freed is None else freed
+        if self._key_items.get(entry.lane[:2], 0) - gone.items >= bounds.key_items:
             return Refusal(BUSY, "key-full", (("limit", bounds.key_items),))
         size = len(entry.data)
-        share = self._shares.get(entry.member)
-        items, used = (0, 0) if share is None else (share.items, share.bytes)
+        share = self._shares.get(entry.member) or _Share()
+        items, used = share.items - gone.items, share.bytes - gone.bytes
         if items < reserved.items and used + size <= reserved.bytes:
             return None
         # Over its own share a member needs common room, which is half of everything.
-        common_items = sum(max(0, one.items - reserved.items) for one in self._shares.values())
-        common_bytes = sum(max(0, one.bytes - reserved.bytes) for one in self._shares.values())
+        others = [one for one in self._shares.values() if one is not share]
+        common_items = sum(max(0, one - reserved.items) for one in (items, *(one.items for one in others)))
+        common_bytes = sum(max(0, one - reserved.bytes) for one in (used, *(one.bytes for one in others)))
         if common_items < bounds.items // 2 and common_bytes + size <= bounds.bytes // 2:
             return None
         return Refusal(BUSY, "mempool-full", (("items", len(self._by_id)),))

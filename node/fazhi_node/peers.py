@@ -16,6 +16,8 @@ from .limits import (
     BAN_MS,
     DECIDED_ANSWER_MS,
     FAULT_COST,
+    FORGIVE_MS,
+    HELD_MS,
     MAX_PEER_CHECKING_BYTES,
     MAX_PEER_CHECKING_MESSAGES,
     MUTE_MS,
@@ -88,9 +90,13 @@ class Peer:
     mutes: int = 0
 
     def bears(self, cost: int, now_ms: int) -> bool:
-        """Whether there is patience left for so much more; takes it."""
-        back = (now_ms - self.patience_ms) * PATIENCE_PER_S
-        self.patience = min(PATIENCE * 1000, self.patience + back) - cost * 1000
+        """Whether there is patience left for so much more; takes it. After a while in which nothing was read (we stood
+        still, or it was muted) all comes at once that an honest peer said meanwhile: that is no flood.
+        """
+        elapsed_ms = now_ms - self.patience_ms
+        usual = min(PATIENCE * 1000, self.patience + elapsed_ms * PATIENCE_PER_S)
+        held = min(elapsed_ms, HELD_MS) * PATIENCE_PER_S
+        self.patience = max(self.patience, usual, held) - cost * 1000
         self.patience_ms = now_ms
         return self.patience >= 0
 
@@ -176,13 +182,16 @@ class PeerTable:
         return peer is not None and peer.connected and now_ms - peer.heard_ms <= PEER_SILENT_MS
 
     def fault(self, org: str, code: str, parameters: tuple[Parameter, ...], ban: bool, now_ms: int) -> None:
-        """Count and report a fault; with ``ban`` the peer is not asked for twice as long as the last time."""
+        """Count and report a fault; with ``ban`` the peer is not asked for twice as long as the last time, where that
+        is not long ago."""
         peer = self.get(org)
         peer.faults[code] = peer.faults.get(code, 0) + 1
         if code != SYNC_TIMEOUT:  # to be slow is no abuse
             self.spend(org, FAULT_COST, now_ms)
         banned_ms = 0
         if ban:
+            if now_ms >= peer.banned_until_ms + FORGIVE_MS:
+                peer.bans = 0
             banned_ms = min(BAN_MAX_MS, BAN_MS << min(peer.bans, 16))
             peer.bans += 1
             peer.banned_until_ms = now_ms + banned_ms
@@ -191,11 +200,13 @@ class PeerTable:
 
     def spend(self, org: str, cost: int, now_ms: int) -> None:
         """Take of the patience with a peer; one that used it up is reported, and not heard for twice as long as the
-        last time.
+        last time, where that is not long ago.
         """
         peer = self.get(org)
         if now_ms < peer.muted_until_ms or peer.bears(cost, now_ms):
             return
+        if now_ms >= peer.muted_until_ms + FORGIVE_MS:
+            peer.mutes = 0
         muted_ms = min(BAN_MAX_MS, MUTE_MS << min(peer.mutes, 16))
         peer.mutes += 1
         peer.muted_until_ms = now_ms + muted_ms

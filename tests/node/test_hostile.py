@@ -13,7 +13,17 @@ from fazhi_ledger import dsse
 from fazhi_ledger.submission import Item
 from fazhi_node import frames, payload
 from fazhi_node.frames import Blocks, ConsensusMessage, GetBlocks, ItemsMessage, Message, StatusMessage
-from fazhi_node.limits import FAULT_COST, MAX_FRAME_MESSAGES, MUTE_MS, PATIENCE, PATIENCE_PER_S, REFUSED_ITEMS
+from fazhi_node.limits import (
+    BAN_MS,
+    FAULT_COST,
+    FORGIVE_MS,
+    HELD_MS,
+    MAX_FRAME_MESSAGES,
+    MUTE_MS,
+    PATIENCE,
+    PATIENCE_PER_S,
+    REFUSED_ITEMS,
+)
 from fazhi_node.notices import PeerFault
 from fazhi_node.payload import PayloadCache
 from fazhi_node.peers import FLOODING, SYNC_TIMEOUT, PeerTable
@@ -122,8 +132,46 @@ def test_patience_has_two_sides() -> None:
     assert reports == [PeerFault("d", FLOODING, (("messages_per_s", PATIENCE_PER_S),), MUTE_MS)]
     table.spend("d", 10**9, 1)  # what arrives meanwhile is not counted
     assert table.muted_ms("d", MUTE_MS) == 0
-    table.spend("d", PATIENCE + 1, MUTE_MS)
+    table.spend("d", MUTE_MS // 1000 * PATIENCE_PER_S + 1, MUTE_MS)
     assert table.muted_ms("d", MUTE_MS) == 2 * MUTE_MS
+
+
+def test_what_a_peer_said_while_we_stood_still_is_no_flood() -> None:
+    """A slow disk, a frozen machine: the connection holds what was said meanwhile, and it is read in one moment."""
+    reports: list[PeerFault] = []
+    table = PeerTable("a", reports.append)
+    table.spend("b", 1, 0)
+    for _ in range(12 * 600):
+        table.spend("b", 1, 12_000)
+    assert reports == []
+    table.spend("b", HELD_MS // 1000 * PATIENCE_PER_S + 1, 10**9)  # but not whatever one likes
+    assert [fault.code for fault in reports] == [FLOODING]
+
+
+@pytest.mark.parametrize("per_s", [300, 600, 900])
+def test_who_was_muted_once_is_not_muted_again_for_what_it_held_meanwhile(per_s: int) -> None:
+    reports: list[PeerFault] = []
+    table = PeerTable("a", reports.append)
+    table.spend("b", PATIENCE + 1, 0)
+    waiting = 0
+    for now_ms in range(0, 600_000, 100):
+        waiting += per_s // 10
+        if not table.muted_ms("b", now_ms):
+            table.spend("b", waiting, now_ms)
+            waiting = 0
+    assert len(reports) == 1
+
+
+def test_after_a_good_while_a_peer_is_treated_as_if_it_were_the_first_time() -> None:
+    reports: list[PeerFault] = []
+    table = PeerTable("a", reports.append)
+    now_ms = 0
+    for _ in range(3):
+        table.spend("b", HELD_MS // 1000 * PATIENCE_PER_S + 1, now_ms)
+        table.fault("c", "bad-block", (), True, now_ms)
+        now_ms += FORGIVE_MS + BAN_MS
+    first = [(FLOODING, MUTE_MS), ("bad-block", BAN_MS)]
+    assert [(fault.code, fault.banned_ms) for fault in reports] == first * 3
 
 
 def test_patience_comes_back_and_the_usual_never_uses_it_up() -> None:
