@@ -60,6 +60,8 @@ class Writer:
     async def stop(self, seconds: float) -> None:
         """Submit nothing more; wait until all is answered, at most so long; close."""
         self._stopping.set()
+        if self.chain is None:
+            return
         _, late = await asyncio.wait(self._tasks, timeout=seconds)
         for task in late:
             task.cancel()

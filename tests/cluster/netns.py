@@ -176,8 +176,12 @@ class Run:
         await clients.start(WORKERS, PAUSE_S)
         for episode in self._episodes:
             await self._episode(world, clients, episode)
-        await clients.stop(5.0 if self._violations else ANSWERED_S)
-        await settle(nodes, clients)
+            if self._violations or nodes.violations or clients.violations or clients.history.violations:
+                break  # what follows from it says nothing more
+        else:
+            await clients.stop(ANSWERED_S)
+            await settle(nodes, clients)
+        await clients.stop(1.0)
         for org in nodes.orgs:
             await nodes.end(org, 15)
         nodes.compare_votes()
@@ -185,7 +189,7 @@ class Run:
         await asyncio.to_thread(nodes.check_data)
         lost, doubled = clients.history.compare(nodes.chains())
         self._outcome.counts.update(lost=lost, doubled=doubled)
-        if self._means.old[1] and any("upgrade" in episode for episode in self._episodes):
+        if self._means.old[1] and any("upgrade" in what for what in self._done):
             for org, count in nodes.builds().items():
                 if count != 2:
                     self._violations.append(f"campaign: {org} ran {count} builds, not both")
@@ -207,7 +211,8 @@ class Run:
             probe.cancel()
             self._violations.append(f"stands still: {seconds:.0f} s after {' and '.join(self._done[-2:])}")
         for org in world.nodes.orgs:
-            await world.nodes.until_ready(org)
+            if not await world.nodes.until_ready(org):
+                return
 
 
 async def campaign(runs: int, first: int, means: Means, folder: Path) -> Outcome:
