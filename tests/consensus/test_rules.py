@@ -75,7 +75,8 @@ HERE = Path(__file__).parent
 
 def test_every_rule_names_a_test_that_exists() -> None:
     named = set(re.findall(r"\btest_\w+", __doc__))
-    sources = [*HERE.glob("test_*.py"), *HERE.with_name("simulation").glob("test_*.py")]
+    folders = (HERE, HERE.with_name("simulation"), HERE.with_name("mutants"))
+    sources = [path for folder in folders for path in folder.glob("test_*.py")]
     defined = {
         node.name
         for path in sources

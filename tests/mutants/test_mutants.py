@@ -6,6 +6,9 @@ import re
 
 import pytest
 
+from tests.simulation.checkers import Violation
+from tests.simulation.world import run_seed
+
 from .__main__ import clean
 from .campaigns import CAMPAIGNS, hunt
 from .catalogue import CATALOGUE
@@ -41,6 +44,12 @@ def test_a_broken_rule_is_noticed(mutant: str) -> None:
     assert hunter in CATALOGUE[mutant].hunters
     with CATALOGUE[mutant].broken():
         assert hunt(hunter) is not None
+
+
+def test_a_quorum_of_2f_plus_1_forks_the_chain_of_six() -> None:
+    """The outcome alone is looked at: two blocks at one height, and no traitor is needed."""
+    with CATALOGUE["quorum-2f+1"].broken(), pytest.raises(Violation, match="FORK"):
+        _ = [run_seed(seed, 6, outcome_only=True) for seed in range(100)]
 
 
 @pytest.mark.parametrize("hunter", sorted(set(SOON.values())))
