@@ -11,14 +11,16 @@ import subprocess
 import sys
 
 import pytest
+from fazhi_ledger.suites import ED25519_SHA256
 from fazhi_ledger.validators import faulty_of
 
 from tests.conftest import ROOT
+from tests.simulation.checkers import Violation
 
 from .nodes.bugs import BUGS, hunt
 from .nodes.campaign import run_seeds
 from .nodes.plan import KINDS, SIZES, TRICKS, Plan
-from .nodes.run import run_seed
+from .nodes.run import Run, run_seed
 
 SLICES = 16
 SEEDS = 8
@@ -66,6 +68,18 @@ def test_one_seed_is_one_run_whatever_the_process() -> None:
     }
     here = [run_seed(seed).digest for seed in reversed(REPLAYED)]
     assert digests == {f"{here[::-1]}\n"}
+
+
+def test_a_gateway_that_goes_back_is_seen_unless_its_chain_was_taken_away() -> None:
+    """Also one whose disk was harmed before: that excuses nothing but what was taken."""
+    run = Run(Plan.draw(1, 4, True), ED25519_SHA256)
+    node = run.nodes[0]
+    node.harm("rot-votes", 1)
+    run.reads.on_read(node, 5, bytes(32), None)
+    with pytest.raises(Violation, match="BACKWARDS"):
+        run.reads.on_read(node, 4, bytes(32), None)
+    node.harm("wipe-store", 1)
+    run.reads.on_read(node, 0, bytes(32), None)
 
 
 @pytest.mark.parametrize("bug", BUGS)

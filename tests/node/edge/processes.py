@@ -265,9 +265,13 @@ class Network:
         return self.act("cases", "record", (1, records_root(SUITE, data)), data, **body)
 
     def commit(self, node: NodeProcess, *items: Item) -> list[dict[str, Any]]:
-        """Submit and wait for the commit; the results."""
-        answer = node.submit(items, wait_ms=20_000)
-        assert answer.status == 200, answer.body
-        results: list[dict[str, Any]] = answer.json["results"]
+        """Submit and wait for the commit, as a client does that asks again while it is undecided; the results."""
+
+        def decided() -> Answer | None:
+            answer = node.submit(items, wait_ms=20_000)
+            assert answer.status in (200, 202), answer.body
+            return answer if answer.status == 200 else None
+
+        results: list[dict[str, Any]] = until(decided, "the commit", START_S).json["results"]
         assert [result["status"] for result in results] == ["committed"] * len(items), results
         return results

@@ -159,19 +159,19 @@ class Ledger:
 
 class Reads:
     """What gateways answer never goes backwards: what one said is committed at a height, every one that is as high says
-    too; and no gateway's own height falls, unless its data were taken away.
+    too; and no gateway's own height falls, unless its data were taken away since.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._heights: dict[tuple[int, bool], int] = {}
+        self._heights: dict[tuple[int, int], int] = {}
 
     def on_read(self, node: Node, height: int, submission_id: bytes, answer: Admission | None) -> None:
         """A gateway at ``height`` answers a question about a submission."""
-        before = self._heights.get((node.index, node.damaged), 0)
-        if height < before and not node.damaged:
+        before = self._heights.get((node.index, node.disk.taken), 0)
+        if height < before:
             raise Violation(f"BACKWARDS node {node.index} is at height {height}, before it was at {before}")
-        self._heights[node.index, node.damaged] = height
+        self._heights[node.index, node.disk.taken] = height
         place = self._ledger.place(submission_id)
         if answer is not None and answer.status == COMMITTED:
             if place != (answer.height, answer.index) or answer.height > height:

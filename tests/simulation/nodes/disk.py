@@ -181,6 +181,8 @@ class NodeDisk:
         self.files = NodeFiles(self.trouble, boundary, stall)
         self.pairs = Pairs()
         self.owner: object | None = None
+        self.taken = 0
+        """How often somebody took the chain away."""
 
     def lose_process(self) -> None:
         """The process is gone; the system still has what it wrote."""
@@ -228,6 +230,7 @@ class NodeDisk:
 
     def wipe(self, directory: Path | None) -> None:
         """The chain is gone, and with ``directory`` the files in it."""
+        self.taken += 1
         self.pairs = Pairs()
         if directory is not None:
             for names in (self.files.names, self.files.durable_names):
