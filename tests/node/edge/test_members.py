@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from fazhi_contracts.entries import MemberEntry
 from fazhi_ledger.genesis import GenesisFile
 from fazhi_ledger.keys import SoftwareSigner
@@ -225,6 +228,30 @@ def test_certificates_of_a_kind_that_the_library_does_not_know_are_refused(found
     assert good.count(found) == 1
     with pytest.raises(Misuse):
         check_certificate(good.replace(found, odd), "fazhi-a")
+
+
+def signed_again(pem: bytes, tbs: bytes) -> bytes:
+    """The certificate (DER) of that body, signed by its own key."""
+    key = serialization.load_pem_private_key(pem, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    signature = b"\0" + key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+    body = tbs + bytes.fromhex("300a06082a8648ce3d040302") + bytes([3, len(signature)]) + signature
+    return b"\x30\x82" + len(body).to_bytes(2, "big") + body
+
+
+@pytest.mark.parametrize(
+    "odd", [b"\x0c\x07\xff\xffzhi-a", b"\x1e\x07fazhi-a", b"\x04\x07fazhi-a", b"\x1a\x07fazhi-a", b"\x02\x07fazhi-a"]
+)
+def test_a_certificate_that_tls_cannot_read_is_refused_before_it_shuts_out_all(odd: bytes) -> None:
+    """gRPC reads the members' certificates as one list and stops at the first that it cannot read: one vote for a
+    member's new certificate would have cut every connection of the chain, for good."""
+    pem, good = make_certificate("fazhi-a", ["localhost"])
+    body = x509.load_der_x509_certificate(good).tbs_certificate_bytes
+    check_certificate(signed_again(pem, body), "fazhi-a")
+    name = b"\x0c\x07fazhi-a"
+    assert body.count(name) == 2  # issuer and subject
+    with pytest.raises(Misuse):
+        check_certificate(signed_again(pem, body.replace(name, odd)), "fazhi-a")
 
 
 def test_a_certificate_serves_as_its_own_root_also_under_strict_rules(tmp_path: Path) -> None:
