@@ -312,18 +312,27 @@ class Sync:
 
     def _check_link(self, delivered: Delivered) -> None:
         """Raise ``FazhiError`` unless the block follows what stands before it, and the quorum is one of the set that
-        stands at the tip (behind a hand-over it is not, until the blocks before it are executed)."""
+        stands at the tip (behind a hand-over it is not, until the blocks before it are executed: what the block says of
+        itself does not count, for retired keys may have signed it)."""
         header, validators = delivered.block.header, self._host.validators
         height, parent = self._tail()
         for field, right in (
             ("genesis_hash", header.genesis_hash == self._host.genesis_hash),
             ("height", header.height == height + 1),
             ("parent_hash", header.parent_hash == parent),
-            ("validators_hash", header.validators_hash == validators.hash(self._host.suite)),
+            ("validators_hash", header.validators_hash == validators.hash(self._host.suite) == self._expected()),
         ):
             if not right:
                 raise PeerMisbehaved("bad-block", field=field, height=header.height)
         delivered.certificate.check_signers(validators)
+
+    def _expected(self) -> bytes:
+        """Hash of the set that certifies the next arrived block, by the header before it or at the tip."""
+        if self._checking:
+            last = self._checking[-1].delivered.block.header
+            if last.height > self._host.height:
+                return last.next_validators_hash
+        return self._host.validators.hash(self._host.suite)
 
     def _check(self, delivered: Delivered) -> None:
         """Ask for the verdicts on the certificate and on every submission, as one question."""

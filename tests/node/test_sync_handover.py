@@ -5,6 +5,7 @@ only remembers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from fazhi_ledger import dsse
@@ -97,6 +98,7 @@ class Host:
 
     def commit_delivered(self, delivered: Delivered) -> None:
         assert delivered.block.header.height == self.height + 1
+        assert delivered.block.header.validators_hash == self.validators.hash(SUITE), "not executable: the node stops"
         self.height, self.tip_hash = self.height + 1, delivered.block_hash
 
     def own_decision(self, height: int) -> bytes | None:
@@ -157,3 +159,18 @@ def test_the_old_set_certifies_nothing_behind_the_hand_over() -> None:
     for token in list(host.questions):
         host.answer(token)
     assert (host.height, len(host.faults)) == (3, 1), "verdicts on what was given up change nothing"
+
+
+def test_a_block_that_says_that_the_old_set_certifies_it_is_a_liars_and_not_our_own_fault() -> None:
+    """Retired keys signed it, and it was checked while the hand-over before it was not executed yet: a certified block
+    that cannot be executed stops a node, so that the keys of those who left could have stopped each one that was behind.
+    """
+    host = Host()
+    pairs = chain(6)
+    forged = replace(Block.decode(pairs[CHANGE - 1][0]).header, validators_hash=SETS[0].hash(SUITE))
+    pairs[CHANGE - 1] = (Block(forged, ()).encode(), certificate(Block(forged, ()), SETS[0]))
+    host.serve(pairs)
+    for token in list(host.questions):
+        host.answer(token)
+    assert (host.height, host.faults) == (3, [("x", "bad-block")])
+    assert not host.sync.busy
