@@ -333,7 +333,7 @@ class Machine:
             self._driver.on_timer(name)
 
     def _ask_to_vouch(self, org: str) -> None:
-        request = self._recovery.request(org)
+        request = self._recovery.request(org, self._app.following)
         if request is not None:
             self.send(org, request)
 

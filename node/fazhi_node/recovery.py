@@ -111,9 +111,14 @@ class Recovery:
 
     # Asking
 
-    def request(self, org: str) -> VouchRequest | None:
-        """What to ask a member, None where there is nothing to ask it."""
-        return self._request if self._healing is not None and org not in self._claims else None
+    def request(self, org: str, seats: ValidatorSet) -> VouchRequest | None:
+        """What to ask a member, None where there is nothing to ask it. One whose key was replaced since it answered is
+        asked again, for ``seats``, which certify the block two above our tip, know it by the other one."""
+        if self._healing is None:
+            return None
+        seat, claim = seats.index_of_member(org), self._claims.get(org)
+        heard = claim is not None and (seat is None or claim[0] == seats.validators[seat].key)
+        return None if heard else self._request
 
     def on_vouch(self, org: str, vouch: Vouch) -> None:
         """A member's answer. Of several the lowest counts: each says where the member was after our start."""

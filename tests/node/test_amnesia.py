@@ -319,6 +319,23 @@ def test_each_answer_counts_only_as_far_as_we_have_come_ourselves() -> None:
     assert (log.amnesiac, log.floor) == (False, 15)
 
 
+def test_who_vouched_with_a_key_that_was_replaced_since_is_asked_again() -> None:
+    """Of four all others must vouch: an answer for the old key, which counts no more, would have silenced us for good."""
+    asker, log, _ = amnesiac()
+    later = ValidatorSet(1, 20, tuple(Validator(one, key_of("e" if one == "a" else one)) for one in "abcd"))
+    hear(asker, [("a", 10)])
+    assert asker.request("a", seats(*"abcd")) is None
+    assert asker.request("b", seats(*"abcd")) is not None
+    assert asker.request("a", later) is not None
+    hear(asker, [("b", 20), ("c", 20)])
+    asker.on_vouch("a", Vouch(NONCE, key_of("e"), 21))
+    assert asker.request("a", later) is None
+    asker.conclude(20, later)
+    assert log.amnesiac
+    asker.conclude(21, later)
+    assert log.floor == 24
+
+
 def test_the_first_answer_of_a_moving_chain_is_reached() -> None:
     asker, log, _ = amnesiac()
     hear(asker, [("a", 10), ("b", 10), ("c", 10), ("a", 500), ("b", 500), ("c", 500)])
@@ -382,7 +399,7 @@ def test_what_a_node_answers() -> None:
     assert node.answer(ask, 7) == Vouch(b"q" * 16, key_of("a"), None)
     follower = Recovery("x", None, None, MemoryNotebook(), NONCE, lambda _: None)
     assert follower.answer(ask, 7) is None
-    assert follower.request("a") is None
+    assert follower.request("a", seats(*"abcd")) is None
 
 
 def test_a_member_that_lost_its_data_is_not_taken_for_a_liar() -> None:
