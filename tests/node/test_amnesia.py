@@ -320,7 +320,7 @@ def test_each_answer_counts_only_as_far_as_we_have_come_ourselves() -> None:
 
 
 def test_who_vouched_with_a_key_that_was_replaced_since_is_asked_again() -> None:
-    """Of four all others must vouch: an answer for the old key, which counts no more, would have silenced us for good."""
+    """Of four all others must vouch: an answer for the old key would have silenced us for good."""
     asker, log, _ = amnesiac()
     later = ValidatorSet(1, 20, tuple(Validator(one, key_of("e" if one == "a" else one)) for one in "abcd"))
     hear(asker, [("a", 10)])

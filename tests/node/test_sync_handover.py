@@ -162,9 +162,8 @@ def test_the_old_set_certifies_nothing_behind_the_hand_over() -> None:
 
 
 def test_a_block_that_says_that_the_old_set_certifies_it_is_a_liars_and_not_our_own_fault() -> None:
-    """Retired keys signed it, and it was checked while the hand-over before it was not executed yet: a certified block
-    that cannot be executed stops a node, so that the keys of those who left could have stopped each one that was behind.
-    """
+    """Retired keys signed it, and it was checked while the hand-over before it was not executed yet. A certified block
+    that cannot be executed stops a node: the keys of those who left could have stopped each one that was behind."""
     host = Host()
     pairs = chain(6)
     forged = replace(Block.decode(pairs[CHANGE - 1][0]).header, validators_hash=SETS[0].hash(SUITE))
