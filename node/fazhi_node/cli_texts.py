@@ -37,7 +37,7 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "parameters": ("提案修改链参数", "propose to change parameters of the chain"),
     "proposals": ("待表决的提案", "what may be voted on"),
     "vote": ("对提案表决;可改投,对自己的提案投 no 即撤回", "vote on a proposal; no to one's own withdraws it"),
-    "vote_id": ("提案编号,或其开头至少 4 位", "the proposal's id, or at least its first 4 digits"),
+    "vote_id": ("提案编号,须完整", "the proposal's id, all of it"),
     "vote_answer": ("赞成或反对", "yes or no"),
     "renew": (
         "为本成员生成新的密钥、证书或地址,以及交付表决的名片;表决通过之前不会启用",

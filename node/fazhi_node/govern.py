@@ -29,7 +29,6 @@ from .texts import Language, printable, sentence
 LANE: Final = b"fazhi governance"
 """The lane of every key's proposals and votes: there are few, one after the other."""
 WAIT_MS: Final = 20_000
-MIN_PREFIX: Final = 4
 
 PassphraseOf = Callable[[], bytes]
 
@@ -48,13 +47,14 @@ class Operator:
         return self._submit("propose", (kind, args, height + blocks))
 
     def vote(self, which: str, yes: bool) -> str:
-        """Vote on the proposal whose id begins so; what came of it."""
-        if len(which) < MIN_PREFIX:
+        """Vote on the proposal of that id; what came of it.
+
+        The whole id: whoever proposes may choose contents until the first digits are those of another proposal, and
+        withdraw that one while the others vote.
+        """
+        if all(one["id"] != which for one in self.open_proposals()):
             raise Misuse("no-such-open-proposal", which=which)
-        found = [one for one in self.open_proposals() if one["id"].startswith(which)]
-        if len(found) != 1:
-            raise Misuse("no-such-open-proposal", which=which)
-        return self._submit("vote", (bytes.fromhex(found[0]["id"]), yes))
+        return self._submit("vote", (bytes.fromhex(which), yes))
 
     def open_proposals(self) -> list[dict[str, Any]]:
         """What may be voted on now."""
@@ -145,7 +145,7 @@ def described(one: dict[str, Any], language: Language) -> str:
         yes=", ".join(one["yes"]) or "-",
         no=", ".join(one["no"]) or "-",
         quorum=one["quorum"],
-        what=_summary(proposal),
+        what=printable(_summary(proposal)),  # a name with line ends must not look like another proposal
     )
     return "\n".join(printable(line) for line in text.split("\n"))
 
@@ -156,7 +156,7 @@ def _summary(proposal: Proposal) -> str:
         (member_value, _) = proposal.args if isinstance(proposal.args, tuple) else (None, None)
         member = Member.from_value(member_value)
         return (
-            f"{member.org} ({member.name_zh} / {member.name_en}) key={member.key.hex()} "
+            f"{member.org} ({member.name_zh} / {member.name_en}) roles={','.join(member.roles)} key={member.key.hex()} "
             f"tls={member.tls_fingerprint.hex()} p2p={member.p2p_address} url={member.gateway_url}"
         )
     return json.dumps(_shown(proposal.args), ensure_ascii=False)

@@ -148,8 +148,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "{org} in peer_addresses is no member. The members are {known}.",
     ),
     "no-such-open-proposal": (
-        "没有(或不止一个)编号以 {which} 开头的待决提案。用 fazhi-node proposals 查看。",
-        "No open proposal, or more than one, begins with {which}. See fazhi-node proposals.",
+        "没有编号为 {which} 的待决提案(须给出完整编号)。用 fazhi-node proposals 查看。",
+        "No open proposal has the id {which} (all digits are needed). See fazhi-node proposals.",
     ),
     "no-key-in-force": (
         "{org} 的密钥都不能签署:尚未登记、已被更换,或该成员已被移除。",

@@ -42,7 +42,7 @@ class Operators:
         ((open_, _),) = self.proposals(first).items()
         for node in others:  # one that is behind may still show the proposal before
             until(lambda node=node: open_ in self.proposals(node), f"{node.org} sees the proposal")  # type: ignore[misc]
-            last = self.run(node, "vote", open_[:8], "yes")
+            last = self.run(node, "vote", open_, "yes")
         assert "passed" in last
 
     def proposals(self, node: NodeProcess) -> dict[str, Any]:
