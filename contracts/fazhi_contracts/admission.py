@@ -86,8 +86,10 @@ def admit(base: Overlay, parameters: Parameters, item: Item, size: int, context:
     body = item.body
     if body.genesis_hash != context.genesis_hash:
         raise InvalidSubmission("wrong-genesis")
-    if size > parameters.get("max_item_bytes"):
-        raise InvalidSubmission("item-too-large", bytes=size, limit=parameters.get("max_item_bytes"))
+    # What fits into no block must not wait for one: while something waits, rounds end and empty blocks follow.
+    largest = min(parameters.get("max_item_bytes"), parameters.get("max_block_bytes"))
+    if size > largest:
+        raise InvalidSubmission("item-too-large", bytes=size, limit=largest)
     if len(body.signer_keys) > parameters.get("max_signer_keys"):
         limit = parameters.get("max_signer_keys")
         raise InvalidSubmission("too-many-signers", signers=len(body.signer_keys), limit=limit)

@@ -12,7 +12,9 @@ from .application import Application
 from .mempool import LaneKey, Mempool, lane_key
 from .notices import COMMITTED, CONFLICT, INVALID, Admission
 
-CHANGES_ADMISSION: Final = frozenset({("identity", "revoke_key"), ("governance", "vote")})
+CHANGES_ADMISSION: Final = frozenset(
+    {("identity", "revoke_key"), ("governance", "vote"), ("governance", "propose")}  # signed by a quorum, it has passed
+)
 """Actions that may make waiting items impossible."""
 
 

@@ -292,8 +292,9 @@ def invalidity(before: State, item: Item, context: BlockContext) -> InvalidSubmi
     size = len(item.body_bytes) + sum(len(part) for part in (*item.signatures, *item.records))
     if body.genesis_hash != context.genesis_hash:
         return InvalidSubmission("wrong-genesis")
-    if size > limit("max_item_bytes"):
-        return InvalidSubmission("item-too-large", bytes=size, limit=limit("max_item_bytes"))
+    if size > limit("max_item_bytes") or size > limit("max_block_bytes"):
+        largest = min(limit("max_item_bytes"), limit("max_block_bytes"))
+        return InvalidSubmission("item-too-large", bytes=size, limit=largest)
     if len(body.signer_keys) > limit("max_signer_keys"):
         return InvalidSubmission("too-many-signers", signers=len(body.signer_keys), limit=limit("max_signer_keys"))
     until = body.valid_until_ms

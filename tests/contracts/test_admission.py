@@ -245,6 +245,10 @@ def test_block_bounds() -> None:
     with pytest.raises(InvalidBlock, match="too-many-bytes"):
         world.build(big)
     assert select_items(world.state.view, [big, items[2]], world.context()) == (items[2],)
+    size = len(big.body_bytes) + sum(map(len, (*big.signatures, *big.records)))
+    with pytest.raises(InvalidSubmission) as found:
+        check_item(world.state.view, big, world.context())
+    assert found.value.parameters == (("bytes", size), ("limit", 4096))
 
 
 def test_a_key_binds_from_the_block_after_its_registration() -> None:

@@ -76,3 +76,16 @@ def test_who_has_work_and_hears_no_proposal_moves_on(count: int) -> None:
         rounds = [n.round for n in cluster["a"].notices if isinstance(n, BlockCommitted)]
         assert 1 in rounds
         assert set(rounds) <= {0, 1}
+
+
+def test_what_fits_into_no_block_makes_no_empty_ones() -> None:
+    """A vote may leave ``max_block_bytes`` below ``max_item_bytes``. One item in between, waiting for ever, would have
+    made each round 0 end without a proposal, and a block a second of nothing."""
+    with Cluster(1, parameters={"max_block_bytes": 4096}) as cluster:
+        cluster.start()
+        cluster.run_until(lambda: all(cluster[org].running.status().voting for org in cluster.orgs))
+        (answer,) = cluster.settled("a", [cluster.item("a", args=bytes(5000)).encode()])
+        assert (answer.status, answer.code) == ("invalid", "item-too-large")
+        before = cluster["a"].height
+        cluster.run_for(200_000)
+        assert cluster["a"].height - before <= 4, "a heartbeat a minute"
