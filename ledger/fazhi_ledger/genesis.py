@@ -29,7 +29,9 @@ from .suites import Suite, suite_named
 from .validators import Validator, ValidatorSet
 
 GENESIS_VERSION: Final = 1
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
+"""How blocks are executed. 1 was that of builds before the first release: their state knew no members' certificates,
+and nobody could vote. Those chains are refused, not misread."""
 ENGINE: Final = "pbft"
 MAX_OFFICERS: Final = 10_000
 MAX_ROLES: Final = 16
@@ -246,8 +248,10 @@ class Genesis:
             InvalidGenesis: naming what does not hold and whose it is.
         """
         suite = self.suite
-        if self.engine != ENGINE or self.protocol_version != PROTOCOL_VERSION:
-            raise InvalidGenesis("unknown-engine", engine=self.engine, protocol_version=self.protocol_version)
+        if self.engine != ENGINE:
+            raise InvalidGenesis("unknown-engine", engine=self.engine)
+        if self.protocol_version != PROTOCOL_VERSION:
+            raise InvalidGenesis("other-protocol", found=self.protocol_version, known=PROTOCOL_VERSION)
         if [procedure for procedure, _ in self.rule_sets] != sorted({procedure for procedure, _ in self.rule_sets}):
             raise InvalidGenesis("unsorted-rule-sets")
         self.validator_set()

@@ -130,7 +130,11 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "terminal-is-the-key": ("不存在证明中出现了该键", "the absence proof ends at the very key"),
     "unexpected-terminal": ("存在证明中有多余的终端", "the presence proof carries a terminal"),
     # genesis
-    "unknown-engine": ("创世指明的引擎或协议版本未知", "unknown engine or protocol version in the genesis"),
+    "unknown-engine": ("创世指明的共识引擎未知", "unknown engine in the genesis"),
+    "other-protocol": (
+        "这条链按协议版本 {found} 执行,本软件按版本 {known}:请使用建立这条链时的软件版本",
+        "this chain is executed by protocol {found}, this software by protocol {known}: use the release that it was begun with",
+    ),
     "unsorted-rule-sets": ("创世的规则集未排序", "rule sets of the genesis are not sorted"),
     "key-stands-twice": ("同一公钥出现两次", "a key stands twice"),
     "member-is-a-unit": (

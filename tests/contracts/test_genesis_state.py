@@ -29,7 +29,7 @@ def test_everything_of_the_genesis_stands_in_the_state() -> None:
         assert key is not None
         assert (key.org, key.roles, key.revoked_height) == (org, roles, None)
     assert parameters(view).get("max_lane_void") == 77
-    assert (protocol_version(view), procedures(view)) == (1, ("penalty",))
+    assert (protocol_version(view), procedures(view)) == (2, ("penalty",))
     assert validator_sets(view) == (file.genesis.validator_set(), None)
     assert genesis_state(file) == genesis_state(GenesisFile.decode(file.encode()))
 

@@ -363,6 +363,9 @@ class TestGenesis:
             dataclasses.replace(genesis, members=(unit, *genesis.members[1:])).check()
         with pytest.raises(InvalidGenesis, match="unknown-engine"):
             dataclasses.replace(genesis, engine="raft").check()
+        for version in (1, 3):
+            with pytest.raises(InvalidGenesis, match="other-protocol"):
+                dataclasses.replace(genesis, protocol_version=version).check()
         assert len(seats) == 4
 
 

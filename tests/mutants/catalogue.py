@@ -95,7 +95,6 @@ CATALOGUE: Final[dict[str, Mutant]] = {
     "transfer-without-quorum": Mutant(
         "2 the certificate is a quorum's", B.transfer_without_quorum, ("hostile transfer", "receipts")
     ),
-    "decided-again": Mutant("2 deliver exactly once", B.decided_again, ("tests/node/test_sync.py",)),
     "delivered-again": Mutant("2 deliver exactly once", B.delivered_again, ("node schedules", "whole nodes")),
     # what is proven
     "longer-encodings-accepted": Mutant("3 one encoding", L.longer_encodings_accepted, ("receipts",)),

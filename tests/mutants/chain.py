@@ -18,7 +18,6 @@ from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.submission import Item
 from fazhi_node import application
 from fazhi_node.application import Application
-from fazhi_node.machine import Machine
 from fazhi_node.sync import Sync
 
 from .ledger import patch_everywhere
@@ -127,19 +126,6 @@ def transfer_uncertified() -> Iterator[None]:
 def transfer_without_quorum() -> Iterator[None]:
     """State transfer verifies the signatures that are there, however few."""
     with patch.object(CommitCertificate, "check_signers", lambda *_: None):
-        yield
-
-
-@contextmanager
-def decided_again() -> Iterator[None]:
-    """What consensus decides is committed also where state transfer was first (SmartBFT#484)."""
-
-    def decide(self: Machine, payload: bytes, certificate: CommitCertificate) -> None:
-        block, block_hash = self._app.payloads.decode(payload)
-        self._commit(payload, block, block_hash, certificate)
-        self._driver.start_height(len(block.items))
-
-    with patch.object(Machine, "decide", decide):
         yield
 
 

@@ -35,8 +35,8 @@ _NO_HASH: Final = bytes(32)
 
 TWISTABLE: Final = (
     "genesis", "opening.0", "opening.1", "opening.2", "body", "args", "record", "commitments", "case_key", "docket",
-    "envelope", "record_result", "result", "header", "successor", "handover", "handover.certificate", "round", "anchor",
-    "certificate", "seats",
+    "envelope", "record_result", "code", "result", "header", "successor", "handover", "handover.certificate", "round",
+    "anchor", "certificate", "seats",
 )  # fmt: skip
 """The values that :func:`forge` hands to its twist."""
 
@@ -160,7 +160,7 @@ def _submission(twist: Twist, chain: bytes) -> dict[str, Any]:
     record_result = encode(twist("record_result", (case, 5, findings)))
     results_root, result_path = _log([b"another result", record_result], 1)
     known = tuple((key, "zfj", ("officer",)) for key in keys)
-    value = (1, sha256(message("submission", body_bytes)), "OK", (("note", "x"),), known, results_root)
+    value = (1, sha256(message("submission", body_bytes)), twist("code", "OK"), (("note", "x"),), known, results_root)
     result = encode(twist("result", value))
     text_or_not = [part if isinstance(part, str) else 0 for part in (_get(docket, 0), _get(docket, 1))]
     return {
