@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from fazhi_ledger.errors import EncodingError, FazhiError
 
 from . import decoding
 from .engine import input_number, run_target
+from .mutate import in_form
 from .registry import TARGETS
 from .target import Check, Target, Violation
 
@@ -33,6 +35,16 @@ def test_inputs_follow_from_seed_target_and_number() -> None:
     assert first == [input_number(target, SEED, number) for number in range(50)]
     assert len(set(first)) > 25
     assert first != [input_number(target, SEED + 1, number) for number in range(50)]
+
+
+def test_a_receipt_changed_before_can_be_changed_again() -> None:
+    """A part that no longer decodes ends no campaign: the input is then changed as any text is."""
+    target = TARGETS["receipt verified"]
+    for number in range(60):
+        random = Random(number)
+        data = random.choice(target.samples)
+        for _ in range(12):
+            data = in_form(random, target.form, data, target.samples)
 
 
 SAMPLE = encode((1, b"abc", ("x", -5), bytes(40)))
