@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from fazhi_contracts.entries import MemberEntry
 from fazhi_contracts.proposals import Proposal
 from fazhi_ledger.canonical import Value, encode
 from fazhi_ledger.errors import FazhiError
@@ -60,6 +61,14 @@ class Operator:
         """What may be voted on now."""
         found: list[dict[str, Any]] = self.gateway.get("/v1/proposals")["proposals"]
         return found
+
+    def reached_at(self, org: str) -> tuple[bytes, str, str] | None:
+        """Certificate and addresses of a member as the chain holds them; None where it holds none."""
+        for one in self.gateway.get("/v1/members")["members"]:
+            if one["org"] == org:
+                entry = MemberEntry.decode(base64.b64decode(one["entry"]))
+                return entry.certificate, entry.p2p_address, entry.gateway_url
+        return None
 
     def _signer(self) -> SoftwareSigner:
         """The key that may sign submissions now."""
@@ -126,6 +135,8 @@ def member_proposal(operator: Operator, action: str, what: str) -> tuple[str, Va
         return "validator.add", (member.to_value(), certificate)
     if action == "replace-key":
         return "validator.replace_key", (member.org, member.key, member.possession)
+    if (certificate, member.p2p_address, member.gateway_url) == operator.reached_at(member.org):
+        raise Misuse("card-changes-nothing", path=what)
     return "member.update", (member.org, certificate, member.p2p_address, member.gateway_url)
 
 

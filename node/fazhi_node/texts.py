@@ -61,8 +61,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "cannot-write": ("无法写入 {path}:{reason}。", "{path} cannot be written: {reason}."),
     "disk-full": (
-        "{path} 所在磁盘已满。请腾出空间后重新启动,已确认的内容没有丢失。",
-        "The disk of {path} is full. Make room and start again; nothing that was acknowledged is lost.",
+        "{path} 所在磁盘已满。请腾出空间(至少 128 MiB)后重新启动,已确认的内容没有丢失。",
+        "The disk of {path} is full. Make room (128 MiB at least) and start again; nothing acknowledged is lost.",
     ),
     # init and genesis
     "home-in-use": (
@@ -98,8 +98,11 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         ),
     ),
     "wrong-passphrase": (
-        "口令打不开密钥 {path}。请检查 {variable} 或口令文件。",
-        "The passphrase does not open the key {path}. Check {variable} or the passphrase file.",
+        "口令打不开密钥 {path}。请检查 {variable} 或口令文件;口令无误则密钥文件已损坏,请从副本取回。",
+        (
+            "The passphrase does not open the key {path}. Check {variable} or the passphrase file; "
+            "if it is the right one, the key file is damaged: put your copy back."
+        ),
     ),
     "bad-key-file": (
         "密钥文件 {path} 不可用({reason})。请从 init 生成的副本恢复密钥(不要恢复 vote-guard)。",
@@ -148,8 +151,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "{org} in peer_addresses is no member. The members are {known}.",
     ),
     "no-such-open-proposal": (
-        "没有编号为 {which} 的待决提案(须给出完整编号)。用 fazhi-node proposals 查看。",
-        "No open proposal has the id {which} (all digits are needed). See fazhi-node proposals.",
+        "没有编号为 {which} 的待决提案(须给出完整编号),或已有结果。用 fazhi-node proposals 查看。",
+        "No open proposal has the id {which} (all digits are needed), or it is decided. See fazhi-node proposals.",
     ),
     "no-key-in-force": (
         "{org} 的密钥都不能签署:尚未登记、已被更换,或该成员已被移除。",
@@ -168,9 +171,23 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "{path} 已存在:上一次更换尚未了结。表决通过后停止节点并运行 fazhi-node renew --finish。",
         "{path} exists: a renewal is not finished. After its vote stop the node and run fazhi-node renew --finish.",
     ),
+    "card-changes-nothing": (
+        "名片 {path} 与链上所载的证书和地址相同,表决它什么也不改变。请用最近一次 renew 给出的名片。",
+        (
+            "The card {path} changes nothing: the chain holds its certificate and addresses already. "
+            "Take the card that the last renew named."
+        ),
+    ),
     "nothing-to-finish": (
-        "没有可了结的更换:链上尚未启用新的密钥或证书。请先表决,并让本节点跟上。",
-        "Nothing to finish: the chain does not hold a new key or certificate yet. Vote, and let this node follow.",
+        (
+            "没有可了结的更换:本节点的链上还没有新的密钥或证书。交付表决的须是最近一次 renew 给出的名片;"
+            "密钥在通过后两个高度才启用,空闲的链上约需两三分钟。请让本节点跟上后再试。"
+        ),
+        (
+            "Nothing to finish: the chain of this node holds no new key or certificate yet. The card voted on must be "
+            "the one that the last renew named; a key counts two heights after its vote (idle: some minutes). "
+            "Let this node follow, then try again."
+        ),
     ),
     "other-key": (
         "密钥 {path} 不是创世中 {org} 的密钥。请放回 init 时生成的密钥。",
@@ -181,8 +198,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "The certificate {path} is not the one that the genesis holds for {org}. Put back the one that init made.",
     ),
     "bad-tls": (
-        "TLS 密钥 {key} 与证书 {certificate} 不可用或不相配:{reason}。",
-        "The TLS key {key} and certificate {certificate} cannot be used together: {reason}.",
+        "TLS 密钥 {key} 与证书 {certificate} 不可用或不相配:{reason}。请从副本取回两者。",
+        "TLS key {key} and certificate {certificate} cannot be used together: {reason}. Put both back from your copy.",
     ),
     "exposed-key": (
         "{path} 可被其他用户读取。请执行 chmod 600 {path}。",

@@ -9,6 +9,7 @@ from typing import Final
 from fazhi_ledger.archive import FrameCutter
 
 from ..errors import NotConnected
+from ..trust import Fields, Trust
 from .filing import digest_of, genesis_file
 from .gateways import Answer, Gateways, Tokens
 
@@ -38,7 +39,8 @@ async def stream_archive(
 
     try:
         found = await gateways.fetch_genesis(check)
-        gateways.pin(genesis_file(found, trusted, "").genesis)
+        trust = Trust(genesis_file(found, trusted, ""))
+        gateways.pin(trust.genesis, lambda answer: trust.members(Fields(answer.json(), answer.url)))
         given, fruitless = 0, 0
         while True:
             before, cutter = given, FrameCutter()

@@ -338,14 +338,11 @@ class Gateways:
             headers = {} if gateway.token is None else {"Authorization": f"Bearer {gateway.token}"}
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self._timeout_s)
             try:
-                response = await self._client().get(
-                    gateway.url + path,
-                    headers=headers,
-                    ssl=await self._tls(gateway),
-                    timeout=timeout,
-                    allow_redirects=False,
-                )
-            except (aiohttp.ClientError, TimeoutError, OSError, ConnectionFailed) as error:
+                response = await self._opened(gateway, path, headers, timeout)
+            except ConnectionFailed as error:
+                failures.append(error)
+                continue
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures.append(_unreachable(gateway.url, type(error).__name__))
                 continue
             async with response:
@@ -364,6 +361,23 @@ class Gateways:
                     raise _unreachable(gateway.url, f"broke off: {type(error).__name__}") from None
                 return
         raise _worst(failures)
+
+    async def _opened(self, gateway: Gateway, path: str, headers: Mapping[str, str], limits: Any) -> Any:
+        """The head of a long answer. A certificate that is no member's by the genesis may be one's by a vote since."""
+        import aiohttp
+
+        while True:
+            try:
+                return await self._client().get(
+                    gateway.url + path,
+                    headers=headers,
+                    ssl=await self._tls(gateway),
+                    timeout=limits,
+                    allow_redirects=False,
+                )
+            except (OtherCertificate, aiohttp.ServerFingerprintMismatch):
+                if not await self._learned(gateway):
+                    raise _other_certificate(gateway.url, "its certificate belongs to no member") from None
 
     async def _tls(self, gateway: Gateway) -> Any:
         """How the connection is secured: by the member's certificate, whoever signed it; members sign their own."""
