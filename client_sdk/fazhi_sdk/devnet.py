@@ -141,6 +141,8 @@ class Devnet:
         for name, value in (parameters or {}).items():
             arguments += ["--parameter", f"{name}={value}"]
         printed = _run(arguments, "genesis", place)
+        for node in nodes:  # where an operator's commands look for it: fazhi-node member, vote, check
+            shutil.copyfile(place / "genesis.fazhi", Path(node.home) / "genesis.fazhi")
         network = cls(place, printed.split()[-1], nodes)
         network._remember()
         return network

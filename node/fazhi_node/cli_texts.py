@@ -114,10 +114,10 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     "votes_sign_from": (
-        "由操作者担保:从该高度起本节点从未签过票。只用于法定人数的节点同时失忆时,见 README",
+        "由操作者担保:从该高度起本节点从未签过票。只用于法定人数的节点同时失忆时,见 docs/operations.md",
         (
             "the operator vouches that this node has signed nothing from that height on; "
-            "only where a quorum forgot at once, see the README"
+            "only where a quorum forgot at once, see docs/operations.md"
         ),
     ),
     "json": ("以 JSON 输出", "print JSON"),
@@ -137,6 +137,20 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
             "  card  {card}  <- hand it to the other members\n"
             "Next: one member runs fazhi-node genesis *.card -o genesis.fazhi with everybody's cards; "
             "each puts that file into the home and starts fazhi-node run"
+        ),
+    ),
+    "init_joining": (
+        (
+            "{name}({org})的节点目录 {home} 已建立,用于加入已有的链。\n"
+            "  公钥  {key}\n"
+            "  名片  {card}  ← 交给任一成员,由其运行 fazhi-node member add;请与各成员当面核对公钥\n"
+            "下一步:fazhi-node run。表决通过之前其他成员拒绝连接,节点会不停重试"
+        ),
+        (
+            "The home {home} of {name} ({org}) is ready to join the chain.\n"
+            "  key   {key}\n"
+            "  card  {card}  <- hand it to a member, who runs fazhi-node member add; compare the key\n"
+            "Next: fazhi-node run. Until the vote has passed the others refuse it, and it goes on trying"
         ),
     ),
     "init_clear": (

@@ -131,6 +131,13 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "链上登记的本成员证书不是 {path}:其他成员会拒绝连接,直到表决通过(member update)。",
         "The chain holds another certificate of this member than {path}: the others refuse it until they vote for it.",
     ),
+    "no-seat-yet": (
+        "本节点所知的链(高度 {height})上没有成员 {org}:请任一成员用名片提案 member add;通过之前其他成员拒绝连接。",
+        (
+            "The chain as this node knows it (height {height}) has no member {org}: a member proposes its card with "
+            "member add; until that has passed the others refuse the connection."
+        ),
+    ),
     "own-vote-unknown": (
         (
             "出现了用本节点密钥签署、而本节点不知道的票(高度 {height})。本节点暂停签票,待其他成员证明安全后自行恢复;"

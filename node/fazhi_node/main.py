@@ -186,7 +186,7 @@ def _init(options: argparse.Namespace, language: Language) -> int:
         _complain(cli_text("init_clear", language))
     print(
         cli_text(
-            "init_done",
+            "init_done" if joined is None else "init_joining",
             language,
             name=identity.name_zh if language == "zh" else identity.name_en,
             org=identity.org,

@@ -163,7 +163,9 @@ class Service:
             member = member_entry(chain, prepared.member.org)
             own_tls = prepared.tls_for(None if member is None else member.certificate)
             self._network = self._make_network(own_tls, members(chain))
-            if member is not None and member.certificate != own_tls.certificate:
+            if member is None:
+                self.log.warning("no-seat-yet", org=prepared.member.org, height=chain.tip.height)
+            elif member.certificate != own_tls.certificate:
                 self.log.warning("certificate-not-on-chain", path=str(own_tls.certificate_path))
             self._machine = Machine(
                 MachineConfig(
