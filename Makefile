@@ -74,7 +74,7 @@ kills: setup ## 负载下反复 kill -9 真实节点 / kill -9 real nodes under 
 netns: setup ## 真实节点经历断网、丢包、冻结、错钟、升级 / real nodes in a bad network; needs root (RUNS=12 SEED=0)
 	@nice -n 5 $(PY) -m tests.cluster.netns --runs $(or $(RUNS),12) --seed $(or $(SEED),0)
 
-hostile: setup ## 敌对成员与客户端下的吞吐 / what hostile members and clients leave of the throughput (ARGS=)
+hostile: setup ## 敌对成员与客户端下的吞吐 / what hostile members and clients leave of the throughput (ARGS=gossip)
 	@nice -n 5 $(PY) -m bench.hostile $(ARGS)
 
 bench: setup ## 测量性能 / measure, in full (JSON= ARGS=)

@@ -143,6 +143,9 @@ def main() -> int:
         rows.append(row)
         told = "" if row.reported else ", NOT REPORTED"
         print(f"{name}: {row.before:.0f}/s before, {row.during:.0f}/s during, ratio {row.ratio:.2f}{told}", flush=True)
+        if not row.sound:
+            again = f"python -m bench.hostile {name} --items {chosen.items}"
+            print(f"  VIOLATION: {HALF} of it must be left, and the log must tell; again: {again}")
     line = {
         "campaign": "hostile",
         "runs": len(rows),
