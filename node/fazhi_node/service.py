@@ -153,8 +153,9 @@ class Service:
             self.log.error("request-failed", incident=incident, kind=type(error).__name__, exc=_traceback(error))
 
     async def _start(self) -> None:
+        from .gateway.door import allowed_files, places
         from .gateway.front import make_gateway
-        from .gateway.server import HttpServer, bind, client_share
+        from .gateway.server import HttpServer, bind
 
         prepared, config = self.prepared, self.prepared.config
         bound = bind(config.http_listen)
@@ -189,10 +190,8 @@ class Service:
             if not config.http_plain:
                 tls = (own_tls.key_path, own_tls.certificate_path)
             self._shell = make_gateway(self, chain)
-            connections = 2 * config.http_concurrency + config.event_streams
-            self._http = HttpServer(
-                self._shell, bound, tls, connections, client_share(config.http_concurrency), config.lang
-            )
+            most, of_one = places(config.http_concurrency, config.event_streams, allowed_files())
+            self._http = HttpServer(self._shell, bound, tls, most, of_one, config.lang)
         except BaseException:
             bound.close()
             raise

@@ -1,6 +1,4 @@
-"""uvicorn's HTTP protocol with bounds that it lacks: connections, size of a request's head, time until it is
-complete.
-"""
+"""uvicorn's HTTP protocol with bounds that it lacks: size of a request's head, time until it is complete."""
 
 from __future__ import annotations
 
@@ -24,9 +22,6 @@ class BoundedHttp(HttpToolsProtocol):
     long.
     """
 
-    max_connections: ClassVar[int] = 1024
-    client_connections: ClassVar[int] = 1024
-    """Of one address, so that nobody alone takes every place."""
     language: ClassVar[Language] = "zh"
     _head_bytes = 0
     _in_head = True
@@ -36,15 +31,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.max_connections or self._of_this_client() > self.client_connections:
-            transport.abort()
-            return
         self._begin_head()
-
-    def _of_this_client(self) -> int:
-        mine = self.client[0] if self.client else None
-        hosts = [address[0] for other in self.connections if (address := getattr(other, "client", None))]
-        return hosts.count(mine)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
@@ -119,9 +106,6 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.abort()
 
 
-def protocol_class(max_connections: int, client_connections: int, language: Language) -> type[Any]:
-    """The protocol with its own bounds on connections, in all and of one address, speaking ``language`` where no
-    request has been read.
-    """
-    bounds = {"max_connections": max_connections, "client_connections": client_connections}
-    return type("Http", (BoundedHttp,), {**bounds, "language": language})
+def protocol_class(language: Language) -> type[Any]:
+    """The protocol, speaking ``language`` where no request has been read."""
+    return type("Http", (BoundedHttp,), {"language": language})

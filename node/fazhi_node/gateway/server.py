@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from ..addresses import split_address
 from ..exits import Exit, Stop
 from ..texts import Language
+from .door import Door
 from .protocol import protocol_class
 
 BACKLOG: Final = 1024
@@ -22,22 +23,21 @@ KEEP_ALIVE_SECONDS: Final = 20
 SHUTDOWN_SECONDS: Final = 2
 
 
-CLIENT_CONNECTIONS_MIN: Final = 16
-
-
-def client_share(concurrency: int) -> int:
-    """Connections that one address may hold where so many requests are answered at once: three quarters, so that slow
-    requests of one client cannot take every place.
-    """
-    return max(CLIENT_CONNECTIONS_MIN, concurrency * 3 // 4)
-
-
 class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers: signals are the node's."""
+    """uvicorn's server without its signal handlers and its listening: signals are the node's, and who comes in is the
+    door's business.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def protocol(self) -> asyncio.Protocol:
+        """The protocol of one more connection."""
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
 
 def bind(address: str) -> socket.socket:
@@ -79,7 +79,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=protocol_class(max_connections, client_connections, language),
+                http=protocol_class(language),
                 ws="none",
                 lifespan="off",
                 loop="none",
@@ -93,21 +93,22 @@ class HttpServer:
                 ssl_certfile=certificate,
             )
         )
-        self._socket = bound
+        self._door = Door(bound, max_connections, client_connections)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Serve; returns when connections are accepted."""
-        self._task = asyncio.create_task(self._server.serve([self._socket]), name="gateway")
+        self._task = asyncio.create_task(self._server.serve([]), name="gateway")
         while not self._server.started and not self._task.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.002)
         if self._task.done():
             await self._task
+        self._door.open(self._server.protocol, self._server.config.ssl)
 
     async def stop(self) -> None:
         """Take no further requests, give those under way a moment, close."""
+        self._door.close()
         self._server.should_exit = True
         if self._task is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        self._socket.close()

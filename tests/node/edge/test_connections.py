@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
 
-from fazhi_node.gateway.server import CLIENT_CONNECTIONS_MIN, HttpServer, bind, client_share
+import pytest
+import uvloop
+from fazhi_node.certificates import make_certificate
+from fazhi_node.gateway.door import CLIENT_CONNECTIONS_MIN, FILES_KEPT, places
+from fazhi_node.gateway.server import HttpServer, bind
+from fazhi_node.transport.identity import pem_of
 from starlette.responses import PlainTextResponse
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 ONE, OTHER = "127.0.0.1", "127.0.0.2"
 
 
@@ -27,7 +38,8 @@ async def answered(pair: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> b
         return False
 
 
-def test_one_client_leaves_places_to_the_others() -> None:
+@pytest.mark.parametrize("loop", LOOPS)
+def test_one_client_leaves_places_to_the_others(loop: str) -> None:
     async def test() -> None:
         bound: socket.socket = bind("127.0.0.1:0")
         port = bound.getsockname()[1]
@@ -57,9 +69,57 @@ def test_one_client_leaves_places_to_the_others() -> None:
                 writer.close()
             await server.stop()
 
-    asyncio.run(test())
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(test())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_who_never_ends_a_handshake_takes_a_place_too(tmp_path: Path, loop: str) -> None:
+    """Else a stranger's silent connections take every file that the node may open, and it stops."""
+
+    async def test() -> None:
+        bound: socket.socket = bind("127.0.0.1:0")
+        port = bound.getsockname()[1]
+        key, certificate = tmp_path / "tls.key", tmp_path / "tls.crt"
+        pem, der = make_certificate("fazhi-a", ["localhost"])
+        key.write_bytes(pem)
+        certificate.write_bytes(pem_of(der))
+        server = HttpServer(PlainTextResponse("hello"), bound, (key, certificate), 6, 4, "en")
+        await server.start()
+        silent: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        try:
+            silent += [await connect(port, ONE) for _ in range(4)]
+            reader, writer = await connect(port, ONE)  # its fifth
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(1), 20) == b""
+            writer.close()
+            trusting = ssl.create_default_context(cafile=str(certificate))
+            other = await asyncio.open_connection(
+                "127.0.0.1", port, local_addr=(OTHER, 0), ssl=trusting, server_hostname="localhost"
+            )
+            silent.append(other)
+            assert await answered(other)
+        finally:
+            for _, writer in silent:
+                writer.close()
+            await server.stop()
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(test())
 
 
 def test_the_share_leaves_room_for_others() -> None:
-    assert client_share(512) == 384
-    assert client_share(4) == CLIENT_CONNECTIONS_MIN
+    assert places(512, 64, 65_536) == (1088, 384)
+    assert places(4, 0, 65_536) == (CLIENT_CONNECTIONS_MIN, CLIENT_CONNECTIONS_MIN)
+    assert places(512, 64, 1024) == (1024 - FILES_KEPT, 384)  # the store can still open its files
+
+
+def test_a_node_asks_the_system_for_more_files() -> None:
+    """Of the usual 1,024 the gateway alone would take more."""
+    program = (
+        "import resource as r; from fazhi_node.gateway.door import allowed_files; "
+        "r.setrlimit(r.RLIMIT_NOFILE, (300, 2000)); "
+        "print(allowed_files(), r.getrlimit(r.RLIMIT_NOFILE))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert shown == "2000 (2000, 2000)\n"
