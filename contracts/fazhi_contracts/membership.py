@@ -126,7 +126,7 @@ def update_member(call: Call, args: Value) -> Change:
     on; its seat stays as it is.
 
     Raises:
-        Refused: ``not-seated`` or ``certificate-known``.
+        Refused: ``not-seated``, ``certificate-known`` or ``address-known``.
     """
     org_value, certificate, p2p_address, gateway_url = as_tuple(args, "member.update", length=4)
     org = as_text(org_value, "org", MAX_ORG_CHARS, ORG)
@@ -199,7 +199,8 @@ def _retired(call: Call, key: bytes) -> tuple[bytes, Entry]:
 def _reachable(
     call: Call, org: str, certificate: Value, p2p_address: Value, gateway_url: Value, left: int | None
 ) -> MemberEntry:
-    """The entry of a member that is reached so; no two members may show the same certificate."""
+    """The entry of a member that is reached so; no two members may show the same certificate, nor stand at the same
+    address: clients know a gateway's certificate by its address, and the one would put its own in the other's place."""
     der = as_bytes(certificate, "certificate", max_length=MAX_CERTIFICATE_BYTES)
     p2p = as_text(p2p_address, "p2p address", MAX_TEXT_CHARS, ADDRESS)
     url = as_text(gateway_url, "gateway url", MAX_TEXT_CHARS, URL)
@@ -207,4 +208,19 @@ def _reachable(
         other = call.state.load(member_key(seat.member), decoded_member)
         if other is not None and other.org != org and other.certificate == der:
             raise Refused("certificate-known", org=other.org)
+        if (
+            other is not None
+            and other.org != org
+            and (other.p2p_address == p2p or _place(other.gateway_url) == _place(url))
+        ):
+            raise Refused("address-known", org=other.org)
     return MemberEntry(org, der, p2p, url, left)
+
+
+def _place(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a gateway url, as those see it who connect."""
+    scheme, _, place = url.lower().rstrip("/").partition("://")
+    host, colon, port = place.rpartition(":")
+    if not colon or place.endswith("]"):
+        return scheme, place, 443 if scheme == "https" else 80
+    return scheme, host, int(port)

@@ -132,6 +132,7 @@ REFUSALS: Final[Sentences] = {
         "The card's fingerprint is not that of the certificate beside it.",
     ),
     "certificate-known": ("该证书已为成员 {org} 所用。", "The certificate is in use by the member {org}."),
+    "address-known": ("该地址已为成员 {org} 所用。", "The address is in use by the member {org}."),
 }
 """Codes of results: what a contract refuses."""
 

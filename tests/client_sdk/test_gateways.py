@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fazhi_ledger.genesis import Genesis
-from fazhi_sdk.aio.gateways import Gateways, parse_url
+from fazhi_sdk.aio.gateways import Answer, Gateway, Gateways, parse_url
 from fazhi_sdk.devnet import Devnet
 from fazhi_sdk.errors import InputError, NotConnected, TooBusy
 from fazhi_sdk.sync import Chain, Pending
@@ -228,3 +228,20 @@ def test_no_gateway_at_all(net: Devnet, tmp_path: Path) -> None:
     with pytest.raises(NotConnected) as caught:
         Chain.connect("http://127.0.0.1:1", net.genesis_hash, tmp_path / "outbox.db")
     assert "nothing was to be recorded" in str(caught.value)
+
+
+def test_one_members_odd_address_keeps_nobody_from_learning_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chain takes addresses that no client can use (a port of 99999): they are left out, not all with them."""
+    gateways = Gateways(["https://a.example", "https://b.example"], None, 5)
+    said = [("https://x:99999", b"x" * 32), ("http://y.example", b"y" * 32), ("https://b.example/", b"b" * 32)]
+    gateways._members_of = lambda _: said
+
+    async def attempt(gateway: Gateway, *_: Any, **__: Any) -> Answer:
+        return Answer(gateway.url, 200, b"{}", None)
+
+    monkeypatch.setattr(gateways, "_attempt", attempt)
+    assert asyncio.run(gateways._learned(gateways._all[0]))
+    assert {one.url: one.pin for one in gateways._all} == {
+        "https://a.example:443": None,
+        "https://b.example:443": b"b" * 32,
+    }

@@ -455,6 +455,22 @@ def test_a_certificate_and_addresses_change_at_once() -> None:
     assert world.refused(proposal(world, "sfj", "member.update", taken)) == ("certificate-known", {"org": "gzc"})
 
 
+def test_no_member_puts_itself_at_anothers_address() -> None:
+    """Clients look a certificate up by the gateway's address: two at one address would shut its owner out."""
+    world = World()
+    pass_it(world, "member.update", ("gzc", b"1", "10.0.0.7:7440", "https://[2001:db8::7]/"))
+    pass_it(world, "member.update", ("sfj", b"2", "10.0.0.8:7440", "https://sfj.example:443"))
+    for org, p2p, url in (
+        ("gzc", "10.0.0.7:7440", "https://fy.example"),
+        ("gzc", "10.0.0.9:7440", "https://[2001:DB8::7]:00443"),
+        ("sfj", "10.0.0.9:7440", "https://SFJ.example/"),
+    ):
+        code, parameters = world.refused(proposal(world, "sfj", "member.update", ("fy", b"3", p2p, url)))
+        assert (code, parameters) == ("address-known", {"org": org})
+    pass_it(world, "member.update", ("fy", b"3", "10.0.0.9:7440", "http://sfj.example:443"))
+    pass_it(world, "member.update", ("sfj", b"2", "10.0.0.8:7440", "https://sfj.example"))  # its own
+
+
 def test_parameters_count_from_the_next_block_on() -> None:
     world = World()
     before = rules_hash(world.state.view, SUITE)

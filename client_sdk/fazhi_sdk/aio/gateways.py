@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import ipaddress
 import json
@@ -178,9 +179,14 @@ class Gateways:
         try:
             answer = await self._attempt(gateway, "GET", "/v1/members", pinned=False)
             _raise_for_status(answer)
-            self._pin({parse_url(url): pin for url, pin in self._members_of(answer)})
+            found = self._members_of(answer)
         except SdkError:
             return False
+        members: dict[str, bytes] = {}
+        for url, pin in found:
+            with contextlib.suppress(InputError):  # an address that cannot be used is its member's affair alone
+                members.setdefault(parse_url(url), pin)
+        self._pin(members)
         return True
 
     def _in_order(self, first: str | None = None) -> list[Gateway]:
