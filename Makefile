@@ -86,7 +86,7 @@ bench-quick: setup ## 快速测量 / measure quickly (JSON= ARGS=)
 bench-peers: setup ## 与其他系统同机比较 / the same load against other systems (JSON= ARGS=)
 	@$(PY) -m bench.peers $(if $(JSON),--json $(JSON)) $(ARGS)
 
-fuzz: setup ## 模糊测试:解码、网关、节点间接口 / fuzz the decoders, the gateway and the peers' interface (MINUTES=20)
+fuzz: setup ## 模糊测试:解码、网关、节点间接口 / fuzz the decoders, the gateway and the peers' interface (MINUTES=20; takes 4 at least)
 	@scripts/fuzz-tools.sh
 	@PYTHONPATH=.venv/fuzz nice -n 5 $(PY) -m tests.fuzz --minutes $(MINUTES)
 
