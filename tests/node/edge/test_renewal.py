@@ -10,6 +10,7 @@ from fazhi_node.exits import Exit, Misuse, Stop
 from fazhi_node.main import main
 from fazhi_node.members import read_member_card
 from fazhi_node.prepare import prepare
+from fazhi_node.storage.vote_log import DiskVoteLog
 
 ORGS = ("alpha", "bravo", "charlie", "delta")
 
@@ -113,3 +114,22 @@ def test_commands_of_governance_need_the_node(
     for arguments in (["proposals"], ["vote", "abcd", "yes"], ["member", "remove", "delta"]):
         assert main([*arguments, "--home", home, "--lang", "en"]) == Exit.UNREACHABLE
         assert "No node answers" in capsys.readouterr().err
+
+
+def test_the_votes_of_the_key_to_come_are_renewed_where_they_are_lost(tmp_path: Path, genesis: Path) -> None:
+    """The first key's log is sound and stays; the second one's guard is gone. Only the first was ever looked at."""
+    home = tmp_path / "alpha"
+    assert main(["renew", "--home", str(home), "--key"]) == 0
+    prepared = prepare(home, None, lambda: b"", None)
+    (_, first, first_guard), (_, second, second_guard) = prepared.vote_places()
+    second_guard.unlink()
+    before = first_guard.read_bytes()
+    assert main(["votes", "--home", str(home), "--renew"]) == 0
+    assert first_guard.read_bytes() == before
+    assert not DiskVoteLog.inspect(first, first_guard).amnesiac
+    assert DiskVoteLog.inspect(second, second_guard).amnesiac
+    assert main(["votes", "--home", str(home), "--sign-from", "7"]) == 0
+    found = DiskVoteLog.inspect(second, second_guard)
+    assert (found.amnesiac, found.floor) == (False, 7)
+    assert DiskVoteLog.inspect(first, first_guard).floor < 7
+    assert main(["votes", "--home", str(home), "--sign-from", "9"]) == Exit.USAGE
