@@ -1,4 +1,4 @@
-"""Places at the gateway, counted where connections are accepted: also one that never ends its TLS handshake takes one."""
+"""Places at the gateway, counted where connections are accepted: one that never ends its handshake takes one too."""
 
 from __future__ import annotations
 

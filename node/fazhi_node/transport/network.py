@@ -19,6 +19,7 @@ os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_client,-event_engine_li
 import grpc
 import grpc.aio
 from fazhi_ledger.errors import EncodingError, InvariantBroken
+from fazhi_ledger.limits import MAX_VALIDATORS
 
 from ..exits import Exit, Stop
 from .frames import SendQueue, unpack
@@ -32,6 +33,8 @@ TURN_S: Final = 0.02
 """After so long with one peer's message everybody else has a turn."""
 HANDSHAKE_MS: Final = 10_000
 """A connection that has not shown a member's certificate by then is closed."""
+MAX_INCOMING: Final = 2 * MAX_VALIDATORS
+"""Connections at a time, of members or of strangers: one of every member, and one that takes its place."""
 _NOTHING: Final[tuple[bytes, ...]] = ()
 STOP_GRACE_S: Final = 0.2
 
@@ -41,6 +44,7 @@ _SERVER_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", 8),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+    ("grpc.max_allowed_incoming_connections", MAX_INCOMING),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
@@ -91,6 +95,7 @@ class PeerNetwork:
         self._dismissed: set[asyncio.Task[Any]] = set()
         self.port = 0
         self.set_peers(peers)
+        self._shown = self._accepted
 
     def set_peers(self, peers: Sequence[Peer]) -> None:
         """Who the members are from now on, and how they are reached. Connections of those that are gone, or that have
@@ -142,9 +147,10 @@ class PeerNetwork:
         handler = grpc.stream_stream_rpc_method_handler(self._serve)
         service, method = METHOD[1:].split("/")
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
-        # Asked anew at each handshake, on threads of gRPC's.
         credentials = grpc.dynamic_ssl_server_credentials(
-            self._accepted, lambda: self._accepted, require_client_authentication=True
+            self._accepted,
+            self._newly_accepted,  # type: ignore[arg-type]  # the stub knows no None, the documentation does
+            require_client_authentication=True,
         )
         try:
             self.port = server.add_secure_port(self._settings.listen, credentials)
@@ -156,6 +162,17 @@ class PeerNetwork:
         self._server = server
         for link in self._links.values():
             link.start()
+
+    def _newly_accepted(self) -> grpc.ServerCertificateConfiguration | None:
+        """Asked before each handshake, on threads of gRPC's, one at a time. None where nothing has changed: whatever
+        else is returned takes the place of what handshakes under way still use, and many of these at a time abort the
+        process (``Check failed: prior > 0`` in gRPC 1.85).
+        """
+        accepted = self._accepted
+        if accepted is self._shown:
+            return None
+        self._shown = accepted
+        return accepted
 
     async def stop(self) -> None:
         """Close every stream."""
