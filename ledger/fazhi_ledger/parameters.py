@@ -27,7 +27,7 @@ KNOWN: Final[dict[str, tuple[int, int, int]]] = {
     "max_lanes_per_key": (64, 1, 65_536),
     "max_lane_ahead": (1024, 1, 1_000_000),  # how far ahead of a lane's next seq a node keeps items
     "max_lane_void": (10_000, 1, 1_000_000),  # most seqs that one lane.void gives up
-    "max_clock_skew_ms": (3000, 100, 60_000),  # fresh proposals only, against each validator's own clock
+    "max_clock_skew_ms": (3000, 1_000, 60_000),  # fresh proposals only, by each own clock; ordinary clocks must do
     "heartbeat_ms": (60_000, 1000, 86_400_000),  # an empty block no sooner than this after its parent
     "max_validity_ms": (30 * 86_400_000, 60_000, 3650 * 86_400_000),  # furthest valid_until after the claimed time
     "late_record_ms": (24 * 3_600_000, 60_000, 366 * 86_400_000),  # recorded later than this after the event: a finding

@@ -153,7 +153,7 @@ def rising(values: Sequence[Any]) -> bool:
 
 PARAMETERS: Final = {
     "heartbeat_ms": (1000, 86400000), "late_record_ms": (60000, 31622400000), "max_block_bytes": (4096, 12582912),
-    "max_block_items": (1, 100000), "max_clock_skew_ms": (100, 60000), "max_item_bytes": (1024, 4194304),
+    "max_block_items": (1, 100000), "max_clock_skew_ms": (1000, 60000), "max_item_bytes": (1024, 4194304),
     "max_lane_ahead": (1, 1000000), "max_lane_void": (1, 1000000), "max_lanes_per_key": (1, 65536),
     "max_records_per_item": (1, 10000), "max_signer_keys": (1, 16), "max_validity_ms": (60000, 315360000000),
     "utc_offset_min": (-720, 840),
