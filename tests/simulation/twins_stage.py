@@ -17,8 +17,9 @@ from .twins_cast import BLOCK, EVERYBODY, WAKE, Cast, Out, State, Stimulus
 
 MAX_HEARD: Final = 20_000
 """Messages of one turn: more would be messages that multiply."""
-HEALING_TURNS: Final = 16
 PROGRESS_BLOCKS: Final = 2
+HEALING_TURNS: Final = 2 * (8 + 2) * PROGRESS_BLOCKS
+"""Of each height the twins may lead the first eight rounds, and a round may take two turns. (Seed 1888 takes 17.)"""
 
 States = tuple[State, ...]
 Reaches = Callable[[int, int, int], bool]
