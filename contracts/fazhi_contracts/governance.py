@@ -4,7 +4,7 @@ A proposal is known by the id of the submission that made it, so a vote names it
 node could show beside others. Who proposes votes yes. A proposal passes with the yes of ⌈2n/3⌉ of the validators that
 certify the block, and takes effect in the block that brings the last of them; it is rejected once it can no longer
 pass, and withdrawn by a no of the member that made it. Votes are counted anew with each vote, over the seats as they
-are then.
+are then; those of keys without a seat are forgotten.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def propose(call: Call) -> Effect:
     own = sum(proposal.org == org for _, proposal in still_open)
     if own >= MAX_OPEN_PER_MEMBER or len(still_open) >= MAX_OPEN:
         raise Refused("too-many-proposals", limit=MAX_OPEN_PER_MEMBER)
-    proposal = Proposal(org, kind, args, call.context.height, until)
-    ids = tuple(known for known, _ in still_open)
-    return _cast(call, call.admitted.submission_id, proposal, ids, voters, yes=True)
+    proposal, proposal_id = Proposal(org, kind, args, call.context.height, until), call.admitted.submission_id
+    ids = (*(known for known, _ in still_open), proposal_id)
+    return _cast(call, proposal_id, proposal, ids, voters, yes=True)
 
 
 def vote(call: Call) -> Effect:
@@ -89,19 +89,22 @@ def vote(call: Call) -> Effect:
         raise Refused("proposal-closed", outcome=outcome, height=height)
     if not proposal.is_open(call.context.height):
         raise Refused("proposal-expired", until_height=proposal.until_height)
-    ids = tuple(known for known, _ in open_proposals(call.state, call.context.height) if known != proposal_id)
-    return _cast(call, proposal_id, proposal, ids, voters, yes=yes)
+    return _cast(call, proposal_id, proposal, _listed(call.state), voters, yes=yes)
 
 
 def open_proposals(state: Overlay, height: int) -> tuple[tuple[bytes, Proposal], ...]:
     """Ids and contents of the proposals that the block of that height may still vote on, oldest first."""
-    listed = state.load(single_key("proposals"), decoded_open)
     found = []
-    for proposal_id in () if listed is None else listed.ids:
+    for proposal_id in _listed(state):
         proposal = state.load(proposal_key(proposal_id), decoded_proposal)
         if proposal is not None and proposal.is_open(height):
             found.append((proposal_id, proposal))
     return tuple(found)
+
+
+def _listed(state: Overlay) -> tuple[bytes, ...]:
+    listed = state.load(single_key("proposals"), decoded_open)
+    return () if listed is None else listed.ids
 
 
 def _voters(call: Call) -> tuple[ResultSigner, ...]:
@@ -128,15 +131,16 @@ def _cast(
     call: Call,
     proposal_id: bytes,
     proposal: Proposal,
-    others: tuple[bytes, ...],
+    listed: tuple[bytes, ...],
     voters: tuple[ResultSigner, ...],
     *,
     yes: bool,
 ) -> Effect:
-    """Count with these votes, and carry out what is decided."""
+    """Count with these votes, and carry out what is decided; ``listed`` are the open proposals, this one among them."""
     height, seats = call.context.height, current_set(call.base)
-    proposal = proposal.with_votes([voter.key for voter in voters], yes)
-    ayes, noes = proposal.count(seats)
+    proposal = proposal.with_votes([voter.key for voter in voters], yes, seats)
+    ayes = sum(cast for _, cast in proposal.votes)
+    noes = len(proposal.votes) - ayes
     writes: tuple[tuple[bytes, Entry], ...] = ()
     outcome = OPEN
     if ayes >= seats.quorum:
@@ -147,7 +151,7 @@ def _cast(
         outcome = REJECTED
     if outcome != OPEN:
         proposal = replace(proposal, outcome=(outcome, height))
-    listed = others if outcome != OPEN else _in_place(call.state, others, proposal_id)
+        listed = tuple(known for known in listed if known != proposal_id)
     return Effect(
         (
             ("proposal", proposal_id.hex()),
@@ -159,15 +163,6 @@ def _cast(
         ),
         ((proposal_key(proposal_id), proposal), (single_key("proposals"), OpenProposals(listed)), *writes),
     )
-
-
-def _in_place(state: Overlay, others: tuple[bytes, ...], proposal_id: bytes) -> tuple[bytes, ...]:
-    """The list of open proposals with this one where it stood, or at the end."""
-    listed = state.load(single_key("proposals"), decoded_open)
-    order = () if listed is None else listed.ids
-    if proposal_id not in order:
-        return (*others, proposal_id)
-    return tuple(known for known in order if known == proposal_id or known in others)
 
 
 def _carry_out(call: Call, proposal: Proposal) -> tuple[tuple[bytes, Entry], ...]:

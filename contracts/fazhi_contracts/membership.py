@@ -206,13 +206,11 @@ def _reachable(
     url = as_text(gateway_url, "gateway url", MAX_TEXT_CHARS, URL)
     for seat in newest_set(call.state).validators:
         other = call.state.load(member_key(seat.member), decoded_member)
-        if other is not None and other.org != org and other.certificate == der:
+        if other is None or other.org == org:
+            continue
+        if other.certificate == der:
             raise Refused("certificate-known", org=other.org)
-        if (
-            other is not None
-            and other.org != org
-            and (other.p2p_address == p2p or _place(other.gateway_url) == _place(url))
-        ):
+        if other.p2p_address == p2p or _place(other.gateway_url) == _place(url):
             raise Refused("address-known", org=other.org)
     return MemberEntry(org, der, p2p, url, left)
 

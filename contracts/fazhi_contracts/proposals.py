@@ -27,7 +27,7 @@ REJECTED: Final = "rejected"
 WITHDRAWN: Final = "withdrawn"
 
 Votes = tuple[tuple[bytes, bool], ...]
-"""``[[key, yes]…]``, sorted by key: who voted last how."""
+"""``[[key, yes]…]``, sorted by key: how those voted last that held a seat when the last vote came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Proposal:
             args,
             as_int(opened, "opened height"),
             as_int(until, "until height"),
-            tuple(_vote(vote) for vote in as_tuple(votes, "votes")),
+            tuple(_vote(vote) for vote in as_tuple(votes, "votes", max_length=MAX_VALIDATORS)),
             None if outcome is None else _outcome(outcome),
         )
 
@@ -66,16 +66,15 @@ class Proposal:
         """Whether the block of that height may hold a vote on it."""
         return self.outcome is None and height <= self.until_height
 
-    def with_votes(self, keys: Iterable[bytes], yes: bool) -> Proposal:
-        """With the votes of these keys; a later vote of a key stands for its earlier one."""
-        votes = {**dict(self.votes), **dict.fromkeys(keys, yes)}
-        return replace(self, votes=tuple(sorted(votes.items())))
+    def with_votes(self, keys: Iterable[bytes], yes: bool, seats: ValidatorSet) -> Proposal:
+        """With the votes of these keys, which hold ``seats``; a later vote of a key stands for its earlier one.
 
-    def count(self, seats: ValidatorSet) -> tuple[int, int]:
-        """(yes, no) of those who hold a seat with the very key that they voted with: a retired key's vote is void."""
-        votes = dict(self.votes)
-        cast = [votes[seat.key] for seat in seats.validators if seat.key in votes]
-        return sum(cast), len(cast) - sum(cast)
+        Votes of keys that hold no seat any more are dropped: a key serves once, so they would never count again, and
+        the entry stays small however often keys are replaced while it is open.
+        """
+        seated = {seat.key for seat in seats.validators}
+        votes = {**dict(self.votes), **dict.fromkeys(keys, yes)}
+        return replace(self, votes=tuple(sorted(pair for pair in votes.items() if pair[0] in seated)))
 
 
 def _vote(value: Value) -> tuple[bytes, bool]:
@@ -90,9 +89,8 @@ def _outcome(value: Value) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class OpenProposals:
-    """Ids of the proposals that were open when the last one was made or decided, oldest first: ``[version, [id…]]``.
-
-    Those that have expired since still stand here.
+    """Ids of the proposals that were open when the last one was made and are not decided since, oldest first:
+    ``[version, [id…]]``. Those that have expired meanwhile still stand here.
     """
 
     ids: tuple[bytes, ...]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fazhi_contracts.queries import key_entry, members, validator_sets
+from fazhi_contracts.queries import proposal as proposal_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,9 +81,10 @@ class Model:
             return "no-seat"
         if ask.closed:
             return "proposal-closed"
-        votes = {**ask.votes, word: yes}
-        ayes = sum(votes.get(seat, False) for _, seat in self.seats)
-        noes = sum(not votes.get(seat, True) for _, seat in self.seats)
+        seated = [seat for _, seat in self.seats]
+        votes = {voter: cast for voter, cast in ask.votes.items() if voter in seated} | {word: yes}
+        ayes = sum(votes.get(seat, False) for seat in seated)
+        noes = sum(not votes.get(seat, True) for seat in seated)
         needed = -(-2 * len(self.seats) // 3)
         if ayes >= needed:
             problem = "change-pending" if self.pending is not None else self.objection(ask)
@@ -194,6 +196,10 @@ class Pair:
         assert {member.org for member in members(self.world.state.view)} == {
             org for org, _ in [*self.model.seats, *self.model.newest]
         }
+        for ask in self.model.asks:
+            found = proposal_at(self.world.state.view, self.ids[id(ask)])
+            assert found is not None
+            assert dict(found.votes) == {signer(word).public_key: yes for word, yes in ask.votes.items()}
         signing = {signer(word).public_key for _, word in self.model.newest}
         for word in self.model.ever:
             entry = key_entry(self.world.state.view, signer(word).public_key)
@@ -213,6 +219,7 @@ def test_the_model_sees_changes() -> None:
     """The comparison is worth something: a run that adds, replaces and removes, step by step."""
     pair = Pair()
     everyone = [("vote", org, 0, True) for org in [*FOUR, *NEWCOMERS]]
+    pair.block([("propose", "gzc", "validator.add", "new-b", 2), ("vote", "fy", 0, True)])
     for kind, target in (
         ("validator.add", "new-a"),
         ("validator.replace_key", "fy"),
@@ -223,4 +230,6 @@ def test_the_model_sees_changes() -> None:
         pair.block([("propose", "zfj", kind, target, 1), *everyone])
         pair.block([])
         pair.block([])
+    pair.block([("vote", "zfj", 5, True)])
+    assert list(pair.model.asks[0].votes) == ["gzc", "zfj"], "the key of fy that had voted is retired"
     assert [org for org, _ in pair.model.seats] == ["zfj", "gzc", "new-a", "new-b"]
