@@ -1,8 +1,9 @@
 """Peer frames: one opaque byte string carries many messages (``spec/peer.md``).
 
-A frame is the canonical list ``[version, [kind, payload]…]``; kinds are small integers. Coalescing is the point of it:
-a stream message costs a few hundred microseconds whatever its size, a message inside a frame two. Decoding is strict
-and bounded, and raises :class:`~fazhi_ledger.errors.EncodingError`: no honest peer sends what does not decode.
+A frame is the canonical list ``[version, [kind, payload]…]`` of one message at least; kinds are small integers.
+Coalescing is the point of it: a stream message costs a few hundred microseconds whatever its size, a message inside a
+frame two. Decoding is strict and bounded, and raises :class:`~fazhi_ledger.errors.EncodingError`: no honest peer sends
+what does not decode.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ def _from_value(value: Value) -> Message:
 
 
 def encode_frame(messages: Sequence[Message]) -> bytes:
-    """One frame of the given messages, in order."""
+    """One frame of the given messages, of which there is one at least, in order."""
     return pack((FRAME_VERSION, *(_to_value(message) for message in messages)))
 
 
@@ -182,8 +183,8 @@ def decode_frame(data: bytes) -> tuple[Message, ...]:
         "frame",
         max_length=MAX_FRAME_MESSAGES + 1,
     )
-    if not values:
-        raise EncodingError("bad-shape", what="frame", expected="a version")
+    if len(values) < 2:  # one that says nothing would cost its sender nothing, and us the reading
+        raise EncodingError("bad-shape", what="frame", expected="a version and a message")
     as_version(values[0], "frame", FRAME_VERSION)
     return tuple(_from_value(value) for value in values[1:])
 

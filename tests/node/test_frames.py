@@ -52,7 +52,8 @@ def test_arbitrary_bytes_never_crash(data: bytes) -> None:
     "value",
     [
         (),
-        (2,),
+        (1,),
+        (2, (6, bytes(16))),
         (1, 7),
         (1, (9, b"")),
         (1, (1, (b"x" * 31, 1, b"x" * 32))),

@@ -10,6 +10,7 @@ import pytest
 from fazhi_consensus.messages import BlockReply, Commit, RoundChange, round_change_body
 from fazhi_consensus.wire import encode_message
 from fazhi_ledger import dsse
+from fazhi_ledger.canonical import encode
 from fazhi_ledger.submission import Item
 from fazhi_node import frames, payload
 from fazhi_node.frames import Blocks, ConsensusMessage, GetBlocks, ItemsMessage, Message, StatusMessage
@@ -84,6 +85,12 @@ def requests(cluster: Cluster, height: int) -> Iterator[bytes]:
         yield frames.encode_frame([GetBlocks(1, 1, 64)] * 100)
 
 
+def frames_without_messages(cluster: Cluster, height: int) -> Iterator[bytes]:
+    """They say nothing, and have to be read all the same."""
+    while True:
+        yield encode((frames.FRAME_VERSION,))
+
+
 FLOODS: tuple[Flood, ...] = (
     garbage,
     votes_with_bad_signatures,
@@ -91,6 +98,7 @@ FLOODS: tuple[Flood, ...] = (
     gossip_with_bad_signatures,
     the_same_status,
     requests,
+    frames_without_messages,
 )
 
 

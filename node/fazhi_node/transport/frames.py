@@ -36,8 +36,11 @@ def unpack(message: bytes) -> list[bytes]:
     """The frames of one message.
 
     Raises:
-        EncodingError: ``bad-frame`` where lengths do not add up or there are too many frames.
+        EncodingError: ``bad-frame`` where lengths do not add up, there are too many frames, or none: a message without
+            any would be no frame for which its sender is held to account.
     """
+    if not message:
+        raise EncodingError("bad-frame", position=0)
     frames: list[bytes] = []
     position, end = 0, len(message)
     while position < end:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
-@given(st.lists(st.binary(min_size=1, max_size=300), max_size=40))
+@given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=40))
 def test_what_is_packed_is_unpacked(frames: list[bytes]) -> None:
     assert unpack(pack(frames)) == frames
 
@@ -31,6 +31,8 @@ def test_too_many_or_empty_frames_are_refused() -> None:
         unpack(pack([b"x"] * (MAX_FRAMES + 1)))
     with pytest.raises(EncodingError):
         unpack(pack([b""]))
+    with pytest.raises(EncodingError):
+        unpack(b"")
 
 
 def test_a_full_queue_drops_the_oldest_gossip_and_keeps_the_order() -> None:
