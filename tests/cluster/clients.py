@@ -46,7 +46,6 @@ class Writer:
         self.violations: list[str] = []
         self.recent: list[bytes] = []
         self.lanes: dict[bytes, None] = {}
-        self.latencies: list[float] = []
         self.retries = 0
 
     async def start(self, workers: int) -> None:
@@ -94,13 +93,11 @@ class Writer:
         case = await self.chain.case("penalty", f"2026-{self._name}-{self._count}", self._signer)
         draft = await case.draft("LEAD", fields={"place": f"第{self._count}号"})
         self._history.take(Submitted(draft.data.draft_id))
-        began = time.monotonic()
         self.in_flight += 1
         try:
             receipt = await self._answered(draft)
             if receipt is not None:
                 self._acknowledge(receipt)
-                self.latencies.append(time.monotonic() - began)
         finally:
             self.in_flight -= 1
 

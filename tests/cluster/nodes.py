@@ -50,10 +50,6 @@ Spawn = Callable[[str, Callable[[], subprocess.Popen[bytes]]], subprocess.Popen[
 """Calls the function where the node of that name is to run."""
 
 
-class CampaignError(Exception):
-    """The campaign cannot go on: what it is to say of the nodes would mean nothing."""
-
-
 class Nodes(Devnet):
     """A devnet whose nodes note the votes that they hear (:mod:`.recording`)."""
 

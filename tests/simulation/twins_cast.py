@@ -130,9 +130,6 @@ class Cast:
     def honest(self, actor: int) -> bool:
         return self.seat_of[actor] not in self.traitors
 
-    def actors_of(self, seat: int) -> list[int]:
-        return [actor for actor, held in enumerate(self.seat_of) if held == seat]
-
     def frame(self, data: bytes, sender: int, must_hold: bool) -> int:
         """The number of a frame; each is decoded and verified once for all."""
         number = self._numbers.get(data)
