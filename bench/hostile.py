@@ -10,7 +10,6 @@ left, or where a member that floods was not reported.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -20,7 +19,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from tests.campaign import conclude
 
 from .attacks import FLOODS, OTHERS, Attack, Target
 from .cluster import LOAD_S, ROOT, BenchNet, finish, generator, network, single_plan
@@ -136,26 +137,25 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="attack", help=f"{', '.join(names)} (default: all)")
     parser.add_argument("--items", type=int, default=4000, help="submissions of one load")
     chosen = parser.parse_args()
-    begun = time.monotonic()
-    rows = []
-    for name in chosen.names or names:
-        row = measure(name, chosen.items)
-        rows.append(row)
-        told = "" if row.reported else ", NOT REPORTED"
-        print(f"{name}: {row.before:.0f}/s before, {row.during:.0f}/s during, ratio {row.ratio:.2f}{told}", flush=True)
-        if not row.sound:
-            again = f"python -m bench.hostile {name} --items {chosen.items}"
-            print(f"  VIOLATION: {HALF} of it must be left, and the log must tell; again: {again}")
-    line = {
-        "campaign": "hostile",
-        "runs": len(rows),
-        "faults": len(rows),
-        "violations": sum(not row.sound for row in rows),
-        "seconds": round(time.monotonic() - begun, 1),
-        "ratios": {row.name: round(row.ratio, 2) for row in rows},
-    }
-    print(json.dumps(line))
-    return 1 if line["violations"] else 0
+    rows: list[Row] = []
+
+    def work() -> None:
+        for name in chosen.names or names:
+            row = measure(name, chosen.items)
+            rows.append(row)
+            told = "" if row.reported else ", NOT REPORTED"
+            rates = f"{row.before:.0f}/s before, {row.during:.0f}/s during, ratio {row.ratio:.2f}"
+            print(f"{name}: {rates}{told}", flush=True)
+            if not row.sound:
+                again = f"python -m bench.hostile {name} --items {chosen.items}"
+                print(f"  VIOLATION: {HALF} of it must be left, and the log must tell; again: {again}")
+
+    def line() -> dict[str, Any]:
+        ratios = {row.name: round(row.ratio, 2) for row in rows}
+        violations = sum(not row.sound for row in rows)
+        return {"runs": len(rows), "faults": len(rows), "violations": violations, "ratios": ratios}
+
+    return conclude("hostile", work, line)
 
 
 if __name__ == "__main__":

@@ -12,21 +12,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
-import shutil
+import signal
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from tests.campaign import Progress, commit, conclude
+
 from .clients import Clients, advance
 from .nodes import Nodes
 from .recording import MISTAKES
-from .running import carry_out, commit, quantile, settle
+from .running import carry_out, folder_of, quantile, settle, tell
 
 WORKERS: Final = 4
 """Of each of the two clients."""
@@ -34,7 +34,6 @@ PAUSE_S: Final = 0.25
 PROGRESS_S: Final = 60.0
 """After the nodes are back the next submission is acknowledged within so long."""
 ANSWERED_S: Final = 120.0
-SAY_EVERY_S: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -56,10 +55,20 @@ class Kills:
     pauses: list[float] = field(default_factory=list)
     """Seconds from a kill to the next acknowledgement of a submission."""
     violations: list[str] = field(default_factory=list)
+    ended: dict[str, int] = field(default_factory=dict)
+    """What the chains showed, once the nodes had ended."""
     random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
+
+    @classmethod
+    def prepare(cls, folder: Path, kills: int, seed: int, mistake: str) -> Kills:
+        """A network in that folder, and its clients; nothing runs yet."""
+        nodes = Nodes.create(folder)
+        nodes.mistake = mistake
+        orgs = nodes.orgs
+        return cls(nodes, Clients(nodes, (orgs[:2], orgs[2:]), orgs, seed), seed, kills)
 
     def _victims(self) -> list[str]:
         size = self.random.choices((1, 2, 4), (70, 22, 8))[0]
@@ -101,18 +110,43 @@ class Kills:
             )
 
     async def run(self) -> None:
-        """All kills."""
-        said = time.monotonic()
+        """All kills; no node runs afterwards."""
+        nodes, clients = self.nodes, self.clients
+        try:
+            for org in nodes.orgs:
+                nodes.start(org)
+            for org in nodes.orgs:
+                await nodes.until_ready(org)
+            await clients.start(WORKERS, PAUSE_S)
+            await self._strike_on()
+            await clients.stop(5.0 if self.found else ANSWERED_S)
+            if not self.found:
+                await settle(nodes, clients)
+            for org in nodes.orgs:
+                await nodes.end(org, signal.SIGTERM)
+        finally:
+            try:
+                await clients.close()
+            finally:
+                await asyncio.to_thread(nodes.down)
+
+    def compare(self) -> None:
+        """Hold against each other what is left behind, and what everybody saw."""
+        nodes, clients = self.nodes, self.clients
+        nodes.compare_votes()
+        nodes.compare_logs()
+        nodes.check_data()
+        chains = nodes.chains()
+        lost, doubled = clients.history.compare(chains)
+        self.ended = {"lost": lost, "doubled": doubled, "blocks": max(map(len, chains.values()))}
+
+    async def _strike_on(self) -> None:
+        progress = Progress()
         while self.kills < self.wanted and not self.found:
             await self._strike()
             for org in self.nodes.orgs:
                 self.nodes.check_running(org)
-            if time.monotonic() - said > SAY_EVERY_S:
-                said = time.monotonic()
-                print(
-                    f"{self.kills} kills, {self.clients.acknowledged} acknowledged, {len(self.found)} violations",
-                    flush=True,
-                )
+            progress(f"{self.kills} kills, {self.clients.acknowledged} acknowledged, {len(self.found)} violations")
 
     @property
     def found(self) -> list[str]:
@@ -120,58 +154,30 @@ class Kills:
         history = self.clients.history.violations
         return [*self.violations, *self.nodes.violations, *self.clients.violations, *history]
 
-
-async def campaign(folder: Path, kills: int, seed: int, mistake: str = "-") -> tuple[dict[str, Any], list[str]]:
-    """Carry it out in a folder; the JSON line and the violations."""
-    began = time.monotonic()
-    nodes = Nodes.create(folder)
-    nodes.mistake = mistake
-    orgs = nodes.orgs
-    clients = Clients(nodes, (orgs[:2], orgs[2:]), orgs, seed)
-    run = Kills(nodes, clients, seed, kills)
-    try:
-        await asyncio.to_thread(nodes.up, ready_s=90.0)
-        await clients.start(WORKERS, PAUSE_S)
-        await run.run()
-        await clients.stop(5.0 if run.found else ANSWERED_S)
-        if not run.found:
-            await settle(nodes, clients)
-        for org in orgs:
-            await nodes.end(org, 15)
-        nodes.compare_votes()
-        nodes.compare_logs()
-        await asyncio.to_thread(nodes.check_data)
-        chains = nodes.chains()
-        lost, doubled = clients.history.compare(chains)
-    finally:
-        await clients.close()
-        await asyncio.to_thread(nodes.down)
-    found = run.found
-    return {
-        "campaign": "kills",
-        "runs": 1,
-        "faults": run.kills,
-        "violations": len(found),
-        "seconds": round(time.monotonic() - began, 1),
-        "kills": run.kills,
-        "kills_under_load": run.under_load,
-        "kills_of_several_at_once": run.together,
-        "kills_while_starting": run.while_starting,
-        "submitted": len(clients.history.submitted),
-        "acknowledged": clients.acknowledged,
-        "unanswered": clients.history.unanswered,
-        "lost": lost,
-        "doubled": doubled,
-        "double_votes": sum("double vote" in what or "forgotten lock" in what for what in found),
-        "notes_of_evidence": sum(what.startswith("notebook") for what in found),
-        "blocks": max(map(len, chains.values())),
-        "signed_bodies_compared": nodes.votes.bodies,
-        "reads_checked": clients.history.reads,
-        "restart_s": {"p50": quantile(run.recoveries, 0.5), "p99": quantile(run.recoveries, 0.99)},
-        "next_answer_s": {"p50": quantile(run.pauses, 0.5), "p99": quantile(run.pauses, 0.99)},
-        "seed": seed,
-        "commit": commit(),
-    }, found  # fmt: skip
+    def line(self) -> dict[str, Any]:
+        """What the last line counts."""
+        found, history = self.found, self.clients.history
+        return {
+            "runs": int(self.kills > 0),
+            "faults": self.kills,
+            "violations": len(found),
+            "kills": self.kills,
+            "kills_under_load": self.under_load,
+            "kills_of_several_at_once": self.together,
+            "kills_while_starting": self.while_starting,
+            "submitted": len(history.submitted),
+            "acknowledged": self.clients.acknowledged,
+            "unanswered": history.unanswered,
+            **self.ended,
+            "double_votes": sum("double vote" in what or "forgotten lock" in what for what in found),
+            "notes_of_evidence": sum(what.startswith("notebook") for what in found),
+            "signed_bodies_compared": self.nodes.votes.bodies,
+            "reads_checked": history.reads,
+            "restart_s": {"p50": quantile(self.recoveries, 0.5), "p99": quantile(self.recoveries, 0.99)},
+            "next_answer_s": {"p50": quantile(self.pauses, 0.5), "p99": quantile(self.pauses, 0.99)},
+            "seed": self.seed,
+            "commit": commit(),
+        }
 
 
 def main() -> int:
@@ -182,18 +188,17 @@ def main() -> int:
     parser.add_argument("--mistake", choices=("-", *MISTAKES), default="-", help="put a known mistake into the nodes")
     parser.add_argument("--keep", type=Path, help="an empty folder for the network's files, which are then kept")
     chosen = parser.parse_args()
-    folder = chosen.keep or Path(tempfile.mkdtemp(prefix="fazhi-kills-"))
-    try:
-        line, found = carry_out(campaign(folder / "net", chosen.kills, chosen.seed, chosen.mistake))
-    finally:
-        if chosen.keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
-    for what in found[:50]:
-        print(f"violation: {what}")
-    if found:
-        print(f"again: make kills KILLS={chosen.kills} SEED={chosen.seed}  (commit {line['commit']})")
-    print(json.dumps(line))
-    return 1 if found else 0
+    runs: list[Kills] = []
+
+    def work() -> None:
+        with folder_of("kills", chosen.keep) as folder:
+            run = Kills.prepare(folder / "net", chosen.kills, chosen.seed, chosen.mistake)
+            runs.append(run)
+            carry_out(run.run())
+            run.compare()
+            tell(run.found, f"make kills KILLS={chosen.kills} SEED={chosen.seed}")
+
+    return conclude("kills", work, lambda: runs[0].line() if runs else {})
 
 
 if __name__ == "__main__":

@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -28,13 +27,15 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tests.campaign import commit, conclude
+
 from . import spaces
 from .builds import Clocks, previous_build
 from .clients import Clients
 from .faults import BESIDE, CLIENT, FAULTS, World
 from .nodes import Nodes
 from .recording import MISTAKES
-from .running import carry_out, commit, quantile, settle
+from .running import carry_out, folder_of, quantile, settle, tell
 
 EPISODES: Final = 3
 BESIDE_PART: Final = 0.35
@@ -137,9 +138,11 @@ class Run:
                 await self._under_load(world, clients)
             finally:
                 for org in nodes.orgs:
-                    nodes.send(org, 9)
-                await asyncio.to_thread(nodes.down)
-                await clients.close()
+                    nodes.send(org, signal.SIGKILL)
+                try:
+                    await clients.close()
+                finally:
+                    await asyncio.to_thread(nodes.down)
         finally:
             self._outcome.packets.update(wires.close())
         history = clients.history
@@ -183,7 +186,7 @@ class Run:
             await settle(nodes, clients)
         await clients.stop(1.0)
         for org in nodes.orgs:
-            await nodes.end(org, 15)
+            await nodes.end(org, signal.SIGTERM)
         nodes.compare_votes()
         nodes.compare_logs()
         await asyncio.to_thread(nodes.check_data)
@@ -207,7 +210,9 @@ class Run:
         await asyncio.wait([probe], timeout=2 * RECOVERY_S)
         seconds = time.monotonic() - began
         self._outcome.recoveries.append(seconds)
-        if seconds > RECOVERY_S:
+        if seconds <= RECOVERY_S:
+            await probe  # it has ended: what it raised is not to be passed over
+        else:
             probe.cancel()
             self._violations.append(f"stands still: {seconds:.0f} s after {' and '.join(self._done[-2:])}")
         for org in world.nodes.orgs:
@@ -215,9 +220,8 @@ class Run:
                 return
 
 
-async def campaign(runs: int, first: int, means: Means, folder: Path) -> Outcome:
+async def campaign(runs: int, first: int, means: Means, folder: Path, outcome: Outcome) -> None:
     """The runs, one after another; the first that shows a violation is the last."""
-    outcome = Outcome()
     for seed in range(first, first + runs):
         place = folder / f"seed-{seed}"
         outcome.violations += await Run(place, seed, means, outcome).carry_out()
@@ -225,17 +229,14 @@ async def campaign(runs: int, first: int, means: Means, folder: Path) -> Outcome
         if outcome.violations:
             break
         shutil.rmtree(place, ignore_errors=True)
-    return outcome
 
 
-def line_of(outcome: Outcome, means: Means, seconds: float) -> dict[str, Any]:
-    """The JSON line."""
+def line_of(outcome: Outcome, means: Means) -> dict[str, Any]:
+    """What the last line counts."""
     return {
-        "campaign": "netns",
         "runs": outcome.runs,
         "faults": outcome.faults.total(),
         "violations": len(outcome.violations),
-        "seconds": round(seconds, 1),
         "faults_by_kind": dict(sorted(outcome.faults.items())),
         "links": "network namespaces, TUN devices, a switch of ours in user space: packet for packet, no netem needed",
         "clocks": "preloaded, set while the nodes run"
@@ -268,24 +269,20 @@ def main() -> int:
     if lacking is not None:
         print(f"本机无法运行 / cannot run here: {lacking}", file=sys.stderr)
         return NO_HELP
-    folder = chosen.keep or Path(tempfile.mkdtemp(prefix="fazhi-netns-"))
-    began = time.monotonic()
-    try:
-        means = replace(
-            Means.find(folder / "means", chosen.old),
-            mistake=chosen.mistake, episodes=chosen.episodes, longest_s=chosen.longest,
-        )  # fmt: skip
-        outcome = carry_out(campaign(chosen.runs, chosen.seed, means, folder))
-    finally:
-        if chosen.keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
-    for what in outcome.violations[:50]:
-        print(f"violation: {what}")
-    if outcome.violations:
-        seed = chosen.seed + outcome.runs - 1
-        print(f"again: make netns RUNS=1 SEED={seed}  (commit {commit()})")
-    print(json.dumps(line_of(outcome, means, time.monotonic() - began)))
-    return 1 if outcome.violations else 0
+    found: list[Means] = []
+    outcome = Outcome()
+
+    def work() -> None:
+        with folder_of("netns", chosen.keep) as folder:
+            means = replace(
+                Means.find(folder / "means", chosen.old),
+                mistake=chosen.mistake, episodes=chosen.episodes, longest_s=chosen.longest,
+            )  # fmt: skip
+            found.append(means)
+            carry_out(campaign(chosen.runs, chosen.seed, means, folder, outcome))
+            tell(outcome.violations, f"make netns RUNS=1 SEED={chosen.seed + outcome.runs - 1}")
+
+    return conclude("netns", work, lambda: line_of(outcome, found[0]) if found else {})
 
 
 if __name__ == "__main__":

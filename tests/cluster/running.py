@@ -3,30 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import subprocess
+import tempfile
 import time
-from collections.abc import Coroutine, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
 
-from tests.conftest import ROOT
+from tests.campaign import ENDING, Ended, commit
 
 from .clients import Clients
 from .nodes import Nodes
 
-T = TypeVar("T")
 SETTLE_S: Final = 60.0
 
 
-def carry_out(campaign: Coroutine[Any, Any, T]) -> T:
-    """Run a campaign; a signal to end lets it end its processes first."""
+def carry_out(campaign: Coroutine[Any, Any, None]) -> None:
+    """Run a campaign; a signal to end lets it end its processes first.
 
-    async def interruptible() -> T:
-        task = asyncio.ensure_future(campaign)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await task
+    Raises:
+        Ended: by such a signal.
+    """
 
-    return asyncio.run(interruptible())
+    async def interruptible() -> None:
+        task, ended = asyncio.ensure_future(campaign), []
+
+        def end(number: int) -> None:
+            ended.append(number)
+            task.cancel()
+
+        for number in ENDING:
+            asyncio.get_running_loop().add_signal_handler(number, end, number)
+        try:
+            await task
+        except asyncio.CancelledError:
+            raise Ended(ended[0]) from None
+
+    asyncio.run(interruptible())
+
+
+@contextmanager
+def folder_of(name: str, keep: Path | None) -> Iterator[Path]:
+    """The folder that is to be kept, or one that is gone afterwards."""
+    if keep is not None:
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix=f"fazhi-{name}-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+def tell(violations: Sequence[str], again: str) -> None:
+    """Print the violations, the first of them at least, and what plays them again."""
+    for what in violations[:50]:
+        print(f"violation: {what}")
+    if violations:
+        print(f"again: {again}  (commit {commit()})")
 
 
 async def settle(nodes: Nodes, clients: Clients) -> None:
@@ -39,15 +70,6 @@ async def settle(nodes: Nodes, clients: Clients) -> None:
         if min(heights) >= top and len(set(heights)) == 1:
             return
         await asyncio.sleep(0.1)
-
-
-def commit() -> str:
-    """The commit that is tested, with a + where files differ from it."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--abbrev=12"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.stdout.strip() or "unknown"
 
 
 def quantile(values: Sequence[float], part: float) -> float:

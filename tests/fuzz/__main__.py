@@ -10,13 +10,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+
+from tests.campaign import commit, conclude
 
 from . import decoding
 from .ran import Ran
@@ -34,62 +36,71 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seed", type=int, default=None, help="printed; a fresh one where it is not given")
     parser.add_argument("--part", choices=SHARES, help="one part alone, for all of the time")
-    parser.add_argument("--only", nargs="*", default=(), help="targets of the part")
-    parser.add_argument("--told", help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="*", default=(), help="these decoders alone")
+    parser.add_argument("--told", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--replay", nargs=2, metavar=("TARGET", "FILE"))
     chosen = parser.parse_args()
+    if chosen.only and chosen.part != "decoders":
+        parser.error("--only goes with --part decoders")
     if chosen.replay:
         decoding.replay(chosen.replay[0], Path(chosen.replay[1]).read_bytes())
         print("nothing happens")
         return 0
     seed = chosen.seed if chosen.seed is not None else int.from_bytes(os.urandom(3), "big")
     if chosen.told:
-        _one_part(chosen.part, chosen.minutes * 60, seed, chosen.only, Path(chosen.told))
+        _one_part(chosen.part, chosen.minutes * 60, seed, chosen.only, chosen.told)
         return 0
-    return _campaign(chosen.minutes * 60, seed, chosen.part, chosen.only)
-
-
-def _campaign(seconds: float, seed: int, part: str | None, only: list[str]) -> int:
-    begun = time.monotonic()
-    engine = "atheris" if decoding.has_atheris() else "own mutations without coverage (atheris is not installed)"
-    print(f"seed {seed}, commit {_commit()}, decoders by {engine}", flush=True)
-    print(f"{'target':32} {'runs':>9} {'accepted':>9} {'corpus':>7} {'slowest':>9} {'of bytes':>9} {'peak MB':>8}")
     found: list[Ran] = []
-    violations = 0
+
+    def line() -> dict[str, int]:
+        return {
+            "runs": sum(ran.runs for ran in found),
+            "faults": sum(ran.runs - ran.accepted for ran in found),
+            "violations": sum(bool(ran.violation) for ran in found),
+        }
+
+    return conclude("fuzz", lambda: _campaign(found, chosen.minutes * 60, seed, chosen.part, chosen.only), line)
+
+
+def _campaign(found: list[Ran], seconds: float, seed: int, part: str | None, only: list[str]) -> None:
+    engine = "atheris" if decoding.has_atheris() else "own mutations without coverage (atheris is not installed)"
+    print(f"seed {seed}, commit {commit()}, decoders by {engine}", flush=True)
+    print(f"{'target':32} {'runs':>9} {'accepted':>9} {'corpus':>7} {'slowest':>9} {'of bytes':>9} {'peak MB':>8}")
     for name, share in SHARES.items() if part is None else [(part, 1.0)]:
-        for ran in _in_a_process(name, seconds * share, seed, only):
-            found.append(ran)
-            if ran.violation:
-                violations += 1
-                _show(ran, seed, name)
-    line = {
-        "campaign": "fuzz",
-        "runs": sum(ran.runs for ran in found),
-        "faults": sum(ran.runs - ran.accepted for ran in found),
-        "violations": violations,
-        "seconds": round(time.monotonic() - begun, 1),
-    }
-    print(json.dumps(line))
-    return 1 if violations else 0
+        _in_a_process(found, name, seconds * share, seed, only)
 
 
-def _in_a_process(part: str, seconds: float, seed: int, only: list[str]) -> list[Ran]:
-    """A part in a process of its own: the instrumentation of one must not slow the others."""
-    with tempfile.TemporaryDirectory(prefix="fazhi-fuzz-") as folder:
+def _in_a_process(found: list[Ran], part: str, seconds: float, seed: int, only: list[str]) -> None:
+    """A part in a process of its own: the instrumentation of one must not slow the others. What it tells is added to
+    ``found``, however it ends.
+    """
+
+    def take(ran: Ran) -> None:
+        if not ran.runs:
+            ran.violation = ran.violation or "nothing was run"
+        found.append(ran)
+        if ran.violation:
+            _show(ran, seed, part)
+
+    with tempfile.TemporaryDirectory(prefix="fazhi-fuzz-", ignore_cleanup_errors=True) as folder:
         told = Path(folder) / "told"
         command = [sys.executable, "-m", "tests.fuzz", "--part", part, "--minutes", str(seconds / 60)]
         command += ["--seed", str(seed), "--told", str(told), *(["--only", *only] if only else [])]
         process = subprocess.Popen(command, start_new_session=True, env={**os.environ, "TMPDIR": folder})
+        code: int | None = None
         try:
-            code = process.wait(seconds * 1.5 + 5 * START_S)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt) as error:
-            os.killpg(process.pid, 9)
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(seconds * 1.5 + 5 * START_S)
+        finally:  # with all that it has started
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            return [Ran(part, "", violation=f"the part did not end: {type(error).__name__}")]
-        found = [Ran(**json.loads(line)) for line in told.read_text().splitlines()] if told.exists() else []
-        if code:
-            found.append(Ran(part, "", violation=f"the part ended with exit code {code}"))
-        return found
+            for line in told.read_text().splitlines() if told.exists() else ():
+                take(Ran(**json.loads(line)))
+        if code is None:
+            take(Ran(part, "", violation="the part did not end"))
+        elif code or not told.exists():
+            take(Ran(part, "", violation=f"the part ended with exit code {code}"))
 
 
 def _one_part(part: str, seconds: float, seed: int, only: list[str], told: Path) -> None:
@@ -102,25 +113,22 @@ def _one_part(part: str, seconds: float, seed: int, only: list[str], told: Path)
         with told.open("a") as file:
             file.write(json.dumps(asdict(ran)) + "\n")
 
-    folder = Path(tempfile.mkdtemp(prefix="fazhi-fuzz-"))
-    try:
-        if part == "decoders":
-            coverage = decoding.has_atheris()
-            decoding.run(folder, seed=seed, seconds=seconds, only=only, coverage=coverage, report=report)
-        elif part == "gateway":
-            from . import gateway
+    folder = told.parent
+    if part == "decoders":
+        coverage = decoding.has_atheris()
+        decoding.run(folder, seed=seed, seconds=seconds, only=only, coverage=coverage, report=report)
+    elif part == "gateway":
+        from . import gateway
 
-            gateway.run(folder, seed=seed, seconds=seconds, report=report)
-        else:
-            from . import rpc
+        gateway.run(folder / "network", seed=seed, seconds=seconds, report=report)
+    else:
+        from . import rpc
 
-            rpc.run(folder, seed=seed, seconds=seconds, report=report)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        rpc.run(folder / "network", seed=seed, seconds=seconds, report=report)
 
 
 def _show(ran: Ran, seed: int, part: str) -> None:
-    print(f"\nVIOLATION in {ran.target}: seed {seed}, commit {_commit()}\n{ran.violation}")
+    print(f"\nVIOLATION in {ran.target}: seed {seed}, commit {commit()}\n{ran.violation}")
     if ran.found:
         OUT.mkdir(exist_ok=True)
         path = OUT / (ran.target.replace(" ", "-").replace("'", "") + ".bin")
@@ -128,14 +136,6 @@ def _show(ran: Ran, seed: int, part: str) -> None:
         print(f"replay: python -m tests.fuzz --replay {ran.target!r} {path}")
     else:  # what happens follows from the seed, as far as other processes let it
         print(f"replay: python -m tests.fuzz --seed {seed} --part {part}")
-
-
-def _commit() -> str:
-    try:
-        command = ["git", "rev-parse", "--short", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    except OSError:
-        return "unknown"
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def run(
     targets = load(coverage).TARGETS
     from .engine import run_target  # with what it imports of the packages, instrumented
 
-    names = [name for name in targets if not only or name in only]
+    names = list(only or targets)
     found = []
     for name in names:
         place = folder / "".join(letter if letter.isalnum() else "-" for letter in name)

@@ -8,14 +8,15 @@ python -m tests.model --seed 17           the trace of one seed alone, as it was
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
+from collections import Counter
 
+from tests.campaign import conclude
 from tests.mutants.consensus import SAID_OTHERWISE
 
 from . import tlc
-from .campaign import check_seeds, first_refused
+from .campaign import Drift, check_seeds, first_refused
 from .searches import BROKEN, EXHAUSTIVE, Search
 
 SEARCHES = {search.name: search for search in (*BROKEN, *EXHAUSTIVE)}
@@ -28,27 +29,27 @@ def main() -> int:
     parser.add_argument("--search", choices=[*SEARCHES], help="this search alone")
     parser.add_argument("--seed", type=int, help="the trace of this seed alone")
     chosen = parser.parse_args()
-    tlc.fetch()
-    begun = time.monotonic()
-    runs = faults = violations = 0
     alone = chosen.search is not None or chosen.seed is not None
-    for search in [SEARCHES[chosen.search]] if chosen.search else [] if alone else SEARCHES.values():
-        runs += 1
-        faults += search.mutant != "none"
-        violations += not look(search)
+    searches = [SEARCHES[chosen.search]] if chosen.search else [] if alone else SEARCHES.values()
     seeds = range(chosen.seed, chosen.seed + 1) if chosen.seed is not None else range(0 if alone else chosen.traces)
-    if seeds:
-        drift = check_seeds(seeds)
-        print(f"{drift.traces} traces of {drift.steps:,} steps: {drift.refused} refused", flush=True)
-        runs, faults, violations = runs + drift.traces, faults + drift.faults, violations + drift.refused
-    for mutant in SAID_OTHERWISE if seeds and not alone else ():
-        runs += 1
-        faults += 1
-        violations += not refuses(mutant)
-    spent = round(time.monotonic() - begun, 1)
-    line = {"campaign": "model", "runs": runs, "faults": faults, "violations": violations, "seconds": spent}
-    print(json.dumps(line))
-    return 1 if violations else 0
+    drift, sums = Drift(), Counter[str]()
+
+    def work() -> None:
+        tlc.fetch()
+        for search in searches:
+            sums.update(runs=1, faults=search.mutant != "none", violations=not look(search))
+        if seeds:
+            check_seeds(seeds, drift)
+            print(f"{drift.traces} traces of {drift.steps:,} steps: {drift.refused} refused", flush=True)
+        for mutant in SAID_OTHERWISE if seeds and not alone else ():
+            sums.update(runs=1, faults=1, violations=not refuses(mutant))
+
+    def line() -> dict[str, int]:
+        traced = Counter(runs=drift.traces, faults=drift.faults, violations=drift.refused)
+        traced.update(sums)
+        return dict(traced)
+
+    return conclude("model", work, line)
 
 
 def look(search: Search) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from tests.campaign import Progress
 from tests.mutants.consensus import SAID_OTHERWISE
 
 from .checking import rejected
@@ -26,9 +27,9 @@ class Drift:
     refused: int = 0
 
 
-def check_seeds(seeds: Iterable[int]) -> Drift:
-    """Trace these seeds and let the model judge."""
-    drift = Drift()
+def check_seeds(seeds: Iterable[int], drift: Drift) -> None:
+    """Trace these seeds, let the model judge, and add up what it says."""
+    progress = Progress()
     for batch in _batches(map(trace_of, seeds), BATCH):
         drift.traces += len(batch)
         drift.steps += sum(len(trace.steps) for trace in batch)
@@ -38,7 +39,7 @@ def check_seeds(seeds: Iterable[int]) -> Drift:
         drift.refused += len(told)
         for trace, what in told:
             print(f"{trace.name}: {what}\nreplay: python -m tests.model --seed {trace.name.split()[-1]}", flush=True)
-    return drift
+        progress(f"{drift.traces} traces: {drift.refused} refused")
 
 
 def first_refused(mutant: str, seeds: int = MUTANT_SEEDS) -> tuple[Trace, Step] | None:

@@ -9,9 +9,9 @@ import pytest
 from tests.simulation.checkers import Violation
 from tests.simulation.world import run_seed
 
-from .__main__ import clean
 from .campaigns import CAMPAIGNS, hunt
 from .catalogue import CATALOGUE
+from .season import clean
 
 SOON = {
     "quorum-2f+1": "core, n = 6",

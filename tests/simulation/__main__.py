@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .campaign import run_seeds
+from tests.campaign import conclude
+
+from .campaign import Outcome, run_seeds
 from .world import SIZES
 
 DEFAULT_SEEDS = 500
@@ -24,13 +26,14 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="its first seed")
     parser.add_argument("--real", action="store_true", help="sign with Ed25519 instead of the quick toy suite")
     chosen = parser.parse_args()
-    if chosen.seed is not None:
-        outcome = run_seeds([chosen.seed], chosen.size, chosen.real)
-    else:
-        outcome = run_seeds(range(chosen.first, chosen.first + chosen.seeds), chosen.size, chosen.real)
+    seeds = range(chosen.first, chosen.first + chosen.seeds)
+    outcome = Outcome()
+
+    def work() -> None:
+        run_seeds([chosen.seed] if chosen.seed is not None else seeds, chosen.size, chosen.real, outcome)
         print(f"{outcome.simulated_ms / 3_600_000:.2f} simulated hours, {outcome.blocks} blocks")
-    print(outcome.line())
-    return 1 if outcome.violations else 0
+
+    return conclude("consensus-real" if chosen.real else "consensus", work, outcome.line)
 
 
 if __name__ == "__main__":

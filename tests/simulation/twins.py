@@ -21,14 +21,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+
+from tests.campaign import Progress, conclude, workers
 
 from .checkers import Violation
 from .twins_cast import Cast, State
@@ -69,6 +68,10 @@ class Tally:
         self.faults += other.faults
         self.violations += other.violations
         self.shown += other.shown
+
+    def line(self) -> dict[str, Any]:
+        """What the last line of a campaign counts."""
+        return {"runs": self.enumerated + self.sampled, "faults": self.faults, "violations": self.violations}
 
     def blame(self, count: int, text: str) -> None:
         """So many scenarios end in this violation."""
@@ -164,10 +167,10 @@ def play_seeds(first: int, count: int, seats: int | None = None) -> Tally:
     return tally
 
 
-def run_all(samples: int, jobs: int) -> Tally:
+def run_all(tally: Tally, samples: int, jobs: int) -> None:
     """Everything, in ``jobs`` processes."""
-    tally = Tally()
-    with ProcessPoolExecutor(jobs) as pool:
+    progress = Progress()
+    with workers(jobs) as pool:
         parts = [pool.submit(enumerate_partitions, row, bold) for bold in (True, False) for row in all_leaders()]
         parts += [pool.submit(play_seeds, first, min(CHUNK, samples - first)) for first in range(0, samples, CHUNK)]
         for number, part in enumerate(parts, 1):
@@ -175,9 +178,7 @@ def run_all(samples: int, jobs: int) -> Tally:
             for text in found.shown[: max(0, SHOWN - len(tally.shown))]:
                 print(text, flush=True)
             tally.add(found)
-            if number % 16 == 0:
-                print(f"{number} of {len(parts)} parts: {tally.violations} violations", flush=True)
-    return tally
+            progress(f"{number} of {len(parts)} parts: {tally.violations} violations")
 
 
 def main() -> int:
@@ -190,21 +191,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="replay a sampled scenario")
     parser.add_argument("--seats", type=int, choices=(4, 6, 7), help="its number of validators (default: by the seed)")
     chosen = parser.parse_args()
-    begun = time.monotonic()
-    if chosen.plain is not None:
-        leaders, row = chosen.plain
-        tally = play_plain(tuple(map(int, leaders)), tuple(map(int, row.split(","))), not chosen.shy)
-    elif chosen.seed is not None:
-        tally = play_seeds(chosen.seed, 1, chosen.seats)
-    else:
-        tally = run_all(chosen.samples, chosen.jobs)
-        print(f"{tally.enumerated} enumerated with {tally.ends} different ends, {tally.sampled} sampled, ", end="")
-        print(f"{tally.healed} healed")
-    if chosen.plain is not None or chosen.seed is not None:
-        print("\n".join(tally.shown))
-    line = {"campaign": "twins", "runs": tally.enumerated + tally.sampled, "faults": tally.faults}
-    print(json.dumps({**line, "violations": tally.violations, "seconds": round(time.monotonic() - begun, 1)}))
-    return 1 if tally.violations else 0
+    tally = Tally()
+
+    def work() -> None:
+        if chosen.plain is not None:
+            leaders, row = chosen.plain
+            tally.add(play_plain(tuple(map(int, leaders)), tuple(map(int, row.split(","))), not chosen.shy))
+            print("\n".join(tally.shown))
+        elif chosen.seed is not None:
+            tally.add(play_seeds(chosen.seed, 1, chosen.seats))
+            print("\n".join(tally.shown))
+        else:
+            run_all(tally, chosen.samples, chosen.jobs)
+            print(f"{tally.enumerated} enumerated with {tally.ends} different ends, {tally.sampled} sampled, ", end="")
+            print(f"{tally.healed} healed")
+
+    return conclude("twins", work, tally.line)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from contextlib import nullcontext
 
+from tests.campaign import commit, conclude
+
 from .bugs import BUGS
-from .campaign import run_plans, run_seeds
+from .campaign import Sum, run_plans
 from .plan import CALMED, SIZES, Plan
-from .run import commit_of_the_code
 from .shrink import shrink
 
 DEFAULT_SEEDS = 500
@@ -51,20 +51,23 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    begun = time.monotonic()
     if chosen.shrink:
         return _shrink(Plan.draw(chosen.seed, chosen.size, chosen.real))
-    if chosen.seed is not None:
-        plan = Plan.draw(chosen.seed, chosen.size, chosen.real).reduced(chosen.only, chosen.calm)
-        print(plan)
-        total = run_plans([plan])
-    else:
-        seeds = range(chosen.first, chosen.first + chosen.seeds)
-        print(f"commit {commit_of_the_code()}, seeds {seeds.start} to {seeds.stop - 1}, {chosen.jobs} processes")
-        total = run_seeds(seeds, chosen.size, chosen.real, chosen.jobs, lambda text: print(text, flush=True))
-    print(total.report())
-    print(total.line(time.monotonic() - begun))
-    return 1 if total.failures else 0
+    total = Sum()
+
+    def work() -> None:
+        if chosen.seed is not None:
+            plan = Plan.draw(chosen.seed, chosen.size, chosen.real).reduced(chosen.only, chosen.calm)
+            print(plan)
+            run_plans([plan], total)
+        else:
+            seeds = range(chosen.first, chosen.first + chosen.seeds)
+            print(f"commit {commit()}, seeds {seeds.start} to {seeds.stop - 1}, {chosen.jobs} processes")
+            plans = (Plan.draw(seed, chosen.size, chosen.real) for seed in seeds)
+            run_plans(plans, total, chosen.jobs, lambda text: print(text, flush=True))
+        print(total.report())
+
+    return conclude("sim-real" if chosen.real else "sim", work, total.line)
 
 
 def _shrink(plan: Plan) -> int:

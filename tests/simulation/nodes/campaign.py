@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
+from tests.campaign import Progress, workers
 from tests.simulation.checkers import Violation
 
 from .plan import Plan
 from .run import Outcome, run_plan
 
 Say = Callable[[str], None]
-TOLD_EVERY = 500
+RENEWED_AFTER = 1_000
+"""Runs of a process: whatever it keeps is given back then."""
 
 
 @dataclass
 class Sum:
     """The sum of a campaign. Every field but ``cpu_seconds`` is the same whatever the number of processes."""
 
-    campaign: str = "sim"
     runs: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)
@@ -69,17 +70,9 @@ class Sum:
         ]
         return "\n".join(lines)
 
-    def line(self, seconds: float) -> str:
-        """The last line of a campaign, for programs."""
-        return json.dumps(
-            {
-                "campaign": self.campaign,
-                "runs": self.runs,
-                "faults": self.faults.total(),
-                "violations": len(self.failures),
-                "seconds": round(seconds, 1),
-            }
-        )
+    def line(self) -> dict[str, Any]:
+        """What the last line of a campaign counts."""
+        return {"runs": self.runs, "faults": self.faults.total(), "violations": len(self.failures)}
 
 
 def run_one(plan: Plan) -> tuple[Outcome | str, float]:
@@ -92,29 +85,29 @@ def run_one(plan: Plan) -> tuple[Outcome | str, float]:
     return found, time.process_time() - begun
 
 
-def run_plans(plans: Iterable[Plan], campaign: str = "sim", jobs: int = 1, say: Say = print) -> Sum:
+def run_plans(plans: Iterable[Plan], total: Sum, jobs: int = 1, say: Say = print) -> None:
     """Run many plans; a violation is told with its seed and how to replay it, and the campaign goes on."""
-    total = Sum(campaign)
-    for found, cpu_seconds in _all(plans, jobs):
-        total.add(found, cpu_seconds)
-        if isinstance(found, str):
-            say(found)
-        if total.runs % TOLD_EVERY == 0:
-            print(f"{total.runs} runs, {len(total.failures)} violations", file=sys.stderr, flush=True)
+    progress = Progress()
+    with closing(_all(plans, jobs)) as outcomes:
+        for found, cpu_seconds in outcomes:
+            total.add(found, cpu_seconds)
+            if isinstance(found, str):
+                say(found)
+            progress(f"{total.runs} runs, {len(total.failures)} violations")
+
+
+def run_seeds(seeds: Iterable[int], real_suite: bool = False) -> Sum:
+    """Run many seeds."""
+    total = Sum()
+    run_plans((Plan.draw(seed, real_suite=real_suite) for seed in seeds), total)
     return total
 
 
-def run_seeds(
-    seeds: Iterable[int], size: int | None = None, real_suite: bool = False, jobs: int = 1, say: Say = print
-) -> Sum:
-    """Run many seeds."""
-    plans = (Plan.draw(seed, size, real_suite) for seed in seeds)
-    return run_plans(plans, "sim-real" if real_suite else "sim", jobs, say)
-
-
-def _all(plans: Iterable[Plan], jobs: int) -> Iterator[tuple[Outcome | str, float]]:
+def _all(plans: Iterable[Plan], jobs: int) -> Generator[tuple[Outcome | str, float], None, None]:
     if jobs <= 1:
         yield from map(run_one, plans)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=200) as pool:
-        yield from pool.imap(run_one, plans, chunksize=5)
+    waiting = iter(plans)
+    while batch := list(islice(waiting, jobs * RENEWED_AFTER)):
+        with workers(jobs) as pool:
+            yield from pool.map(run_one, batch, chunksize=5)

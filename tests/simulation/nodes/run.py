@@ -5,13 +5,11 @@ bounded virtual time everything must be as it was promised.
 from __future__ import annotations
 
 import random
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from unittest.mock import patch
 
 from fazhi_consensus.evidence import Evidence
@@ -25,6 +23,7 @@ from fazhi_node.storage import vote_log as vote_log_module
 from fazhi_node.storage.chain_check import ChainCheck
 from fazhi_node.storage.chain_store import ChainStore
 
+from tests.campaign import commit
 from tests.node.world import World as Timeline
 from tests.simulation.checkers import Guilt, Violation, Votes
 
@@ -417,22 +416,6 @@ class _Chance:
         return self._rng.randbytes(count)
 
 
-@cache
-def commit_of_the_code() -> str:
-    """The commit of the code that runs, for a report."""
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return found.stdout.strip()
-
-
 def run_plan(plan: Plan) -> Outcome:
     """Run one plan.
 
@@ -451,7 +434,7 @@ def run_plan(plan: Plan) -> Outcome:
             real = " --real" if plan.real_suite else ""
             what = str(error) if isinstance(error, Violation) else f"{type(error).__name__}: {error}"
             raise Violation(
-                f"{what}\nseed {plan.seed}, n = {plan.size}, commit {commit_of_the_code()}, "
+                f"{what}\nseed {plan.seed}, n = {plan.size}, commit {commit()}, "
                 f"event {run.timeline.events}, at {run.timeline.now_ms} ms\n"
                 f"replay: python -m tests.simulation.nodes {plan.seed} {plan.size}{real}"
             ) from error
