@@ -25,29 +25,30 @@ def write_archive(genesis_file: bytes, blocks: Iterable[tuple[bytes, bytes]]) ->
     """The archive's bytes, piece by piece, from the genesis file and the encoded ``(block, certificate)`` of heights
     1, 2, …"""
     yield MAGIC
-    yield _frame(genesis_file)
+    yield frame(genesis_file)
     for block, certificate in blocks:
-        yield _frame(pack((block, certificate)))
-    yield _frame(b"")
+        yield frame(pack((block, certificate)))
+    yield frame(b"")
 
 
-def _frame(data: bytes) -> bytes:
+def frame(data: bytes) -> bytes:
+    """A frame with its length; of no bytes the closing one."""
     return len(data).to_bytes(4, "big") + data
 
 
-def read_frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The frames of an archive, without the closing one.
+def read_frames(chunks: Iterable[bytes], magic: bytes = MAGIC, limit: int = MAX_ARCHIVE_FRAME_BYTES) -> Iterator[bytes]:
+    """The frames of an archive, or of another file that is built like one, without the closing one.
 
     Raises:
         EncodingError: ``not-an-archive``, ``archive-frame-too-large``, ``archive-cut-short`` or ``archive-has-more``.
     """
     reader = _Reader(chunks)
-    if reader.take(len(MAGIC)) != MAGIC:
+    if reader.take(len(magic)) != magic:
         raise EncodingError("not-an-archive")
     while True:
         length = int.from_bytes(_whole(reader, 4), "big")
-        if length > MAX_ARCHIVE_FRAME_BYTES:
-            raise EncodingError("archive-frame-too-large", bytes=length, limit=MAX_ARCHIVE_FRAME_BYTES)
+        if length > limit:
+            raise EncodingError("archive-frame-too-large", bytes=length, limit=limit)
         if length == 0:
             break
         yield _whole(reader, length)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from fazhi_ledger.block import Block
+from fazhi_ledger.canonical import pack
+from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.result import Finding, ResultRun
 from fazhi_ledger.suites import ED25519_SHA256
 from fazhi_node import config
@@ -35,11 +37,15 @@ from fazhi_node.payload import PayloadCache, decode_payload
 from fazhi_node.storage import chain_layout, guard, vote_frames
 from fazhi_node.storage.chain_layout import BlockResults, pack_record_results
 from fazhi_node.storage.errors import StoreCorrupt, StoreForeign
+from fazhi_node.storage.memory import MemoryStore
+from fazhi_node.storage.snapshot import Head, InvalidSnapshot, decode_entries, decode_handover, decode_hashes
+from fazhi_node.storage.snapshot_load import load_snapshot
 from fazhi_node.storage.store import StoreFormat
 from fazhi_node.transport import frames as transport
 from fazhi_node.transport.identity import server_name
 
 from tests.ledger.builders import World, signer
+from tests.node.storage.snapshots import file_of, frames_of, grown, snapshot_of
 from tests.node.storage.test_vote_frames import HEAD, log_of
 
 from .scratch import in_a_file
@@ -68,6 +74,10 @@ _RESULTS: Final = BlockResults(
 _KEY: Final = b"Bheight!!"
 _GUARD: Final = guard.GuardState(b"i" * 16, b"o" * 32, 3, 70, 9)
 _SEAT: Final = signer("sfj")
+
+_STORED: Final = grown(before=1, after=1)
+_SNAPSHOT: Final = snapshot_of(_STORED.store)
+_SNAPSHOT_FRAMES: Final = frames_of(_SNAPSHOT)
 
 
 def _certificate() -> bytes:
@@ -108,6 +118,21 @@ def _only_whole_frames(data: bytes, found: vote_frames.Replay) -> None:
         if data[offset : frame.end] != expected:
             raise Violation("a frame is not what stands in the log")
         offset = frame.end
+
+
+def _loaded(data: bytes) -> tuple[int, bytes]:
+    """A snapshot that arrives in pieces; what it makes is what was stored."""
+    pieces = (data[start : start + 997] for start in range(0, len(data), 997))
+    tip = load_snapshot(MemoryStore(), _STORED.genesis_file, pieces, lambda *_: None)
+    return tip.height, tip.block_hash
+
+
+def _same_chain(_: bytes, found: tuple[int, bytes]) -> bool:
+    return found == (_STORED.store.tip.height, _STORED.store.tip.block_hash)
+
+
+def _pairs_again(pairs: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    return pack(tuple(part for pair in pairs for part in pair))
 
 
 def _payload(data: bytes) -> Block:
@@ -172,6 +197,27 @@ TARGETS: Final = (
         "stored numbers", [bytes(40), b"\xff" * 40], _numbers,
         tuple(f"fazhi_node.storage.chain_layout:read_{what}" for what in ("number", "place", "run")),
         refuses=(struct.error,), again=_write_numbers, form="bytes", max_bytes=40,
+    ),
+    Target(
+        "snapshot", [_SNAPSHOT], _loaded,
+        ("fazhi_node.storage.snapshot:read_snapshot", "fazhi_node.storage.snapshot_load:load_snapshot"),
+        refuses=(InvalidSnapshot,), holds=_same_chain, parts=Parts(frames_of, file_of),
+    ),
+    Target(
+        "snapshot head", [_SNAPSHOT_FRAMES[0]], Head.decode, ("fazhi_node.storage.snapshot:Head.decode",),
+        refuses=(EncodingError,), again=lambda head: head.encode(),
+    ),
+    Target(
+        "snapshot hand-over", [_SNAPSHOT_FRAMES[1]], decode_handover, ("fazhi_node.storage.snapshot:decode_handover",),
+        refuses=(EncodingError,), again=lambda one: pack((one.header, one.certificate, one.validators)),
+    ),
+    Target(
+        "snapshot hashes", [_SNAPSHOT_FRAMES[2], b""], lambda data: decode_hashes(data, len(data) // 32),
+        ("fazhi_node.storage.snapshot:decode_hashes",), refuses=(EncodingError,), again=b"".join, form="bytes",
+    ),
+    Target(
+        "snapshot entries", _SNAPSHOT_FRAMES[3:], lambda data: decode_entries(data, b""),
+        ("fazhi_node.storage.snapshot:decode_entries",), refuses=(EncodingError,), again=_pairs_again,
     ),
     Target(
         "store format", [StoreFormat("plyvel", bytes(32)).encode()],

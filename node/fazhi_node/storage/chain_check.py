@@ -31,7 +31,7 @@ from fazhi_ledger.suites import DIGEST_BYTES
 from fazhi_ledger.validators import ValidatorSet
 
 from . import chain_layout as layout
-from .chain_store import ChainStore, event_places
+from .chain_store import ChainStore
 
 MAX_PROBLEMS: Final = 100
 """Problems that are told one by one; the others are counted."""
@@ -62,6 +62,7 @@ class ChainCheck:
         self._suite = chain.suite
         self._progress = progress
         self._expected: Counter[bytes] = Counter()
+        self._sets = _Sets(chain)
         self.problems: list[Problem] = []
         self.more = 0
         """Problems beyond :data:`MAX_PROBLEMS`."""
@@ -132,52 +133,71 @@ class ChainCheck:
 
     def _check_blocks(self) -> None:
         chain, tip = self._chain, self._chain.tip.height
-        sets = _Sets(chain)
         history, _ = Frontier.empty().append_nodes(self._suite, merkle.leaf_hash(self._suite, chain.genesis_hash))
         with self._part(layout.NODE):
             self._check_nodes(((0, 0, history.peaks[0]),))
         parent = chain.genesis_hash
         for height in range(1, tip + 1):
-            header = None
-            with self._part(layout.HEADER, height):
-                header = chain.header(height)
-            if header is None:
+            block_hash = self._check_height(height, parent, history)
+            if block_hash is None:
                 self._tell(layout.NAMES[layout.HEADER], "blocks above were not looked at", height)
                 return
-            block_hash = header.hash(self._suite)
-            with self._part(layout.HEADER, height):
-                _same(chain.block_hash(height), block_hash, "its hash")
-                _same((header.height, header.genesis_hash), (height, chain.genesis_hash), "height and genesis")
-                _same(header.parent_hash, parent, "its parent")
-                _same(header.history_root, history.root(self._suite), "the history root")
             with self._part(layout.HASH, height):
                 _same(chain.height_of(block_hash), height, "the height of its block hash")
             history, nodes = history.append_nodes(self._suite, merkle.leaf_hash(self._suite, block_hash))
             with self._part(layout.NODE, height):
                 self._check_nodes(nodes)
-            self._check_block(header, block_hash, sets)
             parent = block_hash
             self._progress("blocks", height, tip)
-        for kind in (layout.BLOCK, layout.HEADER, layout.CERTIFICATE, layout.RESULTS, layout.HASH):
-            self._expected[kind] = tip
+        self._expected[layout.HEADER] = self._expected[layout.HASH] = tip
+        self._expected[layout.BLOCK] = self._expected[layout.RESULTS] = tip - chain.base
         if not self.problems:
             with self._part(layout.META):
                 _same(chain.tip.block_hash, parent, "the tip")
+
+    def _check_height(self, height: int, parent: bytes, history: Frontier) -> bytes | None:
+        """Everything of one block, whose hash is the answer; None where it cannot be known.
+
+        Below the base there is the hash, which the history root of the header at the base binds, and the header only
+        where it hands over to other validators."""
+        chain, header, kept = self._chain, None, None
+        with self._part(layout.HEADER, height):
+            header, kept = chain.header(height), chain.block_hash(height)
+        if height < chain.base:
+            with self._part(layout.HEADER, height):
+                if (header is not None) != self._sets.hands_over(height):
+                    raise Wrong("is there although nothing needs it" if header is not None else "is missing")
+        if header is None:
+            return kept if height < chain.base else None
+        block_hash = header.hash(self._suite)
+        with self._part(layout.HEADER, height):
+            _same(kept, block_hash, "its hash")
+            _same((header.height, header.genesis_hash), (height, chain.genesis_hash), "height and genesis")
+            _same(header.parent_hash, parent, "its parent")
+            _same(header.history_root, history.root(self._suite), "the history root")
+        self._check_certificate(header, block_hash)
+        if height > chain.base:
+            self._check_block(header)
+        return block_hash
 
     def _check_nodes(self, nodes: tuple[tuple[int, int, bytes], ...]) -> None:
         for level, index, digest in nodes:
             self._expected[layout.NODE] += 1
             _same(self._chain.read(layout.node_key(level, index)), digest, f"node {level}.{index} of the history")
 
-    def _check_block(self, header: Header, block_hash: bytes, sets: _Sets) -> None:
+    def _check_certificate(self, header: Header, block_hash: bytes) -> None:
         chain, height = self._chain, header.height
+        self._expected[layout.CERTIFICATE] += 1
         with self._part(layout.CERTIFICATE, height):
             certificate = chain.certificate(height)
             if certificate is None:
                 raise Wrong("is missing")
-            validators = sets.at(height)
+            validators = self._sets.at(height)
             _same(validators.hash(self._suite), header.validators_hash, "the validator set")
             certificate.verify_for(self._suite, chain.genesis_hash, validators, height, block_hash)
+
+    def _check_block(self, header: Header) -> None:
+        chain, height = self._chain, header.height
         ids: list[bytes] = []
         with self._part(layout.BLOCK, height):
             block = chain.block(height)
@@ -209,7 +229,7 @@ class ChainCheck:
                 result.record_results_root,
                 f"the record results of submission {index}",
             )
-            for key, place in event_places(height, index, runs):
+            for key, place in layout.event_places(height, index, runs):
                 self._expected[layout.EVENT] += 1
                 with self._part(layout.EVENT, height):
                     _same(chain.read(key), place, f"event {key[1:].hex()}")
@@ -243,12 +263,18 @@ class _Sets:
 
     def at(self, height: int) -> ValidatorSet:
         """The set that certifies ``height``; heights are asked for in order."""
-        if not self._looked:
-            self._next = self._read(self._current.epoch + 1)
-            self._looked = True
-        if self._next is not None and self._next.first_height <= height:
+        while True:
+            if not self._looked:
+                self._next = self._read(self._current.epoch + 1)
+                self._looked = True
+            if self._next is None or self._next.first_height > height:
+                return self._current
             self._current, self._looked = self._next, False
-        return self._current
+
+    def hands_over(self, height: int) -> bool:
+        """Whether the block of that height is the last that its set certifies."""
+        self.at(height)
+        return self._next is not None and self._next.first_height == height + 1
 
     def _read(self, epoch: int) -> ValidatorSet | None:
         if epoch > max(one.epoch for one in validator_sets(self._chain) if one is not None):

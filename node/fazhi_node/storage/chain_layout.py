@@ -5,7 +5,7 @@ One letter, then the rest of the key; numbers are big-endian, so that they sort:
 ====  ===========================  ==========================================================
 key   rest                         value
 ====  ===========================  ==========================================================
-``m`` name                         ``tip``: [height, block hash, time]; ``genesis``: the file
+``m`` name                         ``tip``: [height, block hash, time]; ``genesis``: the file; ``base``: see below
 ``b`` height                       block
 ``h`` height                       block hash (32) and header
 ``c`` height                       certificate; grows by late commits
@@ -21,6 +21,10 @@ key   rest                         value
 Events of one case that stand behind one another in one item make one entry, under the number of the first: a batch of a
 thousand records of one case costs one.
 
+A store that was made of a snapshot has a *base*: the height of the snapshot (eight bytes). Of the blocks up to it there
+are the hashes (under ``h``, ``x`` and ``n``), but header and certificate only at the base itself and where a hand-over
+needs them, and no blocks, results, items or events. A store without the entry holds the whole chain.
+
 Every value is preceded by a CRC-32 of its key and itself: a flipped bit, or a value that a disk returns under another
 key, is found when it is read, on every back end.
 """
@@ -29,11 +33,12 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fazhi_ledger.canonical import decode, pack
+from fazhi_ledger.canonical import decode, encode, pack
 from fazhi_ledger.result import RecordResult, ResultRun
 from fazhi_ledger.shape import as_bytes, as_int, as_tuple
 
@@ -53,6 +58,7 @@ NODE: Final = b"n"
 
 TIP_KEY: Final = META + b"tip"
 GENESIS_KEY: Final = META + b"genesis"
+BASE_KEY: Final = META + b"base"
 NAMES: Final = {
     META: "chain",
     BLOCK: "block",
@@ -203,6 +209,19 @@ def event_key(case_id: bytes, number: int) -> bytes:
     return EVENT + case_id + _NUMBER.pack(number)
 
 
+def event_places(height: int, index: int, results: Sequence[ResultRun]) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of the events of one item: those that stand behind one another together."""
+    record = 0
+    runs = deque(results)
+    while runs:
+        run = runs.popleft()
+        count = run.count
+        while runs and runs[0].case_id == run.case_id and runs[0].first == run.first + count:
+            count += runs.popleft().count
+        yield event_key(run.case_id, run.first), write_run(height, index, record, count)
+        record += count
+
+
 def write_number(number: int) -> bytes:
     """Eight bytes."""
     return _NUMBER.pack(number)
@@ -222,6 +241,11 @@ def write_place(height: int, index: int) -> bytes:
 def read_place(data: bytes) -> Place:
     """Of :func:`write_place`."""
     return Place(*_PLACE.unpack(data))
+
+
+def write_tip(height: int, block_hash: bytes, time_ms: int) -> tuple[bytes, bytes]:
+    """The pair to store that says where the chain ends."""
+    return frame(TIP_KEY, encode((height, block_hash, time_ms)))
 
 
 def write_run(height: int, index: int, record: int, count: int) -> bytes:

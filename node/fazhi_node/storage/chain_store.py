@@ -7,20 +7,18 @@ change only after the batch is durable.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from fazhi_contracts.chain import ChainState, ExecutedBlock, genesis_state, tree_update
 from fazhi_ledger import merkle
 from fazhi_ledger.block import Block
-from fazhi_ledger.canonical import decode, encode
+from fazhi_ledger.canonical import decode
 from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.errors import EncodingError, InvalidProof, invariant
 from fazhi_ledger.genesis import GenesisFile
 from fazhi_ledger.header import Header
 from fazhi_ledger.merkle import Frontier
-from fazhi_ledger.result import ResultRun
 from fazhi_ledger.shape import as_bytes, as_int, as_tuple
 from fazhi_ledger.statetree import MemoryPages, check_page, find, key_hash_of, root_of_tree, value_hash_of
 
@@ -56,8 +54,8 @@ class ChainStore:
     """The chain in ``store``, which must have been initialised; see :func:`open_chain`. It owns the store.
 
     It is a ``StateView`` and a ``PageSource`` of the state at the tip. Reading is safe from several threads; writing is
-    for one. Methods that name a height answer None above the tip; what must be there and is not, or is damaged, raises
-    ``StoreCorrupt``, and every method may raise ``StorageError``.
+    for one. Methods that name a height answer None above the tip, and where it is not kept below :attr:`base`; what
+    must be there and is not, or is damaged, raises ``StoreCorrupt``, and every method may raise ``StorageError``.
     """
 
     def __init__(self, store: KeyValue) -> None:
@@ -79,6 +77,8 @@ class ChainStore:
         self.suite = self.genesis.suite
         self.genesis_hash = self.genesis_file.hash()
         self._tip = self._read_tip()
+        self.base = self._read_base()
+        """The chain is here from block ``base`` + 1 on; 0 where all of it is. :meth:`block_hash` knows every height."""
         self._history = self._read_history(self._tip.height + 1)
         self._check_tip()
 
@@ -136,7 +136,7 @@ class ChainStore:
     def header_bytes(self, height: int) -> bytes | None:
         """The header of block ``height``, verbatim."""
         found = self._header_entry(height)
-        return None if found is None else found[32:]
+        return None if found is None or len(found) == 32 else found[32:]
 
     def header(self, height: int) -> Header | None:
         """The header of block ``height``."""
@@ -145,7 +145,8 @@ class ChainStore:
 
     def headers(self, first: int, limit: int) -> Iterator[Header]:
         """The headers from block ``first`` on, at most ``limit`` of them, as of this call."""
-        start, stop = max(first, 1), min(max(first, 1) + limit, self._tip.height + 1)
+        start = max(first, self.base, 1)
+        stop = min(start + limit, self._tip.height + 1)
         pairs = self._store.scan(layout.height_key(layout.HEADER, start), layout.height_key(layout.HEADER, stop))
         return (Header.decode(layout.unframe(key, framed)[32:]) for key, framed in pairs)
 
@@ -257,7 +258,7 @@ class ChainStore:
         entries += self._state_entries(executed.changes, executed.tree.pages)
         late = self._late_entries()
         entries += late
-        entries.append(_tip_entry(tip))
+        entries.append(layout.write_tip(tip.height, tip.block_hash, tip.time_ms))
         self._moment += 1
         self._store.write(entries)
         self._late = {}
@@ -306,6 +307,11 @@ class ChainStore:
         """The value of one entry of :mod:`.chain_layout`, None where there is none."""
         return self._read(key)
 
+    def view(self) -> ChainStore:
+        """The chain as of now, for reading alone: blocks that come later do not show. Close it, for it keeps from being
+        freed what they replace. May be called from any thread."""
+        return ChainStore(self._store.view())
+
     def close(self) -> None:
         """Write what waits, and give up the store. A second call does nothing."""
         try:
@@ -333,7 +339,7 @@ class ChainStore:
         for index, outcome in enumerate(executed.outcomes):
             place = layout.write_place(height, index)
             entries.append(layout.frame(layout.ITEM + outcome.result.submission_id, place))
-            entries += [layout.frame(*event) for event in event_places(height, index, outcome.result_runs)]
+            entries += [layout.frame(*event) for event in layout.event_places(height, index, outcome.result_runs)]
         return entries
 
     @staticmethod
@@ -363,7 +369,10 @@ class ChainStore:
         return data
 
     def _of_height(self, kind: bytes, height: int) -> bytes | None:
-        return self._must(layout.height_key(kind, height)) if 1 <= height <= self._tip.height else None
+        if not 1 <= height <= self._tip.height:
+            return None
+        key = layout.height_key(kind, height)
+        return self._must(key) if height > self.base else self._read(key)
 
     def _cached(self, cache: BoundedCache, kind: bytes, key: bytes) -> bytes | None:
         value = cache.find(key)
@@ -408,6 +417,13 @@ class ChainStore:
         height, block_hash, time_ms = as_tuple(decode(self._must(layout.TIP_KEY)), "tip", length=3)
         return Tip(as_int(height, "height"), as_bytes(block_hash, "block hash", 32), as_int(time_ms, "time"))
 
+    def _read_base(self) -> int:
+        data = self._read(layout.BASE_KEY)
+        base = 0 if data is None else layout.read_number(data)
+        if base > self._tip.height:
+            raise layout.corrupt(layout.BASE_KEY)
+        return base
+
     def _read_history(self, size: int) -> Frontier:
         """The right edge of the log, from its stored subtrees."""
         levels = [level for level in reversed(range(size.bit_length())) if size >> level & 1]
@@ -416,9 +432,11 @@ class ChainStore:
 
     def _check_tip(self) -> None:
         """The parts that the next block stands on belong together: header, history and the root of the state."""
+        if self._tip.height == 0:
+            return
         header = self.header(self._tip.height)
         if header is None:
-            return
+            raise layout.corrupt(layout.height_key(layout.HEADER, self._tip.height))
         # The history that the header binds ends before it: the log without its last leaf.
         if self._read_history(header.height).root(self.suite) != header.history_root:
             raise layout.corrupt(layout.NODE)
@@ -432,23 +450,6 @@ class ChainStore:
             root = b""
         if root != header.state_root:
             raise layout.corrupt(layout.PAGE)
-
-
-def _tip_entry(tip: Tip) -> tuple[bytes, bytes]:
-    return layout.frame(layout.TIP_KEY, encode((tip.height, tip.block_hash, tip.time_ms)))
-
-
-def event_places(height: int, index: int, results: Sequence[ResultRun]) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of the events of one item: those that stand behind one another together."""
-    record = 0
-    runs = deque(results)
-    while runs:
-        run = runs.popleft()
-        count = run.count
-        while runs and runs[0].case_id == run.case_id and runs[0].first == run.first + count:
-            count += runs.popleft().count
-        yield layout.event_key(run.case_id, run.first), layout.write_run(height, index, record, count)
-        record += count
 
 
 def open_chain(store: KeyValue, genesis_file: GenesisFile) -> ChainStore:
@@ -468,7 +469,7 @@ def open_chain(store: KeyValue, genesis_file: GenesisFile) -> ChainStore:
         batch: _Entries = [layout.frame(layout.GENESIS_KEY, genesis_file.encode())]
         batch.append(layout.frame(layout.node_key(0, 0), leaf))
         batch += ChainStore._state_entries(dict(entries), tree.pages)
-        batch.append(_tip_entry(Tip(0, genesis_hash, genesis.time_ms)))
+        batch.append(layout.write_tip(0, genesis_hash, genesis.time_ms))
         store.write(batch)
     chain = ChainStore(store)
     if chain.genesis_hash != genesis_file.hash():

@@ -18,6 +18,7 @@ from .files import Lock, RealFiles
 from .leveldb_log import cut_torn_tail
 from .limits import BLOCK_CACHE_BYTES, BLOOM_BITS, OPEN_FILES, TABLE_BYTES, WRITE_BUFFER_BYTES
 from .port import Batch
+from .view import StoreView, Views
 
 NAME: Final = "plyvel"
 FOLDER: Final = "leveldb"
@@ -49,6 +50,7 @@ class LevelStore:
         self._lock = lock
         self._stopped = False
         self._watch = DirectoryWatch(path)
+        self._views = Views()
         self.torn_bytes = 0
         """Bytes of a batch cut short by a power cut that the opening left out; for the log of the node."""
         try:
@@ -75,15 +77,23 @@ class LevelStore:
         return plyvel.DB(str(self._path), create_if_missing=True, **OPTIONS)
 
     def get(self, key: bytes) -> bytes | None:
+        return self._get(self._db, key)
+
+    def _get(self, source: plyvel.DB | plyvel.Snapshot, key: bytes) -> bytes | None:
         try:
-            value: bytes | None = self._db.get(key, verify_checksums=True)
+            value: bytes | None = source.get(key, verify_checksums=True)
         except (plyvel.Error, RuntimeError) as error:
             raise self._translate(error, "read") from error
         return value
 
     def scan(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        return self._scan(self._db, start, stop, reverse)
+
+    def _scan(
+        self, source: plyvel.DB | plyvel.Snapshot, start: bytes, stop: bytes, reverse: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
         try:  # an iterator sees the moment of its creation: it is created here, not at the first step
-            pairs = self._db.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=True, fill_cache=False)
+            pairs = source.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=True, fill_cache=False)
         except (plyvel.Error, RuntimeError) as error:
             raise self._translate(error, "scan") from error
         return self._steps(pairs)
@@ -95,6 +105,20 @@ class LevelStore:
             raise self._translate(error, "scan") from error
         finally:
             pairs.close()
+
+    def view(self) -> StoreView:
+        try:
+            moment = self._db.snapshot()
+        except (plyvel.Error, RuntimeError) as error:
+            raise self._translate(error, "scan") from error
+        return self._views.add(
+            StoreView(
+                str(self._path),
+                lambda key: self._get(moment, key),
+                lambda start, stop, reverse: self._scan(moment, start, stop, reverse),
+                moment.close,
+            )
+        )
 
     def write(self, batch: Batch, sync: bool = True) -> None:
         if self._stopped:
@@ -120,6 +144,7 @@ class LevelStore:
 
     def close(self) -> None:
         self._stopped = True
+        self._views.close()
         self._db.close()
         if self._lock is not None:
             self._lock.release()

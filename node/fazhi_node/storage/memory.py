@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from .errors import DiskFailed, StoreLocked, StoreStopped, VoteRefused
 from .port import Batch, require_bytes
+from .view import StoreView, Views, view_of
 
 Entry = tuple[bytes, bytes | None]
 
@@ -55,6 +56,7 @@ class MemoryStore:
             self._apply(batch)
         self._keys: list[bytes] | None = None
         self._mutex = threading.Lock()
+        self._views = Views()
         self._stopped = False
 
     def _apply(self, batch: tuple[Entry, ...]) -> None:
@@ -82,6 +84,11 @@ class MemoryStore:
             self._check_owner()
             yield pair
 
+    def view(self) -> StoreView:
+        self._check_owner()
+        with self._mutex:
+            return self._views.add(view_of("memory", self._values))
+
     def write(self, batch: Batch, sync: bool = True) -> None:
         self._check_owner()
         if self._stopped:
@@ -104,6 +111,7 @@ class MemoryStore:
 
     def close(self) -> None:
         self._stopped = True
+        self._views.close()
         if self.disk.owner is self:
             self.disk.owner = None
 

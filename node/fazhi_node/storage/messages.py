@@ -111,4 +111,44 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "投票日志已有 {bytes} 字节而高度 {height} 仍无定论。请检查其他成员是否在线。",
         "The vote log has {bytes} bytes and height {height} is still undecided. See whether the other members are there.",
     ),
+    "not-a-snapshot": (
+        "这不是状态快照。请用 curl 从成员网关的 /v1/snapshot 重新下载(检查所得是否为错误信息)。",
+        "This is no snapshot. Fetch it again from /v1/snapshot of a member's gateway (see whether an error was saved instead).",
+    ),
+    "snapshot-cut-short": (
+        "快照不完整。请重新下载,或向另一个成员索取。",
+        "The snapshot ends early. Fetch it again, or from another member.",
+    ),
+    "snapshot-has-more": (
+        "快照结尾之后还有内容。请重新下载,或向另一个成员索取。",
+        "Something follows behind the end of the snapshot. Fetch it again, or from another member.",
+    ),
+    "snapshot-frame-too-large": (
+        "快照中有一段为 {bytes} 字节,超过上限 {limit}。请向另一个成员索取,并告知给出它的成员。",
+        "A part of the snapshot has {bytes} bytes, more than {limit}. Get another member's, and tell the one it came from.",
+    ),
+    "snapshot-malformed": (
+        "快照有一段无法读取({reason})。请重新下载,或向另一个成员索取。",
+        "A part of the snapshot cannot be read ({reason}). Fetch it again, or from another member.",
+    ),
+    "snapshot-other-chain": (
+        "快照属于另一条链:其创世哈希为 {found},本节点的为 {expected}。请检查来源与创世文件。",
+        "The snapshot is another chain's: its genesis hash is {found}, this node's is {expected}. Check the source, and the genesis file.",
+    ),
+    "snapshot-bad-handover": (
+        "快照中通往第 {epoch} 届验证者的交接不成立({reason})。请向另一个成员索取,并告知给出它的成员。",
+        "The hand-over to validator set {epoch} in the snapshot does not hold ({reason}). Get another member's, and tell the one it came from.",
+    ),
+    "snapshot-bad-certificate": (
+        "快照中高度 {height} 的证书不成立({reason})。请向另一个成员索取,并告知给出它的成员。",
+        "The certificate of height {height} in the snapshot does not hold ({reason}). Get another member's, and tell the one it came from.",
+    ),
+    "snapshot-bad-history": (
+        "快照中的区块哈希与高度 {height} 所认证的历史不符。请向另一个成员索取,并告知给出它的成员。",
+        "The block hashes in the snapshot are not those of the history certified at height {height}. Get another member's, and tell the one it came from.",
+    ),
+    "snapshot-bad-state": (
+        "快照中的状态与高度 {height} 所认证的不符。请向另一个成员索取,并告知给出它的成员。",
+        "The state in the snapshot is not the one certified at height {height}. Get another member's, and tell the one it came from.",
+    ),
 }

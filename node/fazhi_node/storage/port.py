@@ -36,6 +36,10 @@ class KeyValue(Protocol):
         The pairs are those of the moment of the call: writes that come later do not show. Close the iterator, or run it
         to its end."""
 
+    def view(self) -> KeyValue:
+        """The store as of this moment, for reading alone, until it is closed or the store is: then its methods raise
+        ``store-stopped``. It keeps what is replaced meanwhile on the disk. From any thread."""
+
     def write(self, batch: Batch, sync: bool = True) -> None:
         """All of ``batch`` or nothing of it, whatever happens.
 

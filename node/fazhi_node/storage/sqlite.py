@@ -17,6 +17,7 @@ from .errors import DiskFull, StorageError, StoreCorrupt, StoreLocked, StoreStop
 from .files import Lock, RealFiles
 from .limits import BUSY_SECONDS, CHECKPOINT_PAGES, SCAN_ROWS, SQLITE_CACHE_KIB, SQLITE_PAGE_BYTES, WAL_KEPT_BYTES
 from .port import Batch, require_bytes
+from .view import StoreView, Views
 
 NAME: Final = "sqlite"
 FILE: Final = "store.sqlite3"
@@ -39,6 +40,7 @@ class SqliteStore:
         self._lock = lock
         self._stopped = False
         self._closed = False
+        self._views = Views()
         self._writing = threading.Lock()
         self._reading = threading.Lock()
         try:
@@ -82,17 +84,31 @@ class SqliteStore:
     def get(self, key: bytes) -> bytes | None:
         with self._reading:
             self._check_open()
-            try:
-                row = self._reader.execute("SELECT value FROM kv WHERE key=?", (key,)).fetchone()
-            except sqlite3.Error as error:
-                raise self._translate(error, "read") from error
+            return self._get(self._reader, key)
+
+    def _get(self, connection: sqlite3.Connection, key: bytes) -> bytes | None:
+        try:
+            row = connection.execute("SELECT value FROM kv WHERE key=?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise self._translate(error, "read") from error
         return None if row is None else bytes(row[0])
 
     def scan(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         self._check_open()
+        connection = self._new_connection()
+        return self._closing(connection, self._scan(connection, start, stop, reverse))
+
+    def _new_connection(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.Error as error:
+            raise self._translate(error, "scan") from error
+
+    def _scan(
+        self, connection: sqlite3.Connection, start: bytes, stop: bytes, reverse: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
         order = "DESC" if reverse else "ASC"
         try:
-            connection = self._connect()
             rows = connection.execute(
                 f"SELECT key, value FROM kv WHERE key>=? AND key<? ORDER BY key {order}",  # noqa: S608 - one of two words
                 (start, stop),
@@ -100,11 +116,9 @@ class SqliteStore:
             first = rows.fetchmany(1)  # the moment is that of the first step, and it holds until the last
         except sqlite3.Error as error:
             raise self._translate(error, "scan") from error
-        return self._steps(connection, rows, first)
+        return self._steps(rows, first)
 
-    def _steps(
-        self, connection: sqlite3.Connection, rows: sqlite3.Cursor, block: list[tuple[bytes, bytes]]
-    ) -> Iterator[tuple[bytes, bytes]]:
+    def _steps(self, rows: sqlite3.Cursor, block: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
         try:
             while block:
                 yield from block
@@ -112,8 +126,32 @@ class SqliteStore:
                 block = rows.fetchmany(SCAN_ROWS)
         except sqlite3.Error as error:
             raise self._translate(error, "scan") from error
+
+    @staticmethod
+    def _closing(connection: sqlite3.Connection, pairs: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            yield from pairs
         finally:
             connection.close()
+
+    def view(self) -> StoreView:
+        self._check_open()
+        connection = self._new_connection()
+        try:
+            connection.execute("BEGIN")
+            connection.execute("SELECT key FROM kv LIMIT 1").fetchall()  # the moment is that of the first reading
+        except sqlite3.Error as error:
+            connection.close()
+            raise self._translate(error, "scan") from error
+        return self._views.add(
+            StoreView(
+                str(self._path),
+                lambda key: self._get(connection, key),
+                lambda start, stop, reverse: self._scan(connection, start, stop, reverse),
+                connection.close,
+                without_checksums=True,
+            )
+        )
 
     def write(self, batch: Batch, sync: bool = True) -> None:
         with self._writing:
@@ -145,6 +183,7 @@ class SqliteStore:
             connection.execute("ROLLBACK")
 
     def close(self) -> None:
+        self._views.close()
         with self._writing, self._reading:
             if not self._closed:
                 self._closed = True

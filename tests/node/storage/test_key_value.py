@@ -62,6 +62,31 @@ def test_a_scan_shows_the_moment_of_its_call(store: KeyValue) -> None:
     assert len(contents(store)) == 1001
 
 
+def test_a_view_shows_its_moment_until_it_or_the_store_is_closed(open_again: Open) -> None:
+    store = open_again()
+    before = [(b"k%04d" % number, b"old") for number in range(1000)]
+    store.write(before)
+    view, other = store.view(), store.view()
+    begun = view.scan(b"", b"\xff")
+    assert next(begun) == before[0]
+    store.write([(b"k0000", None), (b"k0001", b"new"), (b"a", b"new")])
+    assert (view.get(b"k0000"), view.get(b"k0001"), view.get(b"a")) == (b"old", b"old", None)
+    assert contents(view) == before
+    assert list(view.scan(b"k0100", b"k0200", reverse=True)) == before[199:99:-1]
+    assert [before[0], *begun] == before
+    assert contents(store)[0] == (b"a", b"new")
+    with pytest.raises(StoreStopped):
+        view.write([(b"a", b"1")])
+    view.close()
+    view.close()
+    for act in (lambda: view.get(b"a"), lambda: list(view.scan(b"", b"\xff")), view.view):
+        with pytest.raises(StoreStopped):
+            act()
+    store.close()
+    with pytest.raises(StoreStopped):
+        other.get(b"a")
+
+
 def test_a_scan_may_be_left_early(open_again: Open) -> None:
     store = open_again()
     store.write([(b"%04d" % number, b"x" * 100) for number in range(1000)])

@@ -22,6 +22,7 @@ ERRORS = {
     "GuardPresent",
     "VoteRefused",
     "AmnesiaSuspected",
+    "InvalidSnapshot",
 }
 
 

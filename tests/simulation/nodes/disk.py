@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fazhi_node.storage.errors import DiskFailed, DiskFull, StoreLocked, StoreStopped
 from fazhi_node.storage.port import Batch, require_bytes
+from fazhi_node.storage.view import StoreView, view_of
 
 from tests.node.storage.sim_files import Inode, SimDisk, SimFile
 
@@ -126,6 +127,10 @@ class SimKeyValue:
             self._keys = sorted(visible)
         chosen = self._keys[bisect.bisect_left(self._keys, start) : bisect.bisect_left(self._keys, stop)]
         return iter([(key, visible[key]) for key in (chosen[::-1] if reverse else chosen)])
+
+    def view(self) -> StoreView:
+        self._check_owner()
+        return view_of("simulated", self._disk.pairs.visible)
 
     def write(self, batch: Batch, sync: bool = True) -> None:
         self._check_owner()
