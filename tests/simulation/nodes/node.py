@@ -378,7 +378,7 @@ class Node:
             self.run.note("stopped by the disk")
         elif isinstance(error, StoreCorrupt) and self.damaged:
             self.run.note("refused a damaged store")
-            if dict(error.parameters).get("what") == "guard":
+            if error.code == "guard-corrupt":
                 self.refuses = True
                 return
             self.disk.wipe(VOTES if self.rng.random() < 0.5 else None)

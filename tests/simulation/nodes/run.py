@@ -351,6 +351,9 @@ class Run:
             self.coven.join(node.machine)
         if node.votes is not None and node.votes.amnesiac:
             node.forgetful = False  # it was noticed
+        if node.honest and node.chain is not None:  # a crash may have come between a block's sync and its notice
+            for height in range(self.ledger.height + 1, node.chain.tip.height + 1):
+                self.ledger.on_block(node, height, node.chain.block_bytes(height))
 
     def on_notice(self, node: Node, notice: Notice) -> None:
         """What a node tells its surroundings."""
