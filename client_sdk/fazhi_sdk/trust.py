@@ -168,6 +168,7 @@ class Trust:
         self._checked: Checked | None = None
         self.newest: Header | None = None
         """The highest certified header seen: an older answer than what was shown before is stale."""
+        self._members_as_of = 0
 
     @property
     def checked(self) -> Checked:
@@ -257,10 +258,15 @@ class Trust:
 
         Raises:
             ProofFailed: with the ledger's reason.
+            BadAnswer: ``stale-answer``: it is of a lower height than one that was taken. Whoever holds a certificate
+                that was replaced must not bring it back with a list that was true once.
         """
         try:
             self.follow(fields.handovers())
             certified = self.certify(fields.base64("header"), fields.base64("certificate"))
+            height = certified.header.height
+            if height < self._members_as_of:
+                raise BadAnswer("stale-answer", url=fields.url, height=height, newest=self._members_as_of)
             seats, found = certified.validators, []
             for one in fields.objects("members"):
                 org, entry = one.text("org"), one.base64("entry")
@@ -273,6 +279,7 @@ class Trust:
             raise
         except FazhiError as error:
             raise proof_failed(fields.url, error) from error
+        self._members_as_of = height
         return found
 
     def decided(self, fields: Fields, item_id: bytes) -> Decided:

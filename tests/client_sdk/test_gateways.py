@@ -60,6 +60,7 @@ def test_addresses(typed: str, url: str) -> None:
         "https://a?x",
         "https://user:pass@a",
         "https://a:99999",
+        "https://a:0",
         "",
     ],
 )
@@ -231,9 +232,15 @@ def test_no_gateway_at_all(net: Devnet, tmp_path: Path) -> None:
 
 
 def test_one_members_odd_address_keeps_nobody_from_learning_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The chain takes addresses that no client can use (a port of 99999): they are left out, not all with them."""
+    """The chain takes addresses that no client can use (a port of 99999, or 0): they are left out, not all with them,
+    and stand for nobody else's."""
     gateways = Gateways(["https://a.example", "https://b.example"], None, 5)
-    said = [("https://x:99999", b"x" * 32), ("http://y.example", b"y" * 32), ("https://b.example/", b"b" * 32)]
+    said = [
+        ("https://x:99999", b"x" * 32),
+        ("http://y.example", b"y" * 32),
+        ("https://b.example:0", b"o" * 32),
+        ("https://b.example/", b"b" * 32),
+    ]
     gateways._members_of = lambda _: said
 
     async def attempt(gateway: Gateway, *_: Any, **__: Any) -> Answer:

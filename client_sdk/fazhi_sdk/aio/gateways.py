@@ -102,6 +102,8 @@ def parse_url(text: str) -> str:
         raise InputError("bad-url", url=text, reason=str(error)) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError("bad-url", url=text, reason="scheme and host are needed")
+    if port == 0:  # nobody's, and not the default one: else a member's odd address would stand for another's
+        raise InputError("bad-url", url=text, reason="port 0")
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
         raise InputError("bad-url", url=text, reason="only scheme, host and port")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
