@@ -18,9 +18,9 @@ from .recovery import KEY_ELSEWHERE_NOTE
 from .service_stops import stop_of
 from .storage.chain_check import ChainCheck, Problem
 from .storage.chain_store import ChainStore
-from .storage.errors import StorageError, StoreCorrupt, StoreForeign, StoreLocked
+from .storage.errors import StorageError, StoreCorrupt, StoreForeign, StoreLocked, from_os_error
 from .storage.files import RealFiles
-from .storage.store import open_store
+from .storage.store import LOCK_FILE, open_store
 from .storage.vote_log import DiskVoteLog
 from .texts import Language, printable, sentence_of
 
@@ -155,12 +155,19 @@ class _Told:
 
 
 def _move_away(directory: Path) -> Path:
-    number = 1
-    while (target := directory.with_name(f"{directory.name}.damaged-{number}")).exists():
-        number += 1
+    """Under the store's lock once more: a node that was started since it was checked keeps what it works on."""
     files = RealFiles()
-    files.rename(directory, target)
-    files.sync_directory(directory.parent)
+    lock = files.lock(directory / LOCK_FILE)
+    try:
+        number = 1
+        while (target := directory.with_name(f"{directory.name}.damaged-{number}")).exists():
+            number += 1
+        files.rename(directory, target)
+        files.sync_directory(directory.parent)
+    except OSError as error:
+        raise from_os_error(error, "rename", directory) from error
+    finally:
+        lock.release()
     return target
 
 

@@ -134,10 +134,19 @@ def prepare(
         signers.append(load_signer(key_path, genesis, passphrase))
         if signers[-1].public_key not in {member.key for member in known}:
             raise Stop(Exit.FOREIGN_DATA, "other-key", path=str(key_path), org=config.org)
-    pairs = [_load_tls(config.path(home, "tls_key"), config.path(home, "tls_certificate"), config.org, known)]
-    if (home / NEXT_TLS_CERTIFICATE_NAME).exists():
-        pairs.append(_load_tls(home / NEXT_TLS_KEY_NAME, home / NEXT_TLS_CERTIFICATE_NAME, config.org, known))
-    return Prepared(home, config, file, genesis, genesis_hash, founding or cards[0], tuple(signers), tuple(pairs))
+    places = tls_places(home, config)
+    pairs = tuple(_load_tls(*place, config.org, known) for place in places)
+    return Prepared(home, config, file, genesis, genesis_hash, founding or cards[0], tuple(signers), pairs)
+
+
+def tls_places(home: Path, config: Config) -> list[tuple[Path, Path]]:
+    """Where TLS keys and their certificates lie: those in use, and those that wait for their vote."""
+    first = (config.path(home, "tls_key"), config.path(home, "tls_certificate"))
+    following = (home / NEXT_TLS_KEY_NAME, home / NEXT_TLS_CERTIFICATE_NAME)
+    if not following[1].exists():
+        return [first]
+    # `renew --finish` moves the key first: between the two the certificate belongs to the key that is in its place.
+    return [first, following] if following[0].exists() else [(first[0], following[1])]
 
 
 def own_cards(home: Path, org: str, genesis_hash: bytes) -> tuple[Member, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -21,13 +22,17 @@ def make_private_directory(path: Path) -> None:
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file that must not exist yet; durable when it returns.
+    """Write a file that must not exist yet; durable when it returns, and not there where it raises (what is cut short
+    would keep the node from starting).
 
     Raises:
         Stop: ``file-exists``, ``disk-full`` or ``cannot-write``.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    except OSError as error:
+        raise _stop(error, path) from None
+    try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
@@ -38,6 +43,8 @@ def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
         finally:
             os.close(directory)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink()
         raise _stop(error, path) from None
 
 

@@ -4,13 +4,13 @@ the others vote. Nothing is used before they have.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from fazhi_contracts.queries import member_entry, validator_sets
+from fazhi_contracts.state import StateView
 from fazhi_ledger.keys import SoftwareSigner
 
 from .addresses import (
@@ -29,7 +29,8 @@ from .prepare import Prepared, prepare
 from .private_files import write_new
 from .service_stops import stop_of
 from .storage.chain_store import ChainStore
-from .storage.errors import StorageError
+from .storage.errors import StorageError, from_os_error
+from .storage.files import RealFiles
 from .storage.store import open_store
 from .texts import Language
 from .transport.identity import pem_of, server_name
@@ -70,6 +71,7 @@ def renew(home: Path, passphrase: Callable[[], bytes], language: Language | None
     # The card first: a key that no card accounts for would keep the node from starting.
     write_new(card, member_card(identity, signer, certificate, prepared.genesis_hash), 0o644)
     if what.tls:
+        (home / NEXT_TLS_KEY_NAME).unlink(missing_ok=True)  # of a renewal cut short: no certificate speaks of it
         write_new(home / NEXT_TLS_KEY_NAME, tls_key)
         write_new(certificate_path, pem_of(certificate), 0o644)
     if what.key:
@@ -88,41 +90,59 @@ def _new_tls(identity: Identity) -> tuple[bytes, bytes]:
 
 def finish(home: Path, passphrase: Callable[[], bytes], language: Language | None) -> tuple[str, ...]:
     """Put what a vote has brought into force in the place of what it replaced, which is deleted: a retired key is to be
-    destroyed (design §5). The node is stopped. What was done before a crash is not done again.
+    destroyed (design §5). The node is stopped, and cannot start meanwhile. What a crash cut short is gone on with; what
+    was done before it is not done again.
 
     Raises:
         Misuse: ``nothing-to-finish``: the chain in this node's store does not hold the new key or certificate yet.
+        Stop: the node runs, or the disk fails.
     """
     prepared = prepare(home, None, passphrase, language)
-    config, org = prepared.config, prepared.member.org
     try:
-        chain = ChainStore(open_store(prepared.store_directory, config.store))
+        chain = ChainStore(open_store(prepared.store_directory, prepared.config.store))
+        try:
+            done = put_in_place(prepared, chain)
+        finally:
+            chain.close()
     except StorageError as error:
         raise stop_of(error) from None
-    try:
-        (current, pending), member = validator_sets(chain), member_entry(chain, org)
-    finally:
-        chain.close()
-    done = []
-    in_force = [signer for signer in prepared.signers[1:] if current.index_of_key(signer.public_key) is not None]
-    if in_force and pending is None:
-        _replace_key(prepared)
-        done.append(str(config.path(home, "key")))
-    if len(prepared.tls) > 1 and member is not None and member.certificate == prepared.tls[1].certificate:
-        os.replace(prepared.tls[1].key_path, prepared.tls[0].key_path)
-        os.replace(prepared.tls[1].certificate_path, prepared.tls[0].certificate_path)
-        done.append(str(prepared.tls[0].certificate_path))
+    except OSError as error:
+        raise stop_of(from_os_error(error, "rename", home)) from None
     if not done:
         raise Misuse("nothing-to-finish")
     return tuple(done)
 
 
-def _replace_key(prepared: Prepared) -> None:
-    home = prepared.home
-    votes = prepared.config.path(home, "data") / NEXT_VOTES_NAME
-    if votes.exists():
-        shutil.rmtree(prepared.votes_directory, ignore_errors=True)
-        votes.rename(prepared.votes_directory)
-    if (home / NEXT_GUARD_NAME).exists():
-        os.replace(home / NEXT_GUARD_NAME, prepared.guard)
-    os.replace(home / NEXT_KEY_NAME, prepared.config.path(home, "key"))
+def put_in_place(prepared: Prepared, state: StateView) -> list[str]:
+    """Carry out what the state at the tip says; the paths that hold something new. Each step is durable before the next
+    one, and no harm is done where the last of them is never reached."""
+    home, config, org = prepared.home, prepared.config, prepared.member.org
+    (current, pending), member = validator_sets(state), member_entry(state, org)
+    done = []
+    in_force = [signer for signer in prepared.signers[1:] if current.index_of_key(signer.public_key) is not None]
+    if in_force and pending is None:
+        votes = config.path(home, "data") / NEXT_VOTES_NAME
+        if votes.exists():
+            shutil.rmtree(prepared.votes_directory, ignore_errors=True)
+            _move(votes, prepared.votes_directory)
+        if (home / NEXT_GUARD_NAME).exists():
+            _move(home / NEXT_GUARD_NAME, prepared.guard)
+        _move(home / NEXT_KEY_NAME, config.path(home, "key"))
+        done.append(str(config.path(home, "key")))
+    newest = prepared.tls[-1]
+    waits = newest.certificate_path == home / NEXT_TLS_CERTIFICATE_NAME
+    if waits and member is not None and member.certificate == newest.certificate:
+        key, certificate = config.path(home, "tls_key"), config.path(home, "tls_certificate")
+        if newest.key_path != key:
+            _move(newest.key_path, key)
+        _move(newest.certificate_path, certificate)
+        done.append(str(certificate))
+    return done
+
+
+def _move(old: Path, new: Path) -> None:
+    files = RealFiles()
+    files.rename(old, new)
+    files.sync_directory(new.parent)
+    if old.parent != new.parent:
+        files.sync_directory(old.parent)

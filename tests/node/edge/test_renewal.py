@@ -3,13 +3,23 @@ accounted for by a card, and what is refused before anything is started."""
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
+from fazhi_contracts.entries import MemberEntry
+from fazhi_contracts.genesis_state import genesis_state
+from fazhi_contracts.keys import member_key, single_key
+from fazhi_contracts.state import MemoryState
+from fazhi_ledger.validators import Validator, ValidatorSet
 from fazhi_node.exits import Exit, Misuse, Stop
 from fazhi_node.main import main
 from fazhi_node.members import read_member_card
-from fazhi_node.prepare import prepare
+from fazhi_node.prepare import Prepared, prepare
+from fazhi_node.private_files import write_new
+from fazhi_node.renewal import put_in_place
+from fazhi_node.storage.files import RealFiles
 from fazhi_node.storage.vote_log import DiskVoteLog
 
 ORGS = ("alpha", "bravo", "charlie", "delta")
@@ -98,6 +108,84 @@ def test_a_renewal_is_not_finished_before_the_chain_has_it(tmp_path: Path, genes
     assert main(["renew", "--home", str(home), "--key", "--tls"]) == 0
     assert main(["renew", "--home", str(home), "--finish"]) != 0
     assert ready(home) == (2, 2)
+
+
+def voted(prepared: Prepared) -> MemoryState:
+    """A state in which the member's new key has its seat, and its new certificate is the one in force."""
+    state = MemoryState(genesis_state(prepared.genesis_file))
+    seats = prepared.genesis.validator_set().validators
+    changed = tuple(
+        Validator(s.member, prepared.signers[-1].public_key if s.member == "alpha" else s.key) for s in seats
+    )
+    state.entries[single_key("validators")] = ValidatorSet(1, 9, changed).encode()
+    old = MemberEntry.decode(state.entries[member_key("alpha")])
+    entry = MemberEntry("alpha", prepared.tls[-1].certificate, old.p2p_address, old.gateway_url)
+    state.entries[member_key("alpha")] = entry.encode()
+    return state
+
+
+def test_what_cuts_a_finish_short_is_gone_on_with(
+    tmp_path: Path, genesis: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut before each step in turn. A certificate whose key had already been moved was nobody's any more: the node did
+    not start, and the command did not go on."""
+    home = tmp_path / "alpha"
+    assert main(["renew", "--home", str(home), "--key", "--tls"]) == 0
+    prepared = prepare(home, None, lambda: b"", None)
+    state, key, certificate = voted(prepared), prepared.signers[1].public_key, prepared.tls[1].certificate
+    rename, left, cuts = RealFiles.rename, 0, 0
+
+    class Cut(Exception):
+        pass
+
+    def cut(files: RealFiles, old: Path, new: Path) -> None:
+        nonlocal left
+        if left == 0:
+            raise Cut
+        left -= 1
+        rename(files, old, new)
+
+    monkeypatch.setattr(RealFiles, "rename", cut)
+    while True:
+        try:
+            put_in_place(prepare(home, None, lambda: b"", None), state)
+            break
+        except Cut:
+            cuts, left = cuts + 1, 1  # one step further the next time
+    assert cuts == 5
+    assert sorted(one.name for one in (home / "keys").iterdir() if "next" in one.name) == ["vote-guard-next.lock"]
+    prepared = prepare(home, None, lambda: b"", None)
+    assert [signer.public_key for signer in prepared.signers] == [key]
+    assert [pair.certificate for pair in prepared.tls] == [certificate]
+    (place,) = prepared.vote_places()
+    assert not DiskVoteLog.inspect(*place[1:]).amnesiac
+    assert put_in_place(prepared, state) == []
+
+
+def test_a_renewal_cut_short_is_begun_again(tmp_path: Path, genesis: Path) -> None:
+    home = tmp_path / "alpha"
+    (home / "keys" / "tls-next.key").write_bytes(b"half")
+    assert main(["renew", "--home", str(home), "--tls"]) == 0
+    assert ready(home) == (1, 2)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+def test_a_file_that_cannot_be_written_whole_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Half a key in the place where the next one is looked for would keep the node from starting."""
+
+    def failing(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(Stop):
+        write_new(tmp_path / "new.key", b"secret")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there").write_bytes(b"mine")
+    with pytest.raises(Stop):
+        write_new(tmp_path / "there", b"other")
+    assert (tmp_path / "there").read_bytes() == b"mine"
 
 
 def test_a_key_without_a_card_is_nobodys(tmp_path: Path, genesis: Path) -> None:
