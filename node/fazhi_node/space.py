@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 WARN_BYTES: Final = 1024 * 1024 * 1024
-"""Below this the log warns, once until there is more again."""
+"""Below this the log warns, once until there is a quarter more."""
 LOW_BYTES: Final = 128 * 1024 * 1024
 """Below this the node calls itself not ready: clients and operators go elsewhere before it stops."""
 LOOK_EVERY_S: Final = 10.0
@@ -16,17 +16,18 @@ DISK_LOW: Final = "disk-low"
 
 
 class Space:
-    """The free bytes of the file system of ``directory``, as of the last :meth:`look`."""
+    """The free bytes of the file system of ``directory``, as of the last :meth:`look`.
+
+    What is too little stays so until there is a quarter more: nobody is sent to and fro while the room changes about a
+    bound.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._warned = False
-        self.free_bytes = LOW_BYTES
-
-    @property
-    def low(self) -> bool:
+        self.low = False
         """Whether the node should not be relied upon."""
-        return self.free_bytes < LOW_BYTES
+        self.free_bytes = LOW_BYTES
 
     def look(self) -> bool:
         """Look again; whether a warning is due. A disk that does not tell is taken as it was: the next write says
@@ -35,6 +36,10 @@ class Space:
             self.free_bytes = shutil.disk_usage(self._directory).free
         except OSError:
             return False
-        due = self.free_bytes < WARN_BYTES and not self._warned
-        self._warned = self.free_bytes < WARN_BYTES
-        return due
+        warned = self._warned
+        self._warned = self._is_short(WARN_BYTES, warned)
+        self.low = self._is_short(LOW_BYTES, self.low)
+        return self._warned and not warned
+
+    def _is_short(self, bound: int, before: bool) -> bool:
+        return self.free_bytes < (bound + bound // 4 if before else bound)

@@ -86,15 +86,22 @@ def test_room_that_runs_out_is_told_once_and_makes_the_node_not_ready(monkeypatc
 
     monkeypatch.setattr(shutil, "disk_usage", Usage)
     found = Space(Path("/data"))
-    told = []
-    for free[0] in (WARN_BYTES, WARN_BYTES - 1, LOW_BYTES, LOW_BYTES - 1, -1, WARN_BYTES, LOW_BYTES - 1):
-        told.append((found.look(), found.low))
-    assert told == [
-        (False, False),
-        (True, False),
-        (False, False),
-        (False, True),
-        (False, True),
-        (False, False),
-        (True, True),
-    ]
+    enough, plenty = LOW_BYTES + LOW_BYTES // 4, WARN_BYTES + WARN_BYTES // 4
+    steps = (
+        (WARN_BYTES, (False, False)),
+        (WARN_BYTES - 1, (True, False)),
+        (LOW_BYTES, (False, False)),
+        (LOW_BYTES - 1, (False, True)),
+        (-1, (False, True)),
+        (LOW_BYTES, (False, True)),  # about the bound: nothing goes to and fro
+        (enough - 1, (False, True)),
+        (enough, (False, False)),
+        (LOW_BYTES, (False, False)),
+        (WARN_BYTES, (False, False)),
+        (plenty - 1, (False, False)),
+        (WARN_BYTES - 1, (False, False)),
+        (plenty, (False, False)),
+        (LOW_BYTES - 1, (True, True)),
+    )
+    for free[0], told in steps:
+        assert (found.look(), found.low) == told, free[0]
