@@ -252,6 +252,7 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "seat_seated": ("验证者", "validator"),
     "seat_joining": ("跟随者(下一高度起有席位)", "follower, seated from the next height on"),
     "seat_leaving": ("验证者(最后一个高度)", "validator for the last time"),
+    "seat_silent": ("验证者(此刻不签票)", "validator, not signing now"),
     "seat_former": ("跟随者(已被表决移除,不再签票)", "follower: voted out, signs nothing"),
     "seat_none": ("跟随者(尚非成员)", "follower: no member yet"),
     "ago": ("{seconds} 秒前", "{seconds} s ago"),

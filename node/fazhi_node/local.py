@@ -22,6 +22,7 @@ from .cli_texts import cli_text
 from .config import Config, load
 from .exits import Exit, Misuse, Stop
 from .private_files import read_bounded
+from .progress import LEAVING, SEATED
 from .texts import Language, printable
 
 TIMEOUT_S: Final = 30.0
@@ -75,11 +76,13 @@ def _line(found: dict[str, Any], disk_bytes: int, language: Language) -> str:
     ready = cli_text("ready", language)
     if not found["ready"]:
         ready = cli_text("not_ready", language, reason=found["reason"])
+    # After amnesia the first height that is signed lies above the next one, and nothing else would say so.
+    seat = "silent" if found["seat"] in (SEATED, LEAVING) and not found["voting"] else found["seat"]
     return cli_text(
         "status_line",
         language,
         org=found["org"],
-        kind=cli_text(f"seat_{found['seat']}", language),
+        kind=cli_text(f"seat_{seat}", language),
         height=f"{height:,}",
         age=age,
         round=found["round"],
