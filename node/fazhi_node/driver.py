@@ -69,6 +69,10 @@ CONSENSUS_TIMERS: Final = {f"consensus-{timer.value}": timer for timer in Timer}
 class DriverHost(Protocol):
     """What the driver needs of the machine."""
 
+    @property
+    def amnesiac(self) -> bool:
+        """Whether this node has a key but must not sign with it at the next height."""
+
     def decide(self, payload: bytes, certificate: CommitCertificate) -> None:
         """The core has decided the block after the tip (or one that state transfer has brought already)."""
 
@@ -126,19 +130,8 @@ class Driver:
         self._last_items = 0
         self._sets: dict[int, ValidatorSet] = {}
         self._most_validators = 0
-        self._silenced = False
         self._said: dict[str, ConsensusMessage] = {}
         self._started_ms = clock.monotonic_ms()
-
-    @property
-    def amnesiac(self) -> bool:
-        """Whether this node has a seat's key but must not sign with it."""
-        return self._signer is not None and (self._silenced or (self._vote_log is not None and self._vote_log.amnesiac))
-
-    def silence(self, *, for_good: bool) -> None:
-        """Sign nothing from the next height on, whatever the vote log says, if that is ``for_good``. At this height the
-        core has stopped signing, or the block is decided."""
-        self._silenced = self._silenced or for_good
 
     @property
     def status(self) -> Status | None:
@@ -162,7 +155,7 @@ class Driver:
 
     def my_index(self) -> int | None:
         """Our seat at the next height; None where we have none or must not sign."""
-        if self._signer is None or self._vote_log is None or self.amnesiac:
+        if self._signer is None or self._vote_log is None or self._host.amnesiac:
             return None
         if self._vote_log.floor > self._tip + 1:
             return None

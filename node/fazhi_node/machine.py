@@ -125,7 +125,6 @@ class Machine:
         """
 
         def act() -> None:
-            self._driver.silence(for_good=self._recovery.silenced)
             self._started = True
             self._driver.restore()
             self._clock.set_timer(PERIOD_TIMER, STATUS_PERIOD_MS)
@@ -266,7 +265,7 @@ class Machine:
         return Situation(
             started=self._started,
             stopped=self._stopped,
-            amnesiac=self._driver.amnesiac,
+            amnesiac=self.amnesiac,
             unvouched=self._recovery.missing(self.height, self._app.following),
             signs=self._driver.my_index() is not None,
             me=self._config.org,
@@ -379,6 +378,11 @@ class Machine:
         return self._app.validators
 
     @property
+    def amnesiac(self) -> bool:
+        """Whether what this node signed may not be known here, so that it signs nothing at the next height."""
+        return self._recovery.amnesiac
+
+    @property
     def voting(self) -> bool:
         """Whether this node signs at the height in flight."""
         core = self._driver.status
@@ -443,7 +447,6 @@ class Machine:
     def own_vote_unknown(self, height: int, signed: Signed) -> None:
         """Our key signed what we do not remember: sign nothing before others have vouched for the chain."""
         self._recovery.convict(height, signed.phase)
-        self._driver.silence(for_good=self._recovery.silenced)
 
     def proposal_withheld(self, proposer: str, error: FazhiError) -> None:
         """We do not vote for a proposal."""
@@ -476,8 +479,7 @@ class Machine:
 
     def commit_delivered(self, delivered: Delivered) -> None:
         """State transfer has brought the block after the tip, and checked certificate and signatures."""
-        if self._recovery.check_certificate(delivered.certificate, self.validators):
-            self._driver.silence(for_good=self._recovery.silenced)
+        self._recovery.check_certificate(delivered.certificate, self.validators)
         self._commit(delivered.payload, delivered.block, delivered.block_hash, delivered.certificate)
         self._driver.decided_by_sync(delivered.certificate.height, delivered.certificate)
         self._driver.start_height(len(delivered.block.items))

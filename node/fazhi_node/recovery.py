@@ -18,9 +18,9 @@ answers honestly names a height that it has, so that we reach it by state transf
 amnesiac ones among them, q honest answers come.
 
 A vote that turns up with our key and is not in our log, in a message or in the certificate of a block that we missed,
-convicts us likewise, once. After a conviction has been healed,
-votes of an earlier life of ours all lie below the height from which on we sign: a second such vote shows that another
-process signs with our key *now*. Then nothing heals by itself any more; see ``fazhi-node votes``.
+convicts us likewise, once. After a conviction has been healed, votes of an earlier life of ours all lie below the
+height from which on we sign: a second such vote shows that another process signs with our key *now*. Then nothing heals
+by itself any more; see ``fazhi-node votes``.
 """
 
 from __future__ import annotations
@@ -78,23 +78,26 @@ class Recovery:
         return None if self._signer is None else self._signer.public_key
 
     @property
+    def amnesiac(self) -> bool:
+        """Whether this node has a key but must not sign with it."""
+        return self._key is not None and (self.silenced or (self._log is not None and self._log.amnesiac))
+
+    @property
     def _healing(self) -> VoteLog | None:
         """The amnesiac log of a node that has a key to sign with."""
         return self._log if self._log is not None and self._key is not None and self._log.amnesiac else None
 
-    def check_certificate(self, certificate: CommitCertificate, seats: ValidatorSet) -> bool:
+    def check_certificate(self, certificate: CommitCertificate, seats: ValidatorSet) -> None:
         """Convict ourselves if a block that others decided carries a COMMIT of ours that our log does not hold: then
         data and guard were put back together, which neither can tell by itself. ``seats`` certified the block."""
         log = self._log
-        if log is None or self._key is None or log.amnesiac or self.silenced or certificate.height < log.floor:
-            return False
+        if log is None or self._key is None or self.amnesiac or certificate.height < log.floor:
+            return
         seat = seats.index_of_key(self._key)
         mine = None if seat is None else dict(certificate.signatures).get(seat)
         kept = (record for height, record in log.records() if height == certificate.height)
-        if mine is None or any(mine in record for record in kept):
-            return False
-        self.convict(certificate.height, Phase.COMMIT)
-        return True
+        if mine is not None and not any(mine in record for record in kept):
+            self.convict(certificate.height, Phase.COMMIT)
 
     def convict(self, height: int, phase: Phase) -> None:
         """A vote signed with our key is not in our log. Durable when it returns; nothing is signed after it."""
@@ -161,5 +164,4 @@ class Recovery:
         key = self._key
         if self._log is None or key is None:
             return None
-        amnesiac = self._log.amnesiac or self.silenced
-        return Vouch(request.nonce, key, None if amnesiac else max(tip, self._log.floor - 1))
+        return Vouch(request.nonce, key, None if self.amnesiac else max(tip, self._log.floor - 1))
