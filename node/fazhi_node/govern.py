@@ -16,7 +16,7 @@ from fazhi_contracts.entries import MemberEntry
 from fazhi_contracts.proposals import Proposal
 from fazhi_ledger.canonical import Value, encode
 from fazhi_ledger.errors import FazhiError
-from fazhi_ledger.genesis import Member
+from fazhi_ledger.genesis import Member, tls_fingerprint
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.submission import SubmissionBody, sign_item
 
@@ -175,7 +175,5 @@ def _summary(proposal: Proposal) -> str:
 
 def _shown(value: Value) -> Any:
     if isinstance(value, bytes):
-        from fazhi_ledger.genesis import tls_fingerprint
-
         return value.hex() if len(value) <= 64 else "sha256:" + tls_fingerprint(value).hex()
     return [_shown(part) for part in value] if isinstance(value, tuple) else value

@@ -139,7 +139,7 @@ class Peer:
 
 
 class PeerTable:
-    """All members this node has met since it started. ``known`` tells whether a name is a member's now."""
+    """All members this node has met since it started; each name was proven by the channel."""
 
     def __init__(self, me: str, report: Callable[[PeerFault], None]) -> None:
         self._me = me

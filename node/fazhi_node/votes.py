@@ -24,8 +24,7 @@ def change_votes(
 ) -> str:
     """With ``sign_from``: end the amnesia of each key's vote log on the operator's word. Else: begin anew, amnesiac,
     those that cannot be opened or are amnesiac (the first one where all are sound), and forget that the key was seen in
-    use elsewhere. The answer is a sentence about what
-    was done.
+    use elsewhere. The answer is a sentence about what was done.
 
     Raises:
         Misuse: ``votes-not-amnesiac``.

@@ -22,7 +22,8 @@ from .submit import MAY_READ, SUBMIT_PATH
 MAX_TOKENS_BYTES: Final = 64 * 1024
 MAX_QUERY_BYTES: Final = 4096
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/v1/status", "/v1/genesis", "/v1/members", "/openapi.json"})
-"""Readable by everybody: they say how the node is and what its chain starts from, not what stands on it."""
+"""Readable by everybody: they say how the node is, what its chain starts from and how its members are reached, not what
+is recorded on it."""
 REPORTED: Final = "fazhi.reported"
 UNBOUNDED_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """Answered also when the gateway is full: a supervisor must not kill a node for being busy."""
