@@ -13,10 +13,9 @@ import time
 from collections import Counter
 
 from tests.campaign import conclude
-from tests.mutants.consensus import SAID_OTHERWISE
 
 from . import tlc
-from .campaign import Drift, check_seeds, first_refused
+from .campaign import SAID_OTHERWISE, Drift, check_seeds, first_refused
 from .searches import BROKEN, EXHAUSTIVE, Search
 
 SEARCHES = {search.name: search for search in (*BROKEN, *EXHAUSTIVE)}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Final
 
 from tests.campaign import Progress
-from tests.mutants.consensus import SAID_OTHERWISE
+from tests.mutants.catalogue import CATALOGUE
 
 from .checking import rejected
 from .traces import Step, Trace, trace_of
@@ -15,6 +16,19 @@ from .traces import Step, Trace, trace_of
 BATCH = 50
 """Traces that TLC looks at in one go."""
 MUTANT_SEEDS = 60
+SAID_OTHERWISE: Final[dict[str, int | None]] = {
+    "quorum-2f+1": 6,
+    "lock-forgotten-at-restart": None,
+    "persist-omitted": None,
+    "commits-of-mixed-rounds": None,
+    "choice-not-recomputed": None,
+    "round-change-unlocked": None,
+    "second-proposal-accepted": None,
+    "signatures-counted": None,
+}
+"""Mutants that show in what nodes sign, so that the model must refuse their traces, and the only size at which it is a
+mistake (None: any).
+"""
 
 
 @dataclass
@@ -42,11 +56,11 @@ def check_seeds(seeds: Iterable[int], drift: Drift) -> None:
         progress(f"{drift.traces} traces: {drift.refused} refused")
 
 
-def first_refused(mutant: str, seeds: int = MUTANT_SEEDS) -> tuple[Trace, Step] | None:
+def first_refused(mutant: str) -> tuple[Trace, Step] | None:
     """The first trace of a core with a known mistake that is no run of the model, and the step that is not."""
-    patched, size = SAID_OTHERWISE[mutant]
-    with patched():
-        for batch in _batches((trace_of(seed, size=size) for seed in range(seeds)), BATCH // 2):
+    size = SAID_OTHERWISE[mutant]
+    with CATALOGUE[mutant].broken():
+        for batch in _batches((trace_of(seed, size=size) for seed in range(MUTANT_SEEDS)), BATCH // 2):
             found = rejected(batch)
             if found:
                 return found[0]

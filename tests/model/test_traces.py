@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.mutants.consensus import SAID_OTHERWISE
+from tests.mutants.catalogue import CATALOGUE
 
 from . import tlc
 from .checking import rejected
@@ -123,8 +123,7 @@ def test_runs_of_the_simulator_are_runs_of_the_model_and_altered_ones_are_not(tr
 
 
 def test_a_core_that_forgets_its_lock_leaves_the_model() -> None:
-    mutant, _ = SAID_OTHERWISE["lock-forgotten-at-restart"]
-    with mutant():
+    with CATALOGUE["lock-forgotten-at-restart"].broken():
         forgetful = [trace_of(seed, heights=3) for seed in SEEDS]
     kinds = {step.kind for _, step in rejected(forgetful)}
     assert "round-change" in kinds

@@ -53,7 +53,7 @@ CATALOGUE: Final[dict[str, Mutant]] = {
     # crashes
     "persist-omitted": _core("2 fsync the vote before it is sent", C.persist_omitted),
     "sent-before-durable": _core("2 durable before it leaves", C.sent_before_durable),
-    "lock-forgotten-at-restart": _core("2 restart with the lock", C.lock_forgotten_at_restart),
+    "lock-forgotten-at-restart": _core("2 restart with the lock", C.lock_forgotten_at_restart, "core", "whole nodes"),
     "commit-without-block": _core("2 COMMIT is kept with its block", C.commit_without_block),
     "commit-without-proof": _core("2 COMMIT is kept with its q PREPAREs", C.commit_without_proof),
     "repeats-signed-anew": _core("2 votes are sent again byte for byte", C.repeats_signed_anew),
@@ -78,6 +78,7 @@ CATALOGUE: Final[dict[str, Mutant]] = {
     "decision-not-synced": Mutant(
         "2 the decision in one synced batch", S.decision_not_synced, ("node schedules", "whole nodes")
     ),
+    "results-not-stored": Mutant("2 the decision in one synced batch", S.results_not_stored, ("whole nodes",)),
     # blocks
     "lane-unchecked": Mutant("2 exactly-once by lanes", B.lane_unchecked, ("hostile proposals",)),
     "expiry-unchecked": Mutant("2 an expired item stands in no block", B.expiry_unchecked, ("hostile proposals",)),
@@ -90,6 +91,7 @@ CATALOGUE: Final[dict[str, Mutant]] = {
         "2 nothing counts as verified unseen", B.item_signatures_believed, ("hostile proposals",)
     ),
     "clock-not-asked": Mutant("2 time is bounded by the clock", B.clock_not_asked, ("hostile proposals",)),
+    "pending-forgotten": Mutant("2 a request waits until it is decided", B.pending_forgotten, ("whole nodes",)),
     # state transfer
     "transfer-uncertified": Mutant("2 the certificate is verified", B.transfer_uncertified, ("hostile transfer",)),
     "transfer-without-quorum": Mutant(

@@ -18,6 +18,7 @@ from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.submission import Item
 from fazhi_node import application
 from fazhi_node.application import Application
+from fazhi_node.mempool import Mempool
 from fazhi_node.sync import Sync
 
 from .ledger import patch_everywhere
@@ -112,6 +113,22 @@ def item_signatures_believed() -> Iterator[None]:
 def clock_not_asked() -> Iterator[None]:
     """A proposal may bear any time after its parent's."""
     with patch.object(application, "check_fresh", lambda *_: None):
+        yield
+
+
+@contextmanager
+def pending_forgotten() -> Iterator[None]:
+    """When a block takes one item of a lane, the mempool drops all that wait in it."""
+    advance = Mempool.advance
+
+    def greedy(self: Mempool, lane: Any, next_seq: int) -> Any:
+        passed = advance(self, lane, next_seq)
+        for entry in list(self.entries()):
+            if entry.lane == lane:
+                self.remove(entry.submission_id)
+        return passed
+
+    with patch.object(Mempool, "advance", greedy):
         yield
 
 

@@ -7,8 +7,8 @@ by ``test_receivers_recompute_the_choice`` and its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -413,18 +413,3 @@ def round_change_said_once() -> Iterator[None]:
     """ROUND-CHANGE is not repeated: what is lost is lost."""
     with patch.object(Outbox, "resend_timer", lambda *_: None):
         yield
-
-
-SAID_OTHERWISE: dict[str, tuple[Callable[[], AbstractContextManager[None]], int | None]] = {
-    "quorum-2f+1": (quorum_of_2f_plus_1, 6),
-    "lock-forgotten-at-restart": (lock_forgotten_at_restart, None),
-    "persist-omitted": (persist_omitted, None),
-    "commits-of-mixed-rounds": (commits_of_mixed_rounds, None),
-    "choice-not-recomputed": (choice_not_recomputed, None),
-    "round-change-unlocked": (round_change_unlocked, None),
-    "second-proposal-accepted": (second_proposal_accepted, None),
-    "signatures-counted": (signatures_counted, None),
-}
-"""Those that show in what nodes sign, so that the formal model must refuse their traces (tests/model): name, patch, and
-the only size at which it is a mistake (None: any).
-"""

@@ -132,6 +132,18 @@ def errors_swallowed() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def results_not_stored() -> Iterator[None]:
+    """Of what a block changes in the state the last entry is not written, where there are several."""
+    entries = ChainStore._state_entries
+
+    def partly(changes: Any, pages: Any) -> Any:
+        return entries(dict(list(changes.items())[:-1] if len(changes) > 1 else changes), pages)
+
+    with patch.object(ChainStore, "_state_entries", staticmethod(partly)):
+        yield
+
+
 class _Lazy(_Unsynced):
     def write(self, batch: Any, sync: bool = True) -> None:
         self._real.write(batch, sync=False)

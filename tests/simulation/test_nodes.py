@@ -15,9 +15,10 @@ from fazhi_ledger.suites import ED25519_SHA256
 from fazhi_ledger.validators import faulty_of
 
 from tests.conftest import ROOT
+from tests.mutants.campaigns import hunt
+from tests.mutants.catalogue import CATALOGUE
 from tests.simulation.checkers import Violation
 
-from .nodes.bugs import BUGS, hunt
 from .nodes.campaign import run_seeds
 from .nodes.plan import KINDS, SIZES, TRICKS, Plan
 from .nodes.run import Run, run_seed
@@ -82,6 +83,7 @@ def test_a_gateway_that_goes_back_is_seen_unless_its_chain_was_taken_away() -> N
     run.reads.on_read(node, 0, bytes(32), None)
 
 
-@pytest.mark.parametrize("bug", BUGS)
-def test_a_planted_bug_is_found(bug: str) -> None:
-    assert hunt(bug, range(30)) is not None
+@pytest.mark.parametrize("mutant", [name for name, found in CATALOGUE.items() if "whole nodes" in found.hunters])
+def test_a_planted_bug_is_found(mutant: str) -> None:
+    with CATALOGUE[mutant].broken():
+        assert hunt("whole nodes") is not None

@@ -13,8 +13,8 @@ import sys
 from contextlib import nullcontext
 
 from tests.campaign import commit, conclude
+from tests.mutants.catalogue import CATALOGUE
 
-from .bugs import BUGS
 from .campaign import Sum, run_plans
 from .plan import CALMED, SIZES, Plan
 from .shrink import shrink
@@ -36,9 +36,11 @@ def main() -> int:
     parser.add_argument("--shrink", action="store_true", help="leave out of a seed what it does not need to fail")
     parser.add_argument("--only", type=_numbers, help="replay with these strikes alone, by their numbers")
     parser.add_argument("--calm", type=_names, default=(), help=f"replay without some of {', '.join(CALMED)}")
-    parser.add_argument("--bug", choices=sorted(BUGS), help="with a known bug put into production code")
+    parser.add_argument("--mutant", choices=CATALOGUE, metavar="MUTANT", help="with one rule broken, in one process")
     chosen = parser.parse_args()
-    with BUGS[chosen.bug]() if chosen.bug else nullcontext():
+    if chosen.mutant:
+        chosen.jobs = 1  # another process would not know of it
+    with CATALOGUE[chosen.mutant].broken() if chosen.mutant else nullcontext():
         return _run(chosen)
 
 
