@@ -16,7 +16,7 @@ from typing import Final, Literal
 from fazhi_node.storage.errors import AmnesiaSuspected, DiskFailed, DiskFull, StoreCorrupt
 
 from tests.node.storage.sim_files import Inode, PowerCut, SimDisk
-from tests.node.storage.test_vote_log_power import VOTES, Witness, created, life, open_on
+from tests.node.storage.test_vote_log_power import VOTES, Witness, created, go_on, life, open_on, restart
 
 LUCK: Final[tuple[Literal["none", "all", "some"], ...]] = ("none", "none", "some", "some", "some", "all")
 STEPS: Final = 130
@@ -32,19 +32,9 @@ def power_cut(seed: int) -> None:
         life(disk, witness, random.Random(seed), rng.choice((0, 20, 10**9)))
     disk.cut_power(rng, rng.choice(LUCK))
     for _ in range(rng.randrange(3)):
-        disk.steps.clear()
-        disk.cut_at = rng.randrange(8)
-        try:
-            log = open_on(disk)
-            witness.check(log)
-            log.close()
-        except PowerCut:
-            pass
+        restart(disk, witness, rng.randrange(8))
         disk.cut_power(rng, rng.choice(LUCK))
-    log = open_on(disk)
-    witness.check(log)
-    log.append(b"and on", log.floor)
-    log.close()
+    go_on(disk, witness)
 
 
 def disk_error(seed: int) -> None:

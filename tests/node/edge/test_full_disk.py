@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,20 +13,15 @@ import pytest
 from fazhi_node.exits import Exit
 from fazhi_node.space import LOW_BYTES, WARN_BYTES, Space
 
+from tests.node.small_disk import small_disk
+
 from .processes import START_S, Network, NodeProcess, until
 
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MiB."""
-    mount = tmp_path / "tiny"
-    mount.mkdir()
-    if os.geteuid() != 0 or not sys.platform.startswith("linux") or shutil.which("mount") is None:
-        pytest.skip("only root may mount a small file system")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(mount)], check=False).returncode:
-        pytest.skip("this machine does not let us mount")
-    yield mount
-    subprocess.run(["umount", "--lazy", str(mount)], check=True)
+    with small_disk(tmp_path, 24) as mount:
+        yield mount
 
 
 def ended(node: NodeProcess) -> int:

@@ -22,6 +22,8 @@ from fazhi_node.storage.limits import WRITE_BUFFER_BYTES
 from fazhi_node.storage.memory import MemoryDisk, MemoryStore
 from fazhi_node.storage.store import Backend, available, open_store
 
+from tests.node.small_disk import small_disk
+
 from .backends import DISK_BACKENDS, GENESIS, contents
 
 SEED = 20250805
@@ -87,15 +89,8 @@ def test_a_killed_writer_loses_nothing_acknowledged(tmp_path: Path, backend: Bac
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB."""
-    mount = tmp_path / "tiny"
-    mount.mkdir()
-    if os.geteuid() != 0 or not sys.platform.startswith("linux") or shutil.which("mount") is None:
-        pytest.skip("only root may mount a small file system")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(mount)], check=False).returncode:
-        pytest.skip("this machine does not let us mount")
-    yield mount
-    subprocess.run(["umount", str(mount)], check=True)
+    with small_disk(tmp_path, 4) as mount:
+        yield mount
 
 
 @pytest.mark.parametrize("backend", DISK_BACKENDS)

@@ -79,6 +79,24 @@ def created() -> SimDisk:
     return disk
 
 
+def restart(disk: SimDisk, witness: Witness, cut_at: int) -> None:
+    """Recovery, in the middle of another power cut if it has so many steps."""
+    disk.steps.clear()
+    disk.cut_at = cut_at
+    with suppress(PowerCut):
+        log = open_on(disk)
+        witness.check(log)
+        log.close()
+
+
+def go_on(disk: SimDisk, witness: Witness) -> None:
+    """Everything is there, and another vote can be added."""
+    log = open_on(disk)
+    witness.check(log)
+    log.append(b"and on", log.floor)
+    log.close()
+
+
 def steps_of_a_life(guard_every_ms: int = 0) -> int:
     disk = created()
     life(disk, Witness(), random.Random(SEED), guard_every_ms)
@@ -100,19 +118,9 @@ def test_a_power_cut_at_every_step(luck: Literal["none", "all", "some"], guard_e
             disk.cut_power(rng, luck)
             # A second cut, in the middle of the restart, and a third: recovery must survive itself.
             for second in (rng.randrange(8), rng.randrange(8)):
-                disk.steps.clear()
-                disk.cut_at = second
-                try:
-                    log = open_on(disk)
-                    witness.check(log)
-                    log.close()
-                except PowerCut:
-                    pass
+                restart(disk, witness, second)
                 disk.cut_power(rng, luck)
-            log = open_on(disk)
-            witness.check(log)
-            log.append(b"and on", log.floor)
-            log.close()
+            go_on(disk, witness)
 
 
 def test_a_power_cut_at_every_step_of_the_creation() -> None:
