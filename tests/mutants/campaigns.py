@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from fazhi_ledger.canonical import decode, encode
+from fazhi_ledger.header import Header
 
 from tests.conftest import ROOT
 from tests.contracts import test_plain
@@ -54,7 +55,15 @@ def long_loss(seed: int) -> None:
 
 
 def _padded(rng: random.Random, receipt: damage.Parsed, _: object) -> bytes:
-    """One more signer in the certificate, with somebody else's signature."""
+    """One more signer in the certificate, with somebody else's signature; or all of them, where the last has somebody
+    else's: behind as many good ones as are needed.
+    """
+    if rng.random() < 0.5:
+        header = Header.decode(base64.b64decode((receipt["anchor"] or receipt)["header"]))
+        full = receipts.WORLD.certify(header, (0, 1, 2, 3))
+        *good, (seat, _) = full.signatures
+        surplus = replace(full, signatures=(*good, (seat, good[0][1])))
+        return damage.to_json(receipt | {"certificate": base64.b64encode(surplus.encode()).decode()})
     *head, entries = cast("tuple[Any, ...]", decode(base64.b64decode(receipt["certificate"])))
     absent = [seat for seat in range(len(entries) + 2) if seat not in dict(entries)]
     padded = sorted((*entries, (rng.choice(absent), rng.choice(entries)[1])))

@@ -16,6 +16,7 @@ from fazhi_ledger.errors import InvalidSubmission
 from fazhi_ledger.header import Header
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.submission import Item
+from fazhi_ledger.validators import ValidatorSet
 from fazhi_node import application
 from fazhi_node.application import Application
 from fazhi_node.mempool import Mempool
@@ -142,7 +143,13 @@ def transfer_uncertified() -> Iterator[None]:
 @contextmanager
 def transfer_without_quorum() -> Iterator[None]:
     """State transfer verifies the signatures that are there, however few."""
-    with patch.object(CommitCertificate, "check_signers", lambda *_: None):
+    original = CommitCertificate.check_signers
+
+    def however_few(self: CommitCertificate, validators: ValidatorSet) -> None:
+        with patch.object(ValidatorSet, "quorum", 0):
+            original(self, validators)
+
+    with patch.object(CommitCertificate, "check_signers", however_few):
         yield
 
 

@@ -103,6 +103,7 @@ def certificate_read_to_quorum() -> Iterator[None]:
     original = CommitCertificate.verify
 
     def some(self: CommitCertificate, suite: Suite, genesis_hash: bytes, validators: ValidatorSet) -> None:
+        self.check_signers(validators)
         enough = self.signatures[: validators.quorum]
         original(CommitCertificate(self.height, self.round, self.block_hash, enough), suite, genesis_hash, validators)
 

@@ -11,7 +11,7 @@ from tests.simulation.world import run_seed
 
 from .campaigns import CAMPAIGNS, hunt
 from .catalogue import CATALOGUE
-from .season import clean
+from .season import STUMBLE, Catch, clean
 
 SOON = {
     "quorum-2f+1": "core, n = 6",
@@ -43,7 +43,9 @@ def test_a_broken_rule_is_noticed(mutant: str) -> None:
     hunter = SOON[mutant]
     assert hunter in CATALOGUE[mutant].hunters
     with CATALOGUE[mutant].broken():
-        assert hunt(hunter) is not None
+        found = hunt(hunter)
+    assert found is not None
+    assert STUMBLE.search(found[1]) is None, "the patch breaks more than its rule"
 
 
 def test_a_quorum_of_2f_plus_1_forks_the_chain_of_six() -> None:
@@ -55,6 +57,12 @@ def test_a_quorum_of_2f_plus_1_forks_the_chain_of_six() -> None:
 @pytest.mark.parametrize("hunter", sorted(set(SOON.values())))
 def test_nothing_is_seen_where_nothing_is_broken(hunter: str) -> None:
     assert clean(hunter, 4) is None
+
+
+def test_a_patch_that_stumbles_is_not_caught() -> None:
+    said = {"AssertionError: a vote is lost": True, "IndexError: tuple index out of range": False, None: False}
+    said |= {"Violation: seed 3: AttributeError: no such thing": False, "StepOutcome(what='IndexError')": False}
+    assert {text: Catch("core", 0, text).counts for text in said} == said
 
 
 def test_every_mutant_has_a_rule_and_hunters() -> None:
