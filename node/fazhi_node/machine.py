@@ -44,6 +44,7 @@ from .limits import (
 )
 from .machine_config import MachineConfig
 from .mempool import Bounds, Entry, LaneKey, Mempool
+from .notebook import keep_evidence
 from .notices import (
     BUSY,
     COMMITTED,
@@ -439,9 +440,8 @@ class Machine:
 
     def record_evidence(self, evidence: Evidence, validators: ValidatorSet) -> None:
         """Keep the proof of a validator's guilt, and say so."""
-        org = validators.validators[evidence.accused].member
-        note, data = f"evidence-{evidence.height}-{org}", evidence.encode()
-        self._ports.notebook.keep(note, data)
+        org, data = validators.validators[evidence.accused].member, evidence.encode()
+        note = keep_evidence(self._ports.notebook, org, evidence.height, data)
         self._notify(EvidenceFound(org, evidence.height, evidence.guilt.value, data, note))
 
     def own_vote_unknown(self, height: int, signed: Signed) -> None:

@@ -1,7 +1,8 @@
 """Facts that a node must not lose although they belong to no block: evidence against validators, a conviction of
 amnesia.
 
-Few and small. Each is a file of its own in one directory, written whole and durable before the call returns.
+Few and small. Each is a file of its own in one directory, written whole and durable before the call returns. What
+others bring about takes a bounded part of it: a full notebook stops the node like a full disk.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from .storage.files import Files, RealFiles, read_file, write_file
 
 MAX_NOTES: Final = 1000
 MAX_NOTE_BYTES: Final = 64 * 1024
+EVIDENCE_OF_MEMBER: Final = 8
+"""Notes of evidence against one member: the first proves its guilt, and it may be guilty at every height."""
+MAX_EVIDENCE: Final = MAX_NOTES // 2
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}", re.ASCII)
 
 
@@ -44,6 +48,8 @@ class MemoryNotebook:
 
     def keep(self, name: str, data: bytes) -> None:
         _check(name, data)
+        if name not in self._notes and len(self._notes) >= MAX_NOTES:
+            raise DiskFull("disk-full", path="memory", what="notes")
         self._notes[name] = data
 
     def find(self, name: str) -> bytes | None:
@@ -103,6 +109,16 @@ class DirectoryNotebook:
         except OSError as error:
             raise from_os_error(error, "list", self._directory) from error
         return sorted(name for name in found if _NAME.fullmatch(name) and not name.endswith(".new"))
+
+
+def keep_evidence(notebook: Notebook, org: str, height: int, data: bytes) -> str:
+    """Keep evidence against a member; the note's name, empty where enough is kept already."""
+    kept = [name for name in notebook.names() if name.startswith("evidence-")]
+    if len(kept) >= MAX_EVIDENCE or sum(name.split("-", 2)[2] == org for name in kept) >= EVIDENCE_OF_MEMBER:
+        return ""
+    note = f"evidence-{height}-{org}"
+    notebook.keep(note, data)
+    return note
 
 
 def _check(name: str, data: bytes) -> None:

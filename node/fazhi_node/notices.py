@@ -85,7 +85,8 @@ class AmnesiaEnded:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFound:
-    """A validator is guilty beyond doubt: two signed bodies, encoded, kept in the notebook under ``note``."""
+    """A validator is guilty beyond doubt: two signed bodies, encoded, kept in the notebook under ``note`` (empty where
+    that holds enough against the same one)."""
 
     org: str
     height: int

@@ -373,9 +373,10 @@ class Service:
                         notice.code, peer=notice.org, banned_ms=notice.banned_ms, **dict(notice.parameters)
                     )
             case EvidenceFound():
-                self.log.error(
-                    "evidence-found", peer=notice.org, height=notice.height, guilt=notice.guilt, note=notice.note
-                )
+                if notice.note or self._may_log("evidence-found", notice.org):
+                    self.log.error(
+                        "evidence-found", peer=notice.org, height=notice.height, guilt=notice.guilt, note=notice.note
+                    )
             case AmnesiaEnded():
                 self.log.warning("amnesia-ended", height=notice.height, first=notice.first)
             case MembersChanged():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from fazhi_consensus.evidence import Evidence
 from fazhi_consensus.messages import Commit, Prepare, PrePrepare, RoundChange
 from fazhi_consensus.wire import decode_message
 from fazhi_node import frames
 from fazhi_node.frames import ConsensusMessage
+from fazhi_node.notebook import EVIDENCE_OF_MEMBER, MAX_NOTES
 from fazhi_node.notices import EvidenceFound
 from fazhi_node.storage.errors import DiskFailed
 
@@ -165,3 +167,18 @@ def test_equivocation_is_kept_as_evidence_and_said() -> None:
         (found,) = [n for n in cluster["a"].notices if isinstance(n, EvidenceFound)]
         assert (found.org, found.height, found.guilt) == ("d", height, "double-vote")
         assert cluster["a"].notebook.find(found.note) == found.evidence
+
+
+def test_a_member_guilty_at_every_height_stops_nobody() -> None:
+    cluster, _ = running()
+    with cluster:
+        machine = cluster["a"].running
+        for height in range(1, MAX_NOTES + 2):
+            votes = [Prepare(3, height, 0, bytes([number]) * 32, bytes(64)) for number in (1, 2)]
+            machine.record_evidence(Evidence(*votes), machine.validators)
+        found = [n for n in cluster["a"].notices if isinstance(n, EvidenceFound)]
+        assert len(found) == MAX_NOTES + 1, "it is said each time"
+        assert [n.note for n in found if n.note] == [
+            f"evidence-{height}-d" for height in range(1, EVIDENCE_OF_MEMBER + 1)
+        ]
+        assert machine.fault is None
