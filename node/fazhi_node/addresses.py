@@ -10,10 +10,15 @@ from urllib.parse import urlsplit
 
 HOME_VARIABLE: Final = "FAZHI_NODE_HOME"
 PASSPHRASE_VARIABLE: Final = "FAZHI_PASSPHRASE"  # noqa: S105 - the variable's name
+TOKEN_VARIABLE: Final = "FAZHI_TOKEN"  # noqa: S105 - the variable's name
 DEFAULT_HOME: Final = "fazhi-home"
 CONFIG_NAME: Final = "fazhi-node.toml"
 GENESIS_NAME: Final = "genesis.fazhi"
 STORE_NAME: Final = "store"
+JOINING_NAME: Final = "store.joining"
+REPLACED_NAME: Final = "store.replaced"
+"""The store while it is made of a snapshot: it gets its name when it is whole. And one without a block, on its way out.
+"""
 NEXT_KEY_NAME: Final = "keys/ledger-next.key"
 NEXT_GUARD_NAME: Final = "keys/vote-guard-next"
 NEXT_VOTES_NAME: Final = "votes-next"

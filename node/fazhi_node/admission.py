@@ -9,7 +9,7 @@ others beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from fazhi_ledger.errors import FazhiError, InvalidSubmission
@@ -26,9 +26,11 @@ from .limits import (
 from .mempool import Entry, LaneKey, Mempool, Refusal
 from .notices import BUSY, COMMITTED, INVALID, PENDING, Admission
 from .peers import PeerMisbehaved
+from .queries import ChainReader
 from .verification import Verdicts, Verification, item_job
 
 ALREADY_PENDING: Final = "already-pending"
+BELOW_BASE: Final = "below-base"
 
 Checked = Callable[[list[Admission]], None]
 """Called once, with one answer an item, when the signatures of all items of a call have been looked at."""
@@ -48,6 +50,10 @@ class AdmissionHost(Protocol):
     @property
     def height(self) -> int:
         """Height of the tip."""
+
+    @property
+    def reader(self) -> ChainReader:
+        """Questions about the chain."""
 
     def now_ms(self) -> int:
         """Monotonic time."""
@@ -203,7 +209,12 @@ class AdmissionDesk:
         if self._host.is_quarantined(submission_id):
             return Admission(submission_id, INVALID, "quarantined")
         # What stands in a block has used its seq: only then is the store worth asking.
-        return self._host.committed(submission_id) if entry.seq < next_seq else None
+        if entry.seq >= next_seq:
+            return None
+        found, base = self._host.committed(submission_id), self._host.reader.base
+        if found is None and base:  # by it or by another, in a block that is not here: others know
+            return replace(_busy(submission_id, BELOW_BASE), parameters=(("first", base + 1),))
+        return found
 
     def _check_state(self, entry: Entry, next_seq: int) -> Admission | None:
         """What lane, mempool and state say. A used seq comes first: what has become of its keys since is no matter."""

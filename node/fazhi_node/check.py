@@ -33,6 +33,7 @@ class Found:
 
     genesis_hash: str
     height: int = 0
+    base: int = 0
     tip_hash: str = ""
     chain: str = "good"
     entries: dict[str, int] = field(default_factory=dict)
@@ -120,7 +121,7 @@ def _check_chain(config: Config, directory: Path, genesis_hash: bytes, found: Fo
         if chain.genesis_hash != genesis_hash:
             names = {"recorded": chain.genesis_hash.hex(), "expected": genesis_hash.hex()}
             raise Stop(Exit.FOREIGN_DATA, "store-other-genesis", **names)
-        found.height, found.tip_hash = chain.tip.height, chain.tip.block_hash.hex()
+        found.height, found.base, found.tip_hash = chain.tip.height, chain.base, chain.tip.block_hash.hex()
         check = ChainCheck(chain, _Told(language))
         try:
             check.run()
@@ -181,7 +182,10 @@ def _chain_lines(found: Found, directory: Path, language: Language) -> list[str]
     seconds, height = found.seconds, found.height
     if found.chain == "good":
         entries = sum(found.entries.values())
-        return [cli_text("check_good", language, path=directory, height=height, entries=entries, seconds=seconds)]
+        facts = {"path": directory, "height": height, "entries": entries, "seconds": seconds}
+        if found.base:
+            return [cli_text("check_good_base", language, first=found.base + 1, **facts)]
+        return [cli_text("check_good", language, **facts)]
     advice = cli_text("check_advice", language)
     if found.set_aside:
         advice = cli_text("check_moved", language, path=found.set_aside)

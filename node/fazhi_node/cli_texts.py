@@ -20,6 +20,18 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "由全体成员的名片组成创世文件,打印须公布的哈希",
         "make the genesis file of all members' cards; prints the hash to publish",
     ),
+    "join": (
+        "由状态快照加入,不必从创世重放;核验全部内容之后才启用",
+        "join from a state snapshot instead of replaying the chain; nothing is used before all of it is verified",
+    ),
+    "join_source": (
+        "快照文件,或成员网关的地址(https://主机:端口)",
+        "the snapshot's file, or the address of a member's gateway (https://host:port)",
+    ),
+    "join_token": (
+        "该网关的读取令牌所在的文件(或变量 {variable})",
+        "file with the token for reads of that gateway (or the variable {variable})",
+    ),
     "run": ("运行节点,直到收到 SIGTERM 或 SIGINT", "run the node until SIGTERM or SIGINT"),
     "status": ("本机节点的状态(就绪时退出码为 0)", "state of the node of this machine (exit code 0 when ready)"),
     "check": (
@@ -144,13 +156,15 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
             "{name}({org})的节点目录 {home} 已建立,用于加入已有的链。\n"
             "  公钥  {key}\n"
             "  名片  {card}  ← 交给任一成员,由其运行 fazhi-node member add;请与各成员当面核对公钥\n"
-            "下一步:fazhi-node run。表决通过之前其他成员拒绝连接,节点会不停重试"
+            "下一步:fazhi-node run(从创世追赶),或先 fazhi-node join(由快照加入)。"
+            "表决通过之前其他成员拒绝连接,节点会不停重试"
         ),
         (
             "The home {home} of {name} ({org}) is ready to join the chain.\n"
             "  key   {key}\n"
             "  card  {card}  <- hand it to a member, who runs fazhi-node member add; compare the key\n"
-            "Next: fazhi-node run. Until the vote has passed the others refuse it, and it goes on trying"
+            "Next: fazhi-node run (it replays the chain), or fazhi-node join first (from a snapshot). "
+            "Until the vote has passed the others refuse it, and it goes on trying"
         ),
     ),
     "init_clear": (
@@ -194,6 +208,27 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
             "  await the other members at {p2p} (gRPC, mutual TLS, pinned certificates)\n"
             "  serve the gateway at {http} ({tls}, reads: {reads})\n"
             "  keep its data in {data} ({store})"
+        ),
+    ),
+    "join_hashes": ("区块哈希 {done}/{of}", "block hash {done} of {of}"),
+    "join_entries": ("状态条目 {done}", "state entry {done}"),
+    "join_done": (
+        (
+            "{path} 已建立:高度 {height},区块 {hash},时间 {time}({entries} 个状态条目,{seconds} 秒)。\n"
+            "请与另一家成员核对该高度的区块哈希,再运行 fazhi-node run。"
+            "本节点不保存更早的区块,所问在此之前者请向其他成员查询。"
+        ),
+        (
+            "{path} is made: height {height}, block {hash}, time {time} ({entries} state entries, {seconds} s).\n"
+            "Compare the block hash of that height with another member's, then start fazhi-node run. "
+            "Blocks up to it are not here: other members answer for them."
+        ),
+    ),
+    "check_good_base": (
+        "{path}:高度 {height},由快照加入(区块自 {first} 起),{entries} 个条目,全部与证书相符({seconds} 秒)",
+        (
+            "{path}: height {height}, joined from a snapshot (blocks from {first} on), {entries} entries, "
+            "all as certified ({seconds} s)"
         ),
     ),
     "check_blocks": ("区块 {done}/{of}", "block {done} of {of}"),

@@ -104,6 +104,12 @@ VOUCH_MS: Final = 100
 DECIDED_ANSWER_MS: Final = 500
 """Least time between two unasked answers to one peer about decided heights."""
 
+# Snapshots
+SNAPSHOT_S: Final = 3_600.0
+"""How long one may be read at most: so long its view keeps on the disk what is replaced meanwhile."""
+SNAPSHOT_STALL_S: Final = 60.0
+"""How long its reader may take nothing of it."""
+
 # Progress
 STALLED_MS: Final = 15_000
 """Work waited so long without a decision: the chain is stalled, and readiness says so."""

@@ -102,7 +102,7 @@ def export(home: Path, output: Path, explicit: Language | None) -> int:
     try:
         with _answer(config, home, "/v1/archive", token=_token(config, home)) as answer:
             if answer.status != 200:
-                reason = f"HTTP {answer.status} {answer.read(300)!r}"
+                reason = refusal_of(answer)
                 raise Stop(Exit.UNREACHABLE, "unexpected-answer", address=config.http_listen, reason=reason)
             chunks = iter(lambda: answer.read(READ_BYTES), b"")
             height, genesis_hash = _write(chunks, output)
@@ -116,6 +116,15 @@ def export(home: Path, output: Path, explicit: Language | None) -> int:
         file=sys.stderr,
     )
     return Exit.OK
+
+
+def refusal_of(answer: http.client.HTTPResponse) -> str:
+    """What a gateway says instead of what was asked for: its sentence where there is one."""
+    said = answer.read(MAX_STATUS_BYTES)
+    try:
+        return f"HTTP {answer.status}: {json.loads(said)['detail']}"[:300]
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {answer.status} {said[:300]!r}"
 
 
 def _write(chunks: Iterator[bytes], output: Path) -> tuple[int, bytes]:

@@ -236,6 +236,7 @@ class Machine:
         return NodeStatus(
             org=self._config.org,
             genesis_hash=base.genesis_hash,
+            first_block=self.reader.base + 1,
             height=base.height,
             tip_hash=base.header_hash,
             time_ms=base.time_ms,

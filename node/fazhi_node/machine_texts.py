@@ -64,6 +64,16 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "该提交没有第 {record} 条记录(共 {records} 条,结果 {result})。",
         "The submission has no record {record} (it has {records}, result {result}).",
     ),
+    "below-base": (
+        (
+            "本节点由状态快照加入,只保存第 {first} 个区块起的链;所问的内容可能在此之前。"
+            "请向其他成员的节点查询或重发,不会重复入链。"
+        ),
+        (
+            "This node joined from a snapshot and holds the chain from block {first} on; what you ask for may stand "
+            "below. Ask another member's node, or send the same bytes there: nothing is entered twice."
+        ),
+    ),
     "no-checkpoint": ("链上还没有任何区块。", "There is no block on the chain yet."),
     "not-older": ("高度 {older} 不早于 {newer}。", "Height {older} is not older than {newer}."),
     # readiness
@@ -130,6 +140,13 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "certificate-not-on-chain": (
         "链上登记的本成员证书不是 {path}:其他成员会拒绝连接,直到表决通过(member update)。",
         "The chain holds another certificate of this member than {path}: the others refuse it until they vote for it.",
+    ),
+    "joined-with-used-key": (
+        "数据来自高度 {base} 的快照,而本节点的密钥此前已有席位,可能签过此处不知道的票:在其他成员证明安全之前不签。",
+        (
+            "The data come from a snapshot of height {base}, and the key of this node has held a seat: it may have "
+            "signed what is not known here, and signs nothing before others show that it is safe."
+        ),
     ),
     "no-seat-yet": (
         "本节点所知的链(高度 {height})上没有成员 {org}:请任一成员用名片提案 member add;通过之前其他成员拒绝连接。",

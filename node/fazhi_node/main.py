@@ -1,4 +1,4 @@
-"""The command ``fazhi-node``: init, genesis, run, status, check, export, votes.
+"""The command ``fazhi-node``: init, genesis, join, run, status, check, export, votes, and those of :mod:`.commands`.
 
 Kept light: each command imports what it needs when it runs, since four nodes on two cores start as fast as their
 imports.
@@ -22,6 +22,7 @@ from .addresses import (
     DEFAULT_P2P_PORT,
     HOME_VARIABLE,
     PASSPHRASE_VARIABLE,
+    TOKEN_VARIABLE,
     GatewayUrl,
     join_address,
     split_address,
@@ -124,6 +125,10 @@ def _parser(language: Language) -> argparse.ArgumentParser:
     genesis.add_argument("--procedure", action="append", default=[], help=text("procedure"))
     genesis.add_argument("--parameter", action="append", default=[], metavar="NAME=INT", help=text("parameter"))
     genesis.add_argument("--time-ms", type=int, help=text("time_ms"))
+
+    join = add("join", _join, home)
+    join.add_argument("source", metavar="FILE|URL", help=text("join_source"))
+    join.add_argument("--token-file", type=Path, metavar="FILE", help=text("join_token", variable=TOKEN_VARIABLE))
 
     run = add("run", _run, home, secret)
     run.add_argument("--genesis", type=Path, metavar="FILE", help=text("run_genesis"))
@@ -284,6 +289,12 @@ def _explicit(options: argparse.Namespace) -> Language | None:
     """``--lang`` where it was given: else the configuration decides."""
     found: Language | None = getattr(options, "lang", None)
     return found
+
+
+def _join(options: argparse.Namespace, _: Language) -> int:
+    from .join import join
+
+    return join(options.home, options.source, options.token_file, _explicit(options))
 
 
 def _run(options: argparse.Namespace, language: Language) -> int:

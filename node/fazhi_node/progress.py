@@ -62,6 +62,7 @@ class NodeStatus:
 
     org: str
     genesis_hash: bytes
+    first_block: int
     height: int
     tip_hash: bytes
     time_ms: int

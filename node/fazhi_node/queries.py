@@ -47,6 +47,11 @@ class NotFound(FazhiError):
     ``no-checkpoint``."""
 
 
+class NotHere(FazhiError):
+    """``below-base``: this node joined from a snapshot and does not hold what was asked for, or cannot know whether it
+    is on the chain. Other members can."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A header and the certificate that shows a quorum's commits for it, both encoded."""
@@ -157,6 +162,18 @@ class ChainReader:
         """Height of the tip."""
         return self._store.tip.height
 
+    @property
+    def base(self) -> int:
+        """Blocks are here from ``base`` + 1 on; 0 where all are."""
+        return self._store.base
+
+    def _not_here(self) -> NotHere:
+        return NotHere("below-base", first=self.base + 1)
+
+    def absent(self, code: str) -> FazhiError:
+        """What to raise for a submission that was not found: with a base it may stand below."""
+        return self._not_here() if self.base else NotFound(code)
+
     def genesis_file(self) -> bytes:
         """The encoded genesis file."""
         return self._store.genesis_file.encode()
@@ -205,10 +222,13 @@ class ChainReader:
 
         Raises:
             NotFound: ``no-checkpoint`` on a chain without a block, ``unknown-block`` above the tip.
+            NotHere: below the base, but for the headers that hand over.
         """
         at = self.height if height is None else height
         header, certificate = self._store.header_bytes(at), self._store.certificate(at)
         if header is None or certificate is None:
+            if 1 <= at <= self.base:
+                raise self._not_here()
             raise NotFound("no-checkpoint") if self.height == 0 else NotFound("unknown-block", height=at)
         return Checkpoint(at, header, certificate.encode())
 
@@ -217,7 +237,10 @@ class ChainReader:
 
         Raises:
             NotFound: ``no-checkpoint``, ``unknown-block``.
+            NotHere: the base, or below it.
         """
+        if 1 <= height <= self.base:
+            raise self._not_here()
         checkpoint = self.checkpoint(height)
         block = self._store.block(height)
         invariant(block is not None, "a block is stored with its header")
@@ -230,12 +253,18 @@ class ChainReader:
             yield self.block(height)
 
     def block_and_certificate(self, height: int) -> tuple[bytes, bytes] | None:
-        """Block and certificate, encoded, for peers and archives; None above the tip."""
+        """Block and certificate, encoded, for peers and archives; None above the tip and up to the base."""
         block, certificate = self._store.block_bytes(height), self._store.certificate(height)
         return None if block is None or certificate is None else (block, certificate.encode())
 
     def archive(self) -> Iterator[bytes]:
-        """The whole chain as of this call in the archive's format, piece by piece."""
+        """The whole chain as of this call in the archive's format, piece by piece.
+
+        Raises:
+            NotHere: its first blocks are not here.
+        """
+        if self.base:
+            raise self._not_here()
 
         def pairs(last: int) -> Iterator[tuple[bytes, bytes]]:
             for height in range(1, last + 1):
@@ -276,10 +305,11 @@ class ChainReader:
 
         Raises:
             NotFound: ``unknown-submission``, or ``unknown-record`` for an index it has not.
+            NotHere: it may stand below the base.
         """
         place, opened = self._find(submission_id)
         if place is None or opened is None:
-            raise NotFound("unknown-submission")
+            raise self.absent("unknown-submission")
         part = opened.record(place.index, record)
         leaf = opened.results.leaves[place.index]
         if part is None and (record or opened.results.packed_records[place.index]):
@@ -300,10 +330,11 @@ class ChainReader:
 
         Raises:
             NotFound: ``unknown-submission``.
+            NotHere: it may stand below the base.
         """
         place, opened = self._find(submission_id)
         if place is None or opened is None:
-            raise NotFound("unknown-submission")
+            raise self.absent("unknown-submission")
         return opened.packed(place.index)
 
     def _find(self, submission_id: bytes) -> tuple[Place | None, OpenBlock | None]:
@@ -336,11 +367,14 @@ class ChainReader:
 
         Raises:
             NotFound: ``no-checkpoint``.
+            NotHere: the first of those events stands below the base.
         """
         checkpoint = self.checkpoint()
         head = case_head(self._store, case_id)
         proof = statetree.prove(self._suite, self._store, key_hash_of(self._suite, case_state_key(case_id)))
         places = self._store.case_events(case_id, first, min(limit, EVENTS_PAGE)) if head is not None else ()
+        if head is not None and limit > 0 and first <= head.count and (not places or places[0].number != first):
+            raise self._not_here()
         events = tuple(self._case_event(place) for place in places)
         return CaseAnswer(checkpoint, None if head is None else head.encode(), encode(proof.to_value()), events)
 
@@ -376,13 +410,25 @@ class ChainReader:
     # Events
 
     def events_after(self, height: int, index: int, limit: int = EVENTS_PAGE) -> tuple[ChainEvent, ...]:
-        """Executed submissions behind the cursor ``(height, index)``, oldest first; ``(0, 0)`` is the beginning."""
+        """Executed submissions behind the cursor ``(height, index)``, oldest first; ``(0, 0)`` is the beginning.
+
+        Raises:
+            NotHere: the next one stands below the base.
+        """
+        self.check_cursor(height, index)
         found: list[ChainEvent] = []
         at, after = (height, index + 1) if height >= 1 else (1, 0)
         while at <= self.height and len(found) < limit:
             found += self._events_of(at, after, limit - len(found))
             at, after = at + 1, 0
         return tuple(found)
+
+    def check_cursor(self, height: int, index: int) -> None:
+        """Raise ``NotHere`` where behind the cursor ``(height, index)`` something stands that is not here."""
+        if height <= self.base:
+            header = self._store.header(height) if height == self.base else None
+            if self.base and (header is None or index + 1 < header.submission_count):
+                raise self._not_here()
 
     def _events_of(self, height: int, first: int, limit: int) -> list[ChainEvent]:
         header = self._store.header(height)

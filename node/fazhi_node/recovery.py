@@ -29,6 +29,7 @@ from collections.abc import Callable
 from typing import Final
 
 from fazhi_consensus.messages import Phase
+from fazhi_contracts.queries import epoch_set
 from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.errors import Parameter
 from fazhi_ledger.keys import Signer
@@ -37,6 +38,7 @@ from fazhi_ledger.validators import ValidatorSet
 from .frames import Vouch, VouchRequest
 from .notebook import Notebook
 from .notices import Alarm, AmnesiaEnded, Notice
+from .storage.chain_store import ChainStore
 from .storage.port import VoteLog
 
 UNKNOWN_VOTE_NOTE: Final = "own-vote-unknown"
@@ -45,6 +47,27 @@ KEY_ELSEWHERE_NOTE: Final = "key-used-elsewhere"
 """In the notebook from the second: the node signs nothing until an operator has removed the note."""
 FIRST_AFTER: Final = 3
 """How far above the tip the first height lies for which an amnesiac validator signs again."""
+
+
+def settle_votes(chain: ChainStore, key: bytes, votes: VoteLog) -> bool:
+    """Before a start: whether ``votes``, the log of ``key``, is made amnesiac here because of the chain's base.
+
+    Blocks up to the base are not looked at for commits of our key that our log does not know, which is how data and
+    guard are convicted that were put back together (:meth:`Recovery.check_certificate`). Where the log does not itself
+    say that the base is decided, a key that has, or had, a seat may so have signed what it does not know. A key that
+    never had one has signed nothing.
+    """
+    if votes.amnesiac or votes.floor > chain.base:
+        return False
+    sets, epoch = [chain.genesis.validator_set()], 1
+    while (following := epoch_set(chain, epoch)) is not None:
+        sets.append(following)
+        epoch += 1
+    if all(one.index_of_key(key) is None for one in sets):
+        votes.truncate_below(chain.base + 1)
+        return False
+    votes.begin_amnesia()
+    return True
 
 
 class Recovery:

@@ -44,6 +44,7 @@ from .notices import (
 from .ports import Ports
 from .prepare import Prepared, TlsPair
 from .progress import NodeStatus
+from .recovery import settle_votes
 from .service_stops import stop_of
 from .space import DISK_LOW, LOOK_EVERY_S, Space
 from .storage.chain_store import ChainStore, open_chain
@@ -215,7 +216,10 @@ class Service:
             store.close()
             raise
         for signer, directory, guard in prepared.vote_places():
-            self._votes.append(self._open_votes(signer, directory, guard))
+            votes = self._open_votes(signer, directory, guard)
+            self._votes.append(votes)
+            if settle_votes(self._chain, signer.public_key, votes):
+                self.log.warning("joined-with-used-key", base=self._chain.base)
         keys = zip(prepared.signers, self._votes, strict=True)
         return self._chain, KeyRing([OwnKey(signer, votes) for signer, votes in keys])
 

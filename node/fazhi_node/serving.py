@@ -22,7 +22,13 @@ class BlockServer:
         self._send = send
 
     def on_request(self, org: str, request: GetBlocks) -> None:
-        """A peer asks for a range: as much of it as one answer holds, nothing where it begins above the tip."""
+        """A peer asks for a range: as much of it as one answer holds, nothing where it begins above the tip.
+
+        There is no answer where it begins below our base: an empty one would be that of a liar. Peers turn to the next
+        one when their patience is over, and prefer it from then on; what a node lacks, the others have.
+        """
+        if request.first <= self._reader.base:
+            return
         if not self._peers.get(org).may_be_served(self._now_ms()):
             return
         pairs: list[tuple[bytes, bytes]] = []

@@ -223,6 +223,32 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
             "Keep the log, report it, and leave the data directory as it is."
         ),
     ),
+    # join
+    "chain-present": (
+        "{path} 已有链(高度 {height}),不会被覆盖。要以快照取代它,请先把该目录移走。",
+        (
+            "{path} holds a chain already (height {height}) and is never overwritten. "
+            "To put a snapshot in its place, move that directory away first."
+        ),
+    ),
+    "snapshot-refused": (
+        "{address} 没有给出快照({reason})。请检查令牌(--token-file),或向另一个成员索取。",
+        "{address} gave no snapshot ({reason}). Check the token (--token-file), or ask another member.",
+    ),
+    "snapshot-unreachable": (
+        (
+            "无法从 {address} 读取({reason})。证书不是创世所载的成员时,请用 curl 下载 /v1/snapshot,再以文件加入:"
+            "其内容全部核验。"
+        ),
+        (
+            "{address} cannot be read ({reason}). Where its certificate is not one of the genesis, fetch /v1/snapshot "
+            "with curl and join from the file: all of it is verified."
+        ),
+    ),
+    "bad-token-file": (
+        "{path} 应只含一个令牌。",
+        "{path} must hold one token.",
+    ),
     # status and export
     "not-running": (
         "{address} 没有节点应答({reason})。用 fazhi-node run 启动它。",

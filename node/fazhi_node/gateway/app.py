@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from ..queries import NotFound
+from ..queries import NotFound, NotHere
 from . import schemas
 from .context import Context
 from .events import event_routes
@@ -61,6 +61,10 @@ def _add_handlers(app: FastAPI, context: Context, failed: Callable[[BaseExceptio
     @app.exception_handler(NotFound)
     async def on_not_found(request: Request, error: NotFound) -> Response:
         return answered(request, Problem(404, error.code, dict(error.parameters)))
+
+    @app.exception_handler(NotHere)
+    async def on_not_here(request: Request, error: NotHere) -> Response:
+        return answered(request, Problem(410, error.code, dict(error.parameters)))
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:

@@ -49,6 +49,7 @@ def event_routes(context: Context) -> APIRouter:
         if given is not None:
             height, index = given.split(".")
             start = (int(height), int(index))
+        context.reader.check_cursor(*start)
         if context.hub.streams >= context.event_streams:
             raise busy("too-many-streams", 30, limit=context.event_streams)
         return StreamingResponse(

@@ -35,6 +35,7 @@ def status_json(status: NodeStatus) -> dict[str, Any]:
         "org": status.org,
         "version": _version(),
         "genesis_hash": status.genesis_hash.hex(),
+        "first_block": status.first_block,
         "height": status.height,
         "tip_hash": status.tip_hash.hex(),
         "time_ms": status.time_ms,

@@ -18,6 +18,7 @@ from . import health, schemas
 from .context import Context, answer, b64, findings_json, handovers_json, hexes, records_json
 from .problems import Problem
 from .proofs import all_records_proof, certified, submission_proof
+from .snapshots import Snapshots
 
 MAX_BLOCKS: Final = 100
 BLOCKS_BYTES: Final = 16 * 1024 * 1024
@@ -82,7 +83,7 @@ def health_routes(context: Context) -> APIRouter:
 
 
 def block_routes(context: Context) -> APIRouter:
-    """Blocks and the archive."""
+    """Blocks, the archive and the snapshot."""
     router = APIRouter(tags=["chain"])
     reader = context.reader
 
@@ -108,6 +109,15 @@ def block_routes(context: Context) -> APIRouter:
         """The whole chain as of now in the archive's format, for an audit."""
         # A plain iterator is read on a worker thread: what it reads was decided and never changes.
         return StreamingResponse(reader.archive(), media_type="application/octet-stream")
+
+    snapshots = Snapshots(context.chain)
+
+    @router.get(
+        "/v1/snapshot", responses={200: {"content": {"application/octet-stream": {}}}}, response_class=StreamingResponse
+    )
+    async def snapshot() -> Response:
+        """The state as of now with what certifies it, for a node that joins. One at a time."""
+        return await snapshots.answer()
 
     return router
 
@@ -210,6 +220,8 @@ def submission_routes(context: Context) -> APIRouter:
         found = reader.committed(bytes.fromhex(submission_id))
         if found is None:
             status = "pending" if context.pending(bytes.fromhex(submission_id)) else "unknown"
+            if status == "unknown" and reader.base:
+                raise reader.absent("unknown-submission")
             return answer(
                 {
                     "id": submission_id,

@@ -57,11 +57,14 @@ class PeerBody(Model):
 
 
 class StatusBody(Model):
-    """How the node is. ``time_ms`` is the certified time of the block at ``height``."""
+    """How the node is. ``time_ms`` is the certified time of the block at ``height``; blocks are here from
+    ``first_block`` on.
+    """
 
     org: str
     version: str
     genesis_hash: Digest
+    first_block: Height
     height: Height
     tip_hash: Digest
     time_ms: int

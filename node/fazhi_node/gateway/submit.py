@@ -17,6 +17,7 @@ from fazhi_ledger.shape import as_bytes, as_tuple
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from ..admission import BELOW_BASE
 from ..notices import BUSY, COMMITTED, Admission
 from ..queries import ChainReader
 from ..texts import Language, sentence
@@ -93,6 +94,8 @@ class SubmitRoute:
                 self._add_proofs(decided)
             else:
                 await asyncio.to_thread(self._add_proofs, decided)
+        if all(admission.code == BELOW_BASE for admission in admissions):
+            raise Problem(410, BELOW_BASE, dict(admissions[0].parameters), extra={"results": results})
         if all(admission.status == BUSY for admission in admissions):
             wait = max(1, -(-max(admission.retry_after_ms for admission in admissions) // 1000))
             problem = busy("node-busy", wait)

@@ -48,6 +48,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "事件流已达上限 {limit}。请稍后再连接,或改用 /v1/blocks 轮询。",
         "All {limit} event streams are taken. Connect later, or poll /v1/blocks.",
     ),
+    "too-many-snapshots": (
+        "本节点正在向别处传送快照,一次只传一份。请在 {seconds} 秒后重试,或向其他成员索取。",
+        "This node sends a snapshot already, and one at a time. Try again after {seconds} s, or ask another member's.",
+    ),
     "node-busy": (
         "节点的队列已满。没有记录这些内容;请在 {seconds} 秒后原样重试,不会重复入链。",
         (

@@ -169,6 +169,7 @@ class _Loader:
                 self._progress("entries", count, 0)
         if waiting:
             root = into_the_tree()
+        self._progress("entries", count, 0)
         if root != header.state_root:
             raise InvalidSnapshot("snapshot-bad-state", height=header.height)
 

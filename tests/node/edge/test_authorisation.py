@@ -41,6 +41,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "/v1/blocks/{height}"): READ,
     ("GET", "/v1/blocks"): READ,
     ("GET", "/v1/archive"): READ,
+    ("GET", "/v1/snapshot"): READ,
     ("GET", "/v1/checkpoint"): READ,
     ("GET", "/v1/consistency"): READ,
     ("GET", "/v1/validators"): READ,

@@ -1,0 +1,250 @@
+"""``fazhi-node join``: a store out of a state snapshot, from a file or from a member's gateway.
+
+The store grows under a name of its own and gets the right one when everything holds and is durable, so that there is
+never a part of it: a run that was cut short leaves a directory that the next one removes. Votes are no part of a
+snapshot, and what they say is settled at the start (:func:`~fazhi_node.recovery.settle_votes`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shutil
+import ssl
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from fazhi_ledger.genesis import GenesisFile
+
+from .addresses import JOINING_NAME, REPLACED_NAME, STORE_NAME, TOKEN_VARIABLE, GatewayUrl, is_loopback
+from .cli_texts import cli_text
+from .config import Config, load
+from .exits import Exit, Misuse, Stop
+from .local import READ_BYTES, TIMEOUT_S, refusal_of
+from .prepare import load_genesis
+from .private_files import read_bounded
+from .service_stops import stop_of
+from .storage.chain_store import ChainStore, Tip
+from .storage.errors import StorageError, StoreForeign, from_os_error
+from .storage.files import Files, Lock, RealFiles
+from .storage.snapshot import InvalidSnapshot
+from .storage.snapshot_load import Progress, load_snapshot
+from .storage.store import LOCK_FILE, open_store
+from .texts import Language
+from .transport.identity import pem_of
+
+MAX_TOKEN_BYTES: Final = 4096
+TOLD_EVERY_S: Final = 2.0
+
+
+def join(home: Path, source: str, token_file: Path | None, explicit: Language | None) -> int:
+    """Make the store of ``home`` out of the snapshot in ``source`` (a path, or the URL of a gateway), and say so.
+
+    Raises:
+        Misuse: ``chain-present``, what is wrong with the snapshot, configuration or genesis file.
+        Stop: ``UNREACHABLE``, ``BUSY`` where the node runs, ``STORAGE`` for the disk.
+    """
+    config = load(home)
+    language: Language = explicit or config.lang
+    genesis_file, _, _ = load_genesis(config.path(home, "genesis"))
+    told = _Told(language)
+    begun = time.monotonic()
+    directory = config.path(home, "data") / STORE_NAME
+    with _pieces(source, token_file, genesis_file) as pieces:
+        try:
+            tip = make_store(config, directory, genesis_file, pieces, told)
+        except StorageError as error:
+            raise stop_of(error) from None
+        except InvalidSnapshot as error:
+            raise Misuse(error.code, **dict(error.parameters)) from None
+    print(
+        cli_text(
+            "join_done",
+            language,
+            path=directory,
+            height=tip.height,
+            hash=tip.block_hash.hex(),
+            time=datetime.fromtimestamp(tip.time_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+            entries=told.entries,
+            seconds=round(time.monotonic() - begun, 1),
+        )
+    )
+    return Exit.OK
+
+
+def make_store(
+    config: Config,
+    directory: Path,
+    genesis_file: GenesisFile,
+    pieces: Iterator[bytes],
+    told: Progress,
+    files: Files | None = None,
+) -> Tip:
+    """The store ``directory``, whole and durable, out of a snapshot; nothing is left where it fails.
+
+    Raises:
+        Misuse: ``chain-present``.
+        InvalidSnapshot, StorageError.
+    """
+    used: Files = RealFiles() if files is None else files
+    staging = directory.with_name(JOINING_NAME)
+    with _empty(directory, config, genesis_file.hash(), used):
+        _remove_leftover(staging, used)
+        try:
+            store = open_store(staging, config.store, genesis_hash=genesis_file.hash(), files=used)
+            with closing(store):
+                tip = load_snapshot(store, genesis_file, pieces, told)
+            _put_in_place(used, staging, directory)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+    return tip
+
+
+def _put_in_place(files: Files, staging: Path, directory: Path) -> None:
+    """Give the store its name. A store without a block that has it already is moved away first, whole."""
+    replaced = directory.with_name(REPLACED_NAME)
+    try:
+        for path, _, _ in os.walk(staging, topdown=False):
+            files.sync_directory(Path(path))  # names of files that the back end made since its last write
+        if directory.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            files.rename(directory, replaced)
+        files.rename(staging, directory)
+        files.sync_directory(directory.parent)
+    except OSError as error:
+        raise from_os_error(error, "rename", directory) from error
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+@contextmanager
+def _empty(directory: Path, config: Config, genesis_hash: bytes, files: Files) -> Iterator[None]:
+    """Nobody uses ``directory`` meanwhile, and there is no block in it (a node that waits for its seat has a store)."""
+    if not directory.exists():
+        yield
+        return
+    height = _height_of(directory, config, genesis_hash)
+    if height:
+        raise Misuse("chain-present", path=str(directory), height=height)
+    lock: Lock = files.lock(directory / LOCK_FILE)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _height_of(directory: Path, config: Config, genesis_hash: bytes) -> int:
+    with closing(open_store(directory, config.store, genesis_hash=genesis_hash)) as store:
+        try:
+            return ChainStore(store).tip.height
+        except StoreForeign as error:
+            if error.code != "store-empty":
+                raise
+            return 0
+
+
+def _remove_leftover(staging: Path, files: Files) -> None:
+    """What an earlier run left, unless that run is still about it."""
+    if staging.exists():
+        files.lock(staging / LOCK_FILE).release()
+        try:
+            shutil.rmtree(staging)
+        except OSError as error:
+            raise from_os_error(error, "remove", staging) from error
+
+
+@contextmanager
+def _pieces(source: str, token_file: Path | None, genesis_file: GenesisFile) -> Iterator[Iterator[bytes]]:
+    if source.startswith(("https://", "http://")):
+        with _from_gateway(source, token_file, genesis_file) as answer:
+            yield _read(answer, source)
+        return
+    with closing(_file(source)) as pieces:
+        yield pieces
+
+
+def _file(source: str) -> Generator[bytes, None, None]:
+    try:
+        with Path(source).open("rb") as file:
+            while piece := file.read(READ_BYTES):
+                yield piece
+    except OSError as error:
+        raise Misuse("unreadable-file", path=source, reason=error.strerror or "") from None
+
+
+def _read(answer: http.client.HTTPResponse, source: str) -> Iterator[bytes]:
+    while True:
+        try:
+            piece = answer.read1(READ_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            reason = (str(error) or type(error).__name__)[:200]
+            raise Stop(Exit.UNREACHABLE, "snapshot-unreachable", address=source, reason=reason) from None
+        if not piece:
+            return
+        yield piece
+
+
+@contextmanager
+def _from_gateway(
+    source: str, token_file: Path | None, genesis_file: GenesisFile
+) -> Iterator[http.client.HTTPResponse]:
+    """The answer of a gateway, whose certificate must be one of the genesis: so that the token is not shown to anybody
+    else. What it answers proves itself."""
+    try:
+        url = GatewayUrl.parse(source)
+        if url.scheme == "http" and not is_loopback(url.host):
+            raise ValueError("https, but on this very machine")
+    except ValueError as error:
+        raise Misuse("bad-address", value=source, reason=str(error)) from None
+    connection: http.client.HTTPConnection
+    if url.scheme == "http":
+        connection = http.client.HTTPConnection(url.host, url.port, timeout=TIMEOUT_S)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False  # names of the outside; the certificates themselves are the roots
+        for certificate in genesis_file.certificates:
+            with contextlib.suppress(ssl.SSLError):  # whoever cannot be read is not asked
+                context.load_verify_locations(cadata=pem_of(certificate).decode("ascii"))
+        connection = http.client.HTTPSConnection(url.host, url.port, timeout=TIMEOUT_S, context=context)
+    token = _token(token_file)
+    with closing(connection):
+        try:
+            connection.request("GET", "/v1/snapshot", headers={"Authorization": f"Bearer {token}"} if token else {})
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise Stop(Exit.UNREACHABLE, "snapshot-refused", address=str(url), reason=refusal_of(answer))
+        except (OSError, http.client.HTTPException) as error:
+            reason = (str(error) or type(error).__name__)[:200]
+            raise Stop(Exit.UNREACHABLE, "snapshot-unreachable", address=str(url), reason=reason) from None
+        yield answer
+
+
+def _token(path: Path | None) -> str | None:
+    if path is None:
+        return os.environ.get(TOKEN_VARIABLE)
+    words = read_bounded(path, MAX_TOKEN_BYTES).decode("ascii", "replace").split()
+    if len(words) != 1:
+        raise Misuse("bad-token-file", path=str(path))
+    return words[0]
+
+
+class _Told:
+    """Progress on stderr, now and then."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self._next = time.monotonic() + TOLD_EVERY_S
+        self.entries = 0
+
+    def __call__(self, part: str, done: int, of: int) -> None:
+        if part == "entries":
+            self.entries = done
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + TOLD_EVERY_S
+            print(cli_text(f"join_{part}", self._language, done=done, of=of), file=sys.stderr)
