@@ -19,7 +19,8 @@ def offline_archive(config: Config, home: Path) -> Generator[bytes, None, None]:
     """The whole chain in the archive's format; the store is closed when the generator is.
 
     Raises:
-        Stop: the store is held by a running node, is not there, or is damaged.
+        Stop: the store is held by a running node, is not there, or is damaged; there is no block in it, or it joined
+            from a snapshot.
     """
     directory = config.path(home, "data") / STORE_NAME
     try:
@@ -29,6 +30,8 @@ def offline_archive(config: Config, home: Path) -> Generator[bytes, None, None]:
     try:
         if chain.tip.height == 0:
             raise Misuse("no-chain", path=str(directory))
+        if chain.base:
+            raise Misuse("below-base", first=chain.base + 1)
         yield from ChainReader(chain).archive()
     finally:
         chain.close()

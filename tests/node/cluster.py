@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import string
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -29,9 +30,12 @@ from fazhi_node.machine import Machine, MachineConfig
 from fazhi_node.notebook import MemoryNotebook
 from fazhi_node.notices import COMMITTED, Admission, Alarm, BlockCommitted, Notice, PeerFault
 from fazhi_node.ports import Ports
+from fazhi_node.recovery import settle_votes
 from fazhi_node.storage.chain_store import ChainStore, open_chain
 from fazhi_node.storage.memory import MemoryDisk, MemoryStore, MemoryVoteLog
 from fazhi_node.storage.port import VoteLog
+from fazhi_node.storage.snapshot import write_snapshot
+from fazhi_node.storage.snapshot_load import load_snapshot
 
 from .world import START_MS, SimClock, SimNetwork, SimVerifier, World
 
@@ -178,9 +182,12 @@ class Cluster:
         node.store = open_chain(MemoryStore(node.disk), self.genesis_file)
         signer: Signer | None = node.signer
         votes: VoteLog = MemoryVoteLog(node.disk)
-        if node.signer is not None and node.next_keys:
-            later = [OwnKey(other, MemoryVoteLog(disk)) for other, disk in node.next_keys]
-            signer = votes = KeyRing([OwnKey(node.signer, votes), *later])
+        if node.signer is not None:
+            keys = [OwnKey(node.signer, votes), *(OwnKey(key, MemoryVoteLog(disk)) for key, disk in node.next_keys)]
+            for key in keys:
+                settle_votes(node.store, key.signer.public_key, key.votes)
+            if node.next_keys:
+                signer = votes = KeyRing(keys)
         ports = Ports(node.clock, self.network.port(node.org), node.store, votes, node.verifier, node.notebook)
         node.starts += 1
         nonce = hashlib.sha256(f"{self.seed}/{node.org}/{node.starts}".encode()).digest()[:16]
@@ -223,6 +230,24 @@ class Cluster:
         self._start(self.nodes[org])
         return self.nodes[org]
 
+    def snapshot(self, org: str) -> bytes:
+        """A snapshot of a node's chain as of now."""
+        store = self.nodes[org].store
+        assert store is not None
+        with closing(store.view()) as view:
+            return b"".join(write_snapshot(view))
+
+    def join(self, org: str, data: bytes, signer: SoftwareSigner | None = None) -> Node:
+        """Start a new node, or one that has lost its chain, with what a snapshot makes."""
+        if org not in self.nodes:
+            self.nodes[org] = self._new_node(org, signer)
+            self.orgs.append(org)
+        store = MemoryStore(self.nodes[org].disk)
+        load_snapshot(store, self.genesis_file, iter([data]), lambda *_: None)
+        store.close()
+        self._start(self.nodes[org])
+        return self.nodes[org]
+
     # Time
 
     def run_for(self, duration_ms: int) -> None:
@@ -260,7 +285,7 @@ class Cluster:
 
     def check_exactly_once(self) -> int:
         """Read the longest chain from its store: every submission stands once. Answers how many there are."""
-        best = max(self.alive, key=lambda node: node.height)
+        best = max((node for node in self.alive if not node.running.reader.base), key=lambda node: node.height)
         assert best.store is not None
         seen: set[bytes] = set()
         for height in range(1, best.height + 1):
