@@ -24,11 +24,15 @@ MAX_PEER_CHECKING_BYTES: Final = 64 * 1024 * 1024
 
 PATIENCE: Final = 4_000
 """What a peer may send at once before it is not heard for a while: a message takes one, ``REFUSED_ITEMS`` refused items
-take one, a fault takes ``FAULT_COST``. An honest validator sends some three messages a block.
+take one, a fault takes ``FAULT_COST``, a stream ``STREAM_COST``. An honest validator sends some three messages a block.
 """
 PATIENCE_PER_S: Final = 1_000
 """What comes back of it each second."""
 FAULT_COST: Final = 60
+STREAM_COST: Final = 60
+"""What a stream takes that the peer opens: it costs us half a millisecond and more. An honest peer opens some ten a
+second at most, where each breaks at once.
+"""
 REFUSED_ITEMS: Final = 4
 MUTE_MS: Final = 5_000
 """How long a peer is not heard that went beyond it, doubled each time up to ``BAN_MAX_MS``."""

@@ -27,7 +27,7 @@ from .certificates import check_certificate
 from .exits import Exit, Misuse, Stop
 from .gateway.hub import Hub
 from .keyring import KeyRing, OwnKey
-from .limits import LOG_EVERY_S
+from .limits import LOG_EVERY_S, STREAM_COST
 from .machine import Machine, MachineConfig
 from .notebook import DirectoryNotebook
 from .notices import (
@@ -259,6 +259,7 @@ class Service:
             prepared.peers(self._usable(now)),
             self._guarded(lambda machine, org, frame: machine.on_frame(org, frame)),
             self._guarded(self._peer_changed),
+            self._guarded(lambda machine, org: machine.peers.spend(org, STREAM_COST, machine.now_ms())),
             self._gate,
             self._transport_notice,
         )

@@ -24,6 +24,7 @@ from fazhi_node.limits import (
     PATIENCE,
     PATIENCE_PER_S,
     REFUSED_ITEMS,
+    STREAM_COST,
 )
 from fazhi_node.notices import PeerFault
 from fazhi_node.payload import PayloadCache
@@ -194,6 +195,15 @@ def test_patience_comes_back_and_the_usual_never_uses_it_up() -> None:
         table.fault("f", SYNC_TIMEOUT, (), False, 0)  # to be slow is no abuse
     assert table.muted_ms("e", 0) == MUTE_MS
     assert table.muted_ms("f", 0) == 0
+
+
+def test_a_connection_that_breaks_at_once_for_ever_is_no_flood() -> None:
+    """Ten streams a second, each with what is said when a peer connects."""
+    reports: list[PeerFault] = []
+    table = PeerTable("a", reports.append)
+    for now_ms in range(0, 600_000, 100):
+        table.spend("b", STREAM_COST + 10, now_ms)
+    assert reports == []
 
 
 def test_items_that_are_refused_are_counted_and_known_ones_are_not() -> None:

@@ -68,9 +68,10 @@ class PeerNetwork:
 
     ``on_frame(org, frame)`` is called on the loop, in the order in which the member sent; ``org`` is the member whose
     certificate stands at the other end of the connection. ``on_change(org, connected)`` is called whenever a member
-    can be spoken to, or no longer. ``gate(org)`` is awaited before each further message of a peer is read: while it
-    waits, the peer's stream fills and the peer has to hold its frames itself, so that a flood costs a bounded amount of
-    memory here. Between the frames of one message others have their turn.
+    can be spoken to, or no longer; ``on_stream(org)`` whenever a member has opened a stream to us. ``gate(org)`` is
+    awaited before each message of a peer is read: while it waits, the peer's stream fills and the peer has to hold its
+    frames itself, so that a flood costs a bounded amount of memory here. Between the frames of one message others have
+    their turn.
     """
 
     def __init__(
@@ -79,12 +80,14 @@ class PeerNetwork:
         peers: Sequence[Peer],
         on_frame: Callable[[str, bytes], None],
         on_change: Callable[[str, bool], None],
+        on_stream: Callable[[str], None],
         gate: Callable[[str], Awaitable[None]],
         notice: Notice,
     ) -> None:
         self._settings = settings
         self._on_frame = on_frame
         self._on_change = on_change
+        self._on_stream = on_stream
         self._gate = gate
         self._notice = notice
         self._incoming: dict[str, list[asyncio.Task[Any]]] = {}
@@ -224,8 +227,10 @@ class PeerNetwork:
             link.poke()
         if len(mine) > STREAMS_PER_MEMBER:
             self._dismiss(mine.pop(0))
+        self._on_stream(org)
         try:
             await context.send_initial_metadata(((GENESIS_KEY, self._settings.genesis_hash.hex()),))
+            await self._gate(org)
             async for message in requests:
                 turn_ends = time.monotonic() + TURN_S
                 for frame in unpack(message):

@@ -19,6 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fazhi_node.certificates import make_certificate
 from fazhi_node.exits import Stop
+from fazhi_node.limits import MUTE_MS, PATIENCE, STREAM_COST
+from fazhi_node.notices import PeerFault
+from fazhi_node.peers import FLOODING, PeerTable
 from fazhi_node.transport.frames import pack
 from fazhi_node.transport.identity import NotAMember, Peer, Pins, der_of, pem_of
 from fazhi_node.transport.link import GENESIS_KEY, METHOD, OPTIONS, VERSION, VERSION_KEY
@@ -59,6 +62,7 @@ class Node:
     connected: list[str]
     lost: list[str]
     notices: list[tuple[str, dict[str, Any]]]
+    streams: list[str]
 
 
 def node(
@@ -67,12 +71,14 @@ def node(
     *,
     genesis: bytes = GENESIS,
     gate: Callable[[str], Awaitable[None]] | None = None,
+    on_stream: Callable[[str], None] | None = None,
     queue_bytes: int = 64 << 20,
 ) -> Node:
     frames: list[tuple[str, bytes]] = []
     connected: list[str] = []
     lost: list[str] = []
     notices: list[tuple[str, dict[str, Any]]] = []
+    streams: list[str] = []
 
     async def open_gate(_: str) -> None:
         return
@@ -85,10 +91,11 @@ def node(
         peers,
         lambda org, frame: frames.append((org, frame)),
         lambda org, up: connected.append(org) if up else lost.append(org),
+        on_stream or streams.append,
         gate or open_gate,
         lambda event, **facts: notices.append((event, facts)),
     )
-    return Node(network, frames, connected, lost, notices)
+    return Node(network, frames, connected, lost, notices, streams)
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
@@ -205,6 +212,7 @@ def test_a_strangers_certificate_is_refused() -> None:
             assert await call(a, stranger.key, pem_of(stranger.certificate), [b"let me in"]) == "UNAVAILABLE"
             assert await call(a, b.key, pem_of(b.certificate), [b"hello"]) == "OK"
             assert one.frames == [("b", b"hello")]
+            assert one.streams == ["b"]
         finally:
             await stop(one)
 
@@ -321,6 +329,36 @@ def test_malformed_frames_end_the_stream_of_that_peer_only() -> None:
             assert await call(a, b.key, pem_of(b.certificate), [b"ok", b""]) == "INVALID_ARGUMENT"
             assert [event for event, _ in one.notices if event == "peer-malformed"]
             assert await call(a, b.key, pem_of(b.certificate), [b"fine"]) == "OK"
+        finally:
+            await stop(one)
+
+    run(test())
+
+
+def test_who_opens_stream_after_stream_is_reported_and_not_heard() -> None:
+    """Each costs us more than a message, whatever is in it: 1,600 a second took a whole core, and nobody was told."""
+
+    async def test() -> None:
+        a, b = Member.new("a"), Member.new("b")
+        reports: list[PeerFault] = []
+        table, now_ms = PeerTable("a", reports.append), 0
+
+        async def gate(org: str) -> None:
+            while table.muted_ms(org, now_ms):  # noqa: ASYNC110 - the test moves the clock
+                await asyncio.sleep(0.01)
+
+        one = node(a, [a.peer, b.peer], gate=gate, on_stream=lambda org: table.spend(org, STREAM_COST, now_ms))
+        await one.network.start()
+        try:
+            for number in range(PATIENCE // STREAM_COST):
+                assert await call(a, b.key, pem_of(b.certificate), [b"%d" % number]) == "OK"
+            assert (len(one.frames), reports) == (PATIENCE // STREAM_COST, [])
+            late = asyncio.ensure_future(call(a, b.key, pem_of(b.certificate), [b"late"]))
+            await until(lambda: [fault.code for fault in reports] == [FLOODING], "it is reported")
+            assert one.frames[-1] != ("b", b"late")
+            now_ms = MUTE_MS
+            assert await late == "OK"
+            assert one.frames[-1] == ("b", b"late")
         finally:
             await stop(one)
 
