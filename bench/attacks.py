@@ -1,5 +1,5 @@
 """What a hostile member, a stranger or a client does to the others, in a process of its own: ``python -m bench.attacks
-PLAN``, until it is ended. Everything goes to loopback.
+PLAN``, until it is ended. It says so on stdout when every target has felt it. Everything goes to loopback.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ from .workload import Workload
 VOTES: Final = 500
 STRANGERS: Final = 300
 LORISES: Final = 300
+BEGIN_S: Final = 30.0
+BEGUN: Final = "begun"
+
+Reached = Callable[[str], None]
+"""Told the name of a target that the attack has reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ def gossip(attack: Attack) -> Iterator[bytes]:
         yield pack([encode_frame([ItemsMessage(forged)])])
 
 
-async def flood(attack: Attack, target: Target, messages: Iterator[bytes]) -> None:
+async def flood(attack: Attack, target: Target, reached: Reached, messages: Iterator[bytes]) -> None:
     """Send without end, and call again whenever the other side hangs up."""
     keys = Path(attack.home) / "keys"
     credentials = grpc.ssl_channel_credentials(
@@ -106,27 +111,34 @@ async def flood(attack: Attack, target: Target, messages: Iterator[bytes]) -> No
             with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 for message in messages:
                     await call.write(message)
+                    reached(target.org)
         await asyncio.sleep(0.1)
 
 
-async def stranger(attack: Attack, target: Target) -> None:
+def _tls() -> ssl.SSLContext:
+    """Of somebody who does not ask whom he talks to."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+async def stranger(attack: Attack, target: Target, reached: Reached) -> None:
     """Connect to the peers' port without a certificate, and stay; again when thrown out."""
     host, _, port = target.p2p.rpartition(":")
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = _tls()
     for number in itertools.count():
         with contextlib.suppress(OSError, ssl.SSLError):
             kind = context if number % 2 else None
             _, writer = await asyncio.open_connection(host, int(port), ssl=kind)
+            reached(target.org)
             await asyncio.sleep(1)
             writer.close()
         await asyncio.sleep(0.1)
 
 
-async def loris(attack: Attack, target: Target) -> None:
+async def loris(attack: Attack, target: Target, reached: Reached) -> None:
     """A request whose head never ends, one byte a second; again when thrown out."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = _tls()
     while True:
         with contextlib.suppress(OSError, ssl.SSLError):
             _, writer = await asyncio.open_connection("127.0.0.1", target.http_port, ssl=context)
@@ -134,14 +146,14 @@ async def loris(attack: Attack, target: Target) -> None:
             while not writer.is_closing():
                 writer.write(b"x")
                 await writer.drain()
+                reached(target.org)
                 await asyncio.sleep(1)
         await asyncio.sleep(0.1)
 
 
-async def gateway(attack: Attack, target: Target) -> None:
+async def gateway(attack: Attack, target: Target, reached: Reached) -> None:
     """Junk submissions, as fast as they are answered."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = _tls()
     body = os.urandom(64 * 1024)
     head = b"POST /v1/submissions HTTP/1.1\r\nHost: a\r\nContent-Type: application/octet-stream\r\n"
     request = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
@@ -154,11 +166,12 @@ async def gateway(attack: Attack, target: Target) -> None:
                 answer = await reader.readuntil(b"\r\n\r\n")
                 length = next(line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:"))
                 await reader.readexactly(int(length.split(b":")[1]))
+                reached(target.org)
         await asyncio.sleep(0.05)
 
 
 FLOODS: Final[dict[str, Callable[[Attack], Iterator[bytes]]]] = {"garbage": garbage, "votes": votes, "gossip": gossip}
-OTHERS: Final[dict[str, tuple[Callable[[Attack, Target], Coroutine[Any, Any, None]], int]]] = {
+OTHERS: Final[dict[str, tuple[Callable[[Attack, Target, Reached], Coroutine[Any, Any, None]], int]]] = {
     "strangers": (stranger, STRANGERS),
     "slow-loris": (loris, LORISES),
     "gateway": (gateway, 16),
@@ -167,15 +180,30 @@ OTHERS: Final[dict[str, tuple[Callable[[Attack, Target], Coroutine[Any, Any, Non
 
 
 async def carry_out(attack: Attack) -> None:
-    """Until the process is ended."""
+    """Until the process is ended.
+
+    Raises:
+        TimeoutError: not every target is reached.
+    """
+    missing = {target.org for target in attack.targets}
+    begun = asyncio.Event()
+
+    def reached(org: str) -> None:
+        missing.discard(org)
+        if not missing:
+            begun.set()
+
     async with asyncio.TaskGroup() as group:
         for target in attack.targets:
             if attack.name in FLOODS:
-                group.create_task(flood(attack, target, FLOODS[attack.name](attack)))
+                group.create_task(flood(attack, target, reached, FLOODS[attack.name](attack)))
             else:
                 act, count = OTHERS[attack.name]
                 for _ in range(count):
-                    group.create_task(act(attack, target))
+                    group.create_task(act(attack, target, reached))
+        async with asyncio.timeout(BEGIN_S):
+            await begun.wait()
+        print(BEGUN, flush=True)
 
 
 if __name__ == "__main__":

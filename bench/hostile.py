@@ -14,7 +14,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from typing import Any, Final
 
 from tests.campaign import conclude
 
-from .attacks import FLOODS, OTHERS, Attack, Target
+from .attacks import BEGUN, FLOODS, OTHERS, Attack, Target
 from .cluster import LOAD_S, ROOT, BenchNet, finish, generator, network, single_plan
 from .load import Plan
 from .measure import BenchError
@@ -35,7 +34,6 @@ SLOW_READER: Final = "slow-reader"
 HALF: Final = 0.5
 WORKERS: Final = 8
 PER_REQUEST: Final = 50
-WARM_UP_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +85,16 @@ def under_attack(net: BenchNet, name: str, orgs: Sequence[str]) -> Iterator[None
         return
     path = net.folder / "attack.json"
     plan_of(net, name, orgs).write(path)
-    child = subprocess.Popen([sys.executable, "-m", "bench.attacks", str(path)], cwd=ROOT)
+    child = subprocess.Popen([sys.executable, "-m", "bench.attacks", str(path)], cwd=ROOT, stdout=subprocess.PIPE)
     try:
-        time.sleep(WARM_UP_S)
-        if child.poll() is not None:
-            raise BenchError(f"the attacker ended: {name}")
+        if child.stdout is None or child.stdout.readline() != f"{BEGUN}\n".encode():
+            raise BenchError(f"the attack did not begin: {name}")
         yield
         if child.poll() is not None:
             raise BenchError(f"the attacker ended: {name}")
     finally:
         child.kill()
-        child.wait()
+        child.communicate()
 
 
 def measure(name: str, count: int) -> Row:
