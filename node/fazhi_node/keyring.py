@@ -50,10 +50,6 @@ class KeyRing:
         """A signature by the key in force."""
         return self._now.signer.sign(message)
 
-    def signer_of(self, public_key: bytes) -> Signer | None:
-        """The key of that public half, whether in force or not."""
-        return next((key.signer for key in self._keys if key.signer.public_key == public_key), None)
-
     @property
     def floor(self) -> int:
         return self._now.votes.floor

@@ -67,11 +67,6 @@ class Prepared:
     tls: tuple[TlsPair, ...]
 
     @property
-    def signer(self) -> SoftwareSigner:
-        """The first of the ledger keys."""
-        return self.signers[0]
-
-    @property
     def store_directory(self) -> Path:
         """Where the chain is kept."""
         return self.config.path(self.home, "data") / STORE_NAME

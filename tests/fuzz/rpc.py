@@ -203,7 +203,7 @@ class Processes:
         index = self.network.genesis.genesis.validator_set().index_of_member(self.played.org)
         assert index is not None
         return Member(
-            self.network.genesis_hash, prepared.signer, index, self.asked.height(), tuple(blocks),
+            self.network.genesis_hash, prepared.signers[0], index, self.asked.height(), tuple(blocks),
             tuple(block.hash(SUITE) for block in decoded),
             tuple(item.encode() for block in decoded for item in block.items),
         )  # fmt: skip
