@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ from fazhi_node.members import read_member_card
 from fazhi_node.prepare import Prepared, prepare
 from fazhi_node.private_files import write_new
 from fazhi_node.renewal import put_in_place
+from fazhi_node.storage.chain_store import open_chain
 from fazhi_node.storage.files import RealFiles
+from fazhi_node.storage.store import open_store
 from fazhi_node.storage.vote_log import DiskVoteLog
 
 ORGS = ("alpha", "bravo", "charlie", "delta")
@@ -160,6 +163,17 @@ def test_what_cuts_a_finish_short_is_gone_on_with(
     (place,) = prepared.vote_places()
     assert not DiskVoteLog.inspect(*place[1:]).amnesiac
     assert put_in_place(prepared, state) == []
+
+
+def test_nothing_is_finished_under_a_node_that_runs(tmp_path: Path, genesis: Path) -> None:
+    home = tmp_path / "alpha"
+    assert main(["renew", "--home", str(home), "--tls"]) == 0
+    prepared = prepare(home, None, lambda: b"", None)
+    with closing(open_store(prepared.store_directory, genesis_hash=prepared.genesis_hash)) as store:
+        open_chain(store, prepared.genesis_file)
+        assert main(["renew", "--home", str(home), "--finish"]) == Exit.BUSY
+    assert main(["renew", "--home", str(home), "--finish"]) == Exit.USAGE, "nothing was voted"
+    assert ready(home) == (1, 2)
 
 
 def test_a_renewal_cut_short_is_begun_again(tmp_path: Path, genesis: Path) -> None:
