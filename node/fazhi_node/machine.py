@@ -34,14 +34,7 @@ from .frames import (
     VouchRequest,
     decode_frame,
 )
-from .limits import (
-    BUSY_REGOSSIP_MS,
-    BUSY_RETRY_MS,
-    CUT_LOAD_ITEMS,
-    REFUSED_ITEMS,
-    REGOSSIP_MS,
-    STATUS_PERIOD_MS,
-)
+from .limits import BUSY_REGOSSIP_MS, BUSY_RETRY_MS, CUT_LOAD_ITEMS, REFUSED_ITEMS, REGOSSIP_MS, STATUS_PERIOD_MS
 from .machine_config import MachineConfig
 from .mempool import Bounds, Entry, LaneKey, Mempool
 from .notebook import keep_evidence
