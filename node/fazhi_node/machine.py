@@ -409,9 +409,8 @@ class Machine:
         found = self.reader.committed(submission_id)
         if found is None:
             return None
-        return Admission(
-            submission_id, COMMITTED, found.code, found.parameters, found.height, found.index, checked=True
-        )
+        place = found.height, found.index
+        return Admission(submission_id, COMMITTED, found.code, found.parameters, *place, checked=True)
 
     def is_quarantined(self, submission_id: bytes) -> bool:
         """Whether executing that item failed in an unexpected way."""
