@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import resource
 import socket
 import ssl
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 FILES: Final = 65_536
@@ -20,6 +22,18 @@ HANDSHAKE_S: Final = 10.0
 PAUSE_S: Final = 1.0
 
 
+@lru_cache(maxsize=1024)
+def client_of(host: str) -> str:
+    """Who connects from that address, as clients are counted: an IPv6 address stands for the /64 around it, of which
+    one machine has as many as it likes."""
+    if ":" not in host:
+        return host
+    address = ipaddress.IPv6Address(host)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+
+
 def allowed_files() -> int:
     """How many files and connections this process may have open, after asking for as many as it can use."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -31,7 +45,7 @@ def allowed_files() -> int:
 
 
 def places(concurrency: int, event_streams: int, files: int) -> tuple[int, int]:
-    """Connections in all, and of one address, where so many requests are answered at once: one address gets three
+    """Connections in all, and of one client, where so many requests are answered at once: one client gets three
     quarters of those, so that slow requests of one client cannot take every place.
     """
     most = max(CLIENT_CONNECTIONS_MIN, min(2 * concurrency + event_streams, files - FILES_KEPT))
@@ -40,7 +54,7 @@ def places(concurrency: int, event_streams: int, files: int) -> tuple[int, int]:
 
 class Door:
     """Lets connections in from ``bound``, a listening socket, and closes at once what is beyond ``most`` open ones, or
-    beyond ``of_one`` of one address.
+    beyond ``of_one`` of one client.
     """
 
     def __init__(self, bound: socket.socket, most: int, of_one: int) -> None:
@@ -81,7 +95,7 @@ class Door:
                 loop.remove_reader(self._socket)
                 loop.call_later(PAUSE_S, self._wait)
                 return
-            host = str(address[0])
+            host = client_of(str(address[0]))
             self._inside = [pair for pair in self._inside if pair[0].fileno() >= 0]
             if len(self._inside) >= self._most or sum(other == host for _, other in self._inside) >= self._of_one:
                 connection.close()

@@ -21,6 +21,7 @@ from ..admission import BELOW_BASE
 from ..notices import BUSY, COMMITTED, Admission
 from ..queries import ChainReader
 from ..texts import Language, sentence
+from .door import client_of
 from .hub import Hub, Waiter
 from .problems import Problem, busy, language_of
 from .proofs import submission_proof
@@ -84,7 +85,7 @@ class SubmitRoute:
             raise Problem(415, "unsupported-media-type", {"expected": MEDIA_TYPE})
         wait_ms, wants_proofs = self._parameters(request)
         items = self._decode(await self._read(request))
-        client = request.client.host if request.client is not None else "local"
+        client = client_of(request.client.host) if request.client is not None else "local"
         admissions = await self._submit(items, client, wait_ms)
         language = language_of(request.headers.get("accept-language"), self._language)
         results = [result_json(admission, language) for admission in admissions]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import uvloop
 from fazhi_node.certificates import make_certificate
-from fazhi_node.gateway.door import CLIENT_CONNECTIONS_MIN, FILES_KEPT, places
+from fazhi_node.gateway.door import CLIENT_CONNECTIONS_MIN, FILES_KEPT, client_of, places
 from fazhi_node.gateway.server import HttpServer, bind
 from fazhi_node.transport.identity import pem_of
 from starlette.responses import PlainTextResponse
@@ -36,6 +36,22 @@ async def answered(pair: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> b
         return (await asyncio.wait_for(reader.read(1000), 20)).startswith(b"HTTP/1.1 200")
     except ConnectionError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("host", "client"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("::ffff:10.0.0.7", "10.0.0.7"),
+        ("2001:db8:1:2::7", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::7", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+    ],
+)
+def test_a_machine_with_many_addresses_is_one_client(host: str, client: str) -> None:
+    assert client_of(host) == client
 
 
 @pytest.mark.parametrize("loop", LOOPS)
