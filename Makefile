@@ -14,6 +14,8 @@ UV ?= $(or $(wildcard .venv/bin/uv),uv)
 SEEDS ?= 500
 TRACES ?= 1000
 SAMPLES ?= 10000
+KILLS ?= 1000
+RUNS ?= 12
 JOBS ?= 2
 MINUTES ?= 20
 
@@ -23,7 +25,7 @@ PROCEDURE ?=
 OUT ?= demo-out
 export EVIDENCE PROCEDURE OUT
 
-.PHONY: help setup demo stop test check lint explore sim sim-core twins mutants model hostile bench bench-quick bench-peers fuzz lock wheelhouse clean
+.PHONY: help setup demo stop test check lint explore sim sim-core twins mutants model kills netns hostile bench bench-quick bench-peers fuzz lock wheelhouse clean
 
 help: ## 列出目标 / list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -38,6 +40,7 @@ stop: ## 停止演示或试验网络留下的进程 / stop what a demo or devnet
 	@scripts/stop.sh "$(OUT)"
 
 test: lint ## 全部检查与测试 / every check and every test
+	@$(PY) -m tests.model --fetch
 	@$(PYTEST) -n 2
 
 check: lint ## 快速检查,几分钟 / the fast part, a few minutes
@@ -67,12 +70,11 @@ mutants: setup ## 逐条打破规则,看谁能发现 / break the rules one by on
 model: setup ## 形式化模型的穷举检查 / search the model of consensus, hold runs against it (TRACES=1000; needs java)
 	@nice -n 5 $(PY) -m tests.model --traces $(TRACES)
 
-.PHONY: kills netns
 kills: setup ## 负载下反复 kill -9 真实节点 / kill -9 real nodes under load (KILLS=1000 SEED=1)
-	@nice -n 5 $(PY) -m tests.cluster.kills --kills $(or $(KILLS),1000) --seed $(or $(SEED),1)
+	@nice -n 5 $(PY) -m tests.cluster.kills --kills $(KILLS) --seed $(or $(SEED),1)
 
 netns: setup ## 真实节点经历断网、丢包、冻结、错钟、升级 / real nodes in a bad network; needs root (RUNS=12 SEED=0)
-	@nice -n 5 $(PY) -m tests.cluster.netns --runs $(or $(RUNS),12) --seed $(or $(SEED),0)
+	@nice -n 5 $(PY) -m tests.cluster.netns --runs $(RUNS) --seed $(or $(SEED),0)
 
 hostile: setup ## 敌对成员与客户端下的吞吐 / what hostile members and clients leave of the throughput (ARGS=gossip)
 	@nice -n 5 $(PY) -m bench.hostile $(ARGS)

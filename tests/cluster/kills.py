@@ -26,7 +26,7 @@ from tests.campaign import Progress, commit, conclude
 from .clients import Clients, advance
 from .nodes import Nodes
 from .recording import MISTAKES
-from .running import carry_out, folder_of, quantile, settle, tell
+from .running import blind, carry_out, folder_of, quantile, settle, tell
 
 WORKERS: Final = 4
 """Of each of the two clients."""
@@ -134,6 +134,7 @@ class Kills:
         """Hold against each other what is left behind, and what everybody saw."""
         nodes, clients = self.nodes, self.clients
         nodes.compare_votes()
+        self.violations += blind(nodes, clients)
         nodes.compare_logs()
         nodes.check_data()
         chains = nodes.chains()

@@ -35,7 +35,7 @@ from .clients import Clients
 from .faults import BESIDE, CLIENT, FAULTS, World
 from .nodes import Nodes
 from .recording import MISTAKES
-from .running import carry_out, folder_of, quantile, settle, tell
+from .running import blind, carry_out, folder_of, quantile, settle, tell
 
 EPISODES: Final = 3
 BESIDE_PART: Final = 0.35
@@ -188,6 +188,7 @@ class Run:
         for org in nodes.orgs:
             await nodes.end(org, signal.SIGTERM)
         nodes.compare_votes()
+        self._violations += blind(nodes, clients)
         nodes.compare_logs()
         await asyncio.to_thread(nodes.check_data)
         lost, doubled = clients.history.compare(nodes.chains())

@@ -62,6 +62,8 @@ class Nodes(Devnet):
         self.violations: list[str] = []
         self.genesis = GenesisFile.decode((folder / "genesis.fazhi").read_bytes())
         self.votes = Votes(self.genesis)
+        self.deaf: list[str] = []
+        """Nodes that noted no vote of others."""
         self._own = {
             org: OwnLog(Path(node.home) / "data" / "votes" / "votes.log", self.genesis.hash())
             for org, node in self.nodes.items()
@@ -169,8 +171,11 @@ class Nodes(Devnet):
     def compare_votes(self) -> None:
         """Read all that was heard, and every notebook."""
         for org, node in self.nodes.items():
+            before = self.votes.bodies
             for said in heard(self.heard(org)):
                 self.votes.take(said, f"heard by {org}")
+            if self.votes.bodies == before:
+                self.deaf.append(org)
             notes = Path(node.home) / "data" / "notes"
             found = sorted(note.name for note in notes.iterdir()) if notes.is_dir() else []
             self.violations += [f"notebook: {org} keeps {name}" for name in found]

@@ -16,6 +16,8 @@ from .clients import Clients
 from .nodes import Nodes
 
 SETTLE_S: Final = 60.0
+MUCH: Final = 50
+"""Acknowledged submissions."""
 
 
 def carry_out(campaign: Coroutine[Any, Any, None]) -> None:
@@ -58,6 +60,16 @@ def tell(violations: Sequence[str], again: str) -> None:
         print(f"violation: {what}")
     if violations:
         print(f"again: {again}  (commit {commit()})")
+
+
+def blind(nodes: Nodes, clients: Clients) -> list[str]:
+    """Which witnesses of a campaign have seen nothing, where there was much to be seen: a mistake would have escaped them
+    too.
+    """
+    if clients.acknowledged < MUCH:
+        return []
+    deaf = [f"campaign: {org} has noted no vote of others" for org in nodes.deaf]
+    return deaf + [f"campaign: whoever asks {org} was never answered" for org in clients.unread]
 
 
 async def settle(nodes: Nodes, clients: Clients) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import ROOT
 
+from .clients import Clients
 from .faults import FAULTS
+from .history import Acknowledged
 from .netns import EPISODES, NO_HELP, schedule
+from .nodes import Nodes
+from .running import MUCH, blind
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +47,23 @@ def test_nodes_in_a_bad_network_agree() -> None:
     assert line["faults_by_kind"].keys() >= {"isolate", "loss"}
     assert line["packets"]["cut"] > 0
     assert line["packets"]["lost"] > 0
+
+
+def test_witnesses_that_have_seen_nothing_are_named(tmp_path: Path) -> None:
+    nodes = Nodes.create(tmp_path / "net")
+    clients = Clients(nodes, [nodes.orgs], nodes.orgs[:1], seed=1)
+    for org in nodes.orgs:
+        nodes.heard(org).write_text("\n# the build\n")
+    nodes.compare_votes()
+    receipts = [Acknowledged(0.0, bytes([n]), bytes([n]), (1, n), b"lane", n) for n in range(MUCH)]
+    for receipt in receipts[:-1]:
+        clients.history.take(receipt)
+    assert blind(nodes, clients) == []
+    clients.history.take(receipts[-1])
+    assert [found.split()[1:4] for found in blind(nodes, clients)] == [
+        *([org, "has", "noted"] for org in nodes.orgs),
+        ["whoever", "asks", nodes.orgs[0]],
+    ]
 
 
 def test_seeds_in_a_row_go_through_all_faults() -> None:

@@ -58,7 +58,7 @@ class Bench:
             network.commit(self.node, item)
         waiting = [network.lead(f"乙 {number}", lane=b"l" * 16, seq=5 + number) for number in range(2)]
         self.known = self._known(network, items + waiting)
-        self._base_mb = self.memory_mb()
+        self._base_mb = self.node.peak_mb
 
     def _known(self, network: Network, items: list[Any]) -> Known:
         ids = tuple(item.id(SUITE).hex() for item in items)
@@ -74,12 +74,6 @@ class Bench:
             tuple(item.encode() for item in items),
             frozenset(ids),
         )  # fmt: skip
-
-    def memory_mb(self) -> float:
-        """Largest size that the node ever had."""
-        assert self.node.process is not None
-        status = Path(f"/proc/{self.node.process.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
     def ask(self, asked: Request) -> Answer:
         """The answer to a request, the head alone where the body has no end."""
@@ -113,8 +107,8 @@ class Bench:
         said = [line for line in self.node.log.splitlines() if line and line.split()[2] != "started"]
         if said:
             raise Violation(f"the node's log: {said[:5]}")
-        if self.memory_mb() > self._base_mb + GROWTH_MB:
-            raise Violation(f"the node has grown to {self.memory_mb():.0f} MB")
+        if self.node.peak_mb > self._base_mb + GROWTH_MB:
+            raise Violation(f"the node has grown to {self.node.peak_mb:.0f} MB")
 
 
 def conforms(document: dict[str, Any], asked: Request, answer: Answer) -> None:
@@ -247,7 +241,7 @@ def run_part(bench: Bench, name: str, seed: int, *, seconds: float = 0, runs: in
             bench.others()
         except Violation as error:
             ran.violation = str(error)
-    ran.peak_mb = round(bench.memory_mb(), 1)
+    ran.peak_mb = round(bench.node.peak_mb, 1)
     return ran
 
 
@@ -277,7 +271,7 @@ def run_schemathesis(bench: Bench, folder: Path, seed: int, seconds: float) -> R
         bench.others()
     except Violation as error:
         ran.violation = ran.violation or str(error)
-    ran.peak_mb = round(bench.memory_mb(), 1)
+    ran.peak_mb = round(bench.node.peak_mb, 1)
     return ran
 
 

@@ -173,12 +173,7 @@ class Processes:
 
     def memory_mb(self) -> float:
         """Largest size that one of the nodes ever had."""
-        sizes = []
-        for node in self.nodes:
-            assert node.process is not None
-            lines = Path(f"/proc/{node.process.pid}/status").read_text().splitlines()
-            sizes.append(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024)
-        return max(sizes)
+        return max(node.peak_mb for node in self.nodes)
 
     def check_memory(self) -> float:
         """The same.

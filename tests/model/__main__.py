@@ -3,11 +3,13 @@
 python -m tests.model --traces 1000       all searches, and 1,000 traces; the last line is JSON; exit 1 on a violation
 python -m tests.model --search NAME       one search alone
 python -m tests.model --seed 17           the trace of one seed alone, as it was printed
+python -m tests.model --fetch             have TLC here for the tests, or say why not
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -27,7 +29,10 @@ def main() -> int:
     parser.add_argument("--traces", type=int, default=1000, help="how many seeds are traced (0: none, nor mutants)")
     parser.add_argument("--search", choices=[*SEARCHES], help="this search alone")
     parser.add_argument("--seed", type=int, help="the trace of this seed alone")
+    parser.add_argument("--fetch", action="store_true", help="fetch TLC, where java is installed, and end")
     chosen = parser.parse_args()
+    if chosen.fetch:
+        return fetch()
     alone = chosen.search is not None or chosen.seed is not None
     searches = [SEARCHES[chosen.search]] if chosen.search else [] if alone else SEARCHES.values()
     seeds = range(chosen.seed, chosen.seed + 1) if chosen.seed is not None else range(0 if alone else chosen.traces)
@@ -49,6 +54,16 @@ def main() -> int:
         return dict(traced)
 
     return conclude("model", work, line)
+
+
+def fetch() -> int:
+    """Have TLC in the cache. Where it cannot be had the tests of the model are skipped and say so."""
+    if tlc.java():
+        try:
+            tlc.fetch()
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"tests/model: {error}", file=sys.stderr)
+    return 0
 
 
 def look(search: Search) -> bool:

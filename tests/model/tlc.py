@@ -43,12 +43,17 @@ class NoAnswer(RuntimeError):
     """TLC ended without a verdict: a mistake in a module or in a configuration."""
 
 
+def java() -> bool:
+    """Whether there is what TLC runs on."""
+    return shutil.which("java") is not None
+
+
 def missing() -> str | None:
     """Why TLC cannot be run here; None where it can."""
-    if shutil.which("java") is None:
+    if not java():
         return "java is not installed"
     if not JAR.exists():
-        return "TLC is not in .cache: `make model` fetches it"
+        return "TLC is not in .cache: `make test` and `make model` fetch it"
     return None
 
 

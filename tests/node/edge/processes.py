@@ -106,6 +106,13 @@ class NodeProcess:
         return code
 
     @property
+    def peak_mb(self) -> float:
+        """Most memory that its process ever had, in MiB."""
+        assert self.process is not None
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+    @property
     def log(self) -> str:
         return (self.home / "log").read_text(encoding="utf-8", errors="replace")
 
