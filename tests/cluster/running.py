@@ -63,7 +63,7 @@ def tell(violations: Sequence[str], again: str) -> None:
 
 
 def blind(nodes: Nodes, clients: Clients) -> list[str]:
-    """Which witnesses of a campaign saw nothing, where there was much to see: they would have seen no mistake either."""
+    """Which witnesses saw nothing where there was much to see: they would have seen no mistake either."""
     if clients.acknowledged < MUCH:
         return []
     deaf = [f"campaign: {org} has noted no vote of others" for org in nodes.deaf]
