@@ -54,16 +54,17 @@ def settle_votes(chain: ChainStore, key: bytes, votes: VoteLog) -> bool:
 
     Blocks up to the base are not looked at for commits of our key that our log does not know, which is how data and
     guard are convicted that were put back together (:meth:`Recovery.check_certificate`). Where the log does not itself
-    say that the base is decided, a key that has, or had, a seat may so have signed what it does not know. A key that
-    never had one has signed nothing.
+    say that the base is decided, a key that had a seat up to there may so have signed what it does not know. A key that
+    had none has signed nothing so far; blocks above the base come one by one, and are looked at.
     """
     if votes.amnesiac or votes.floor > chain.base:
         return False
-    sets, epoch = [chain.genesis.validator_set()], 1
-    while (following := epoch_set(chain, epoch)) is not None:
-        sets.append(following)
+    seats, epoch = chain.genesis.validator_set(), 1
+    had_seat = seats.index_of_key(key) is not None
+    while (following := epoch_set(chain, epoch)) is not None and following.first_height <= chain.base:
+        had_seat = had_seat or following.index_of_key(key) is not None
         epoch += 1
-    if all(one.index_of_key(key) is None for one in sets):
+    if not had_seat:
         votes.truncate_below(chain.base + 1)
         return False
     votes.begin_amnesia()

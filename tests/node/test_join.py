@@ -7,6 +7,7 @@ import copy
 from pathlib import Path
 
 import pytest
+from fazhi_contracts.epochs import pending_set
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_node import frames
 from fazhi_node.frames import Blocks
@@ -276,7 +277,8 @@ def test_a_key_that_left_counts_as_one_that_had_a_seat() -> None:
     with Cluster(6, parameters={"heartbeat_ms": 1000}) as cluster:
         cluster.start()
         fresh = signer_of(6, "c, second key")
-        Polls(cluster).pass_it("validator.replace_key", new_key(cluster, "c", fresh), ("a", "b", "d"))
+        polls = Polls(cluster)
+        polls.pass_it("validator.replace_key", new_key(cluster, "c", fresh), ("a", "b", "d"))
         pass_blocks(cluster, "a", 5)
         store = load(cluster.snapshot("a"), cluster.genesis_file)
 
@@ -290,6 +292,12 @@ def test_a_key_that_left_counts_as_one_that_had_a_seat() -> None:
         assert settled(signer_of(6, "a"), store.base) == (True, store.base, True)
         assert settled(signer_of(6, "a"), store.base + 1) == (False, store.base + 1, False), "it knows its votes itself"
         assert settled(signer_of(6, "nobody")) == (False, store.base + 1, False)
+        polls.pass_it("validator.add", card(cluster, "e"), ("a", "b", "d"))
+        store = load(cluster.snapshot("a"), cluster.genesis_file)
+        seats = pending_set(store)
+        assert seats is not None
+        assert (seats.index_of_member("e"), seats.first_height > store.base) == (4, True)
+        assert settled(signer_of(6, "e")) == (False, store.base + 1, False)
         whole = cluster["a"].store
         assert whole is not None
         votes = MemoryVoteLog(MemoryDisk())
