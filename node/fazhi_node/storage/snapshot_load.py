@@ -36,8 +36,8 @@ from .snapshot import HASHES, Head, InvalidSnapshot, decode_entries, decode_hand
 Progress = Callable[[str, int, int], None]
 """``(part, done, of)``: ``hashes`` and ``entries``, with how many so far (of 0: not known)."""
 
-WRITE_ENTRIES: Final = 4096
-WRITE_BYTES: Final = 4 * 1024 * 1024
+WRITE_ENTRIES: Final = 16_384
+WRITE_BYTES: Final = 16 * 1024 * 1024
 """Entries of the state, and their bytes, from which on they go into the tree together."""
 
 
