@@ -147,13 +147,13 @@ class Nodes(Devnet):
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
 
-    async def until_ready(self, org: str, seconds: float = READY_S) -> bool:
+    async def until_ready(self, org: str) -> bool:
         """Wait until a node is ready; whether it came to that."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + READY_S
         while not await self.ready(org):
             self.check_running(org)
             if time.monotonic() > deadline or not self.is_running(org):
-                self.violations.append(f"stuck: {org} is not ready within {seconds:.0f} s of its start")
+                self.violations.append(f"stuck: {org} is not ready within {READY_S:.0f} s of its start")
                 return False
             await asyncio.sleep(POLL_S)
         return True

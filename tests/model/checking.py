@@ -21,15 +21,13 @@ INVARIANTS Agreement Told
 """
 
 
-def rejected(traces: Sequence[Trace], limit_s: int = 600) -> list[tuple[Trace, Step]]:
+def rejected(traces: Sequence[Trace]) -> list[tuple[Trace, Step]]:
     """The traces that are no runs of the model, each with the first step that the model does not have.
 
     Raises:
         NoAnswer: TLC gave no verdict.
     """
-    answer = tlc.run(
-        "Trace", CONFIG, "-workers", "2", "-deadlock", extra={"Data.tla": as_module(traces)}, limit_s=limit_s
-    )
+    answer = tlc.run("Trace", CONFIG, "-workers", "2", "-deadlock", extra={"Data.tla": as_module(traces)})
     if not answer.holds:
         raise tlc.NoAnswer(answer.output)
     reached = [0] * len(traces)

@@ -9,6 +9,8 @@ from . import tlc
 
 SAFE: Final = ("Agreement", "OneCertificate", "OneVote", "LockKept", "NothingForgotten")
 FORK: Final = ("Agreement", "OneCertificate")
+LIMIT_S: Final = 1800
+"""Of one search."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ class Search:
             lines.append(f"CONSTRAINT {self.narrowed}")
         return "\n".join(lines) + "\n"
 
-    def run(self, limit_s: int = 1800) -> tlc.Answer:
+    def run(self) -> tlc.Answer:
         """Let TLC search."""
-        return tlc.run("Bounded", self.config(), "-workers", "2", "-deadlock", limit_s=limit_s)
+        return tlc.run("Bounded", self.config(), "-workers", "2", "-deadlock", limit_s=LIMIT_S)
 
 
 EXHAUSTIVE: Final = (

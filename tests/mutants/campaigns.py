@@ -111,10 +111,10 @@ CAMPAIGNS: Final[dict[str, Campaign]] = {
 }
 
 
-def hunt(name: str, first: int = 0, count: int | None = None) -> tuple[int, str] | None:
+def hunt(name: str, count: int | None = None) -> tuple[int, str] | None:
     """The first seed at which the campaign sees something wrong, and what; None where it sees nothing."""
     campaign = CAMPAIGNS[name]
-    for seed in range(first, first + (campaign.seeds if count is None else count)):
+    for seed in range(campaign.seeds if count is None else count):
         try:
             _run(campaign, seed)
         except Violation as error:

@@ -61,7 +61,7 @@ def clean(hunter: str, seeds: int) -> str | None:
     """What a hunter sees where nothing is broken."""
     if hunter not in CAMPAIGNS:
         return failing_test(hunter, None)
-    caught = hunt(hunter, count=seeds)
+    caught = hunt(hunter, seeds)
     return None if caught is None else f"seed {caught[0]}: {caught[1]}"
 
 

@@ -38,6 +38,8 @@ def main() -> int:
     parser.add_argument("--calm", type=_names, default=(), help=f"replay without some of {', '.join(CALMED)}")
     parser.add_argument("--mutant", choices=CATALOGUE, metavar="MUTANT", help="with one rule broken, in one process")
     chosen = parser.parse_args()
+    if chosen.seed is None and (chosen.shrink or chosen.only is not None or chosen.calm):
+        parser.error("--shrink, --only and --calm go with a seed")
     if chosen.mutant:
         chosen.jobs = 1  # another process would not know of it
     with CATALOGUE[chosen.mutant].broken() if chosen.mutant else nullcontext():
@@ -66,7 +68,7 @@ def _run(chosen: argparse.Namespace) -> int:
             seeds = range(chosen.first, chosen.first + chosen.seeds)
             print(f"commit {commit()}, seeds {seeds.start} to {seeds.stop - 1}, {chosen.jobs} processes")
             plans = (Plan.draw(seed, chosen.size, chosen.real) for seed in seeds)
-            run_plans(plans, total, chosen.jobs, lambda text: print(text, flush=True))
+            run_plans(plans, total, chosen.jobs)
         print(total.report())
 
     return conclude("sim-real" if chosen.real else "sim", work, total.line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,7 +16,6 @@ from tests.simulation.checkers import Violation
 from .plan import Plan
 from .run import Outcome, run_plan
 
-Say = Callable[[str], None]
 RENEWED_AFTER = 1_000
 """Runs of a process: whatever it keeps is given back then."""
 
@@ -85,14 +84,14 @@ def run_one(plan: Plan) -> tuple[Outcome | str, float]:
     return found, time.process_time() - begun
 
 
-def run_plans(plans: Iterable[Plan], total: Sum, jobs: int = 1, say: Say = print) -> None:
+def run_plans(plans: Iterable[Plan], total: Sum, jobs: int = 1) -> None:
     """Run many plans; a violation is told with its seed and how to replay it, and the campaign goes on."""
     progress = Progress()
     with closing(_all(plans, jobs)) as outcomes:
         for found, cpu_seconds in outcomes:
             total.add(found, cpu_seconds)
             if isinstance(found, str):
-                say(found)
+                print(found, flush=True)
             progress(f"{total.runs} runs, {len(total.failures)} violations")
 
 

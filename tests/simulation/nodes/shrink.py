@@ -7,14 +7,13 @@ kind is the capital words that its sentence begins with, or the name of the erro
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from tests.simulation.checkers import Violation
 
 from .plan import CALMED, Plan
 from .run import run_plan
 
-Say = Callable[[str], None]
 _KIND = re.compile(r"[A-Z]{2,}(?: [A-Z]{2,})*|\w+")
 
 
@@ -33,9 +32,9 @@ def failure(plan: Plan) -> str | None:
     return None
 
 
-def shrink(plan: Plan, say: Say = print) -> tuple[tuple[int, ...], tuple[str, ...], str] | None:
+def shrink(plan: Plan) -> tuple[tuple[int, ...], tuple[str, ...], str] | None:
     """The strikes (by number) that have to stay and the rest that can be calmed, for a violation of the same kind to
-    show, and its sentence; None where the plan violates nothing.
+    show, and its sentence; None where the plan violates nothing. Prints what it comes to on the way.
     """
     first = failure(plan)
     if first is None:
@@ -50,7 +49,7 @@ def shrink(plan: Plan, say: Say = print) -> tuple[tuple[int, ...], tuple[str, ..
         if found is None or kind_of(found) != kind_of(first):
             return False
         last = found
-        say(f"{len(some)} strikes, calm {','.join(calmed) or 'nothing'}: {found.splitlines()[0][:120]}")
+        print(f"{len(some)} strikes, calm {','.join(calmed) or 'nothing'}: {found.splitlines()[0][:120]}")
         return True
 
     for name in CALMED:
