@@ -164,6 +164,6 @@ class Load:
             self.cluster.world.at(self._every_ms, lambda: self._submit(org))
 
     def stop(self) -> list[bytes]:
-        """End, and wait until all of it stands in the chain of every node that runs and follows."""
+        """Submit nothing more; the ids of all that was submitted."""
         self.going = False
         return self.ids
