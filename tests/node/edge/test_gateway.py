@@ -596,7 +596,6 @@ def test_openapi_names_every_route_and_its_errors(node: NodeProcess) -> None:
         "/v1/keys/{key}",
         "/v1/members",
         "/v1/proposals",
-        "/v1/snapshot",
         "/v1/validators",
         "/v1/checkpoint",
         "/v1/consistency",
