@@ -38,7 +38,7 @@ from fazhi_consensus.events import (
 )
 from fazhi_consensus.evidence import Evidence
 from fazhi_consensus.limits import KEPT_CERTIFICATES
-from fazhi_consensus.messages import Message, Signed
+from fazhi_consensus.messages import Message, PrePrepare, Signed
 from fazhi_consensus.replica import Replica, Status, Triage
 from fazhi_consensus.timers import Timer, TimerPolicy
 from fazhi_consensus.verify import Candidate, screen
@@ -52,7 +52,16 @@ from fazhi_ledger.validators import ValidatorSet
 from .application import Application
 from .frames import ConsensusMessage, split_items
 from .keyring import KeyRing
-from .limits import CUT_DELAY_MS, CUT_LOAD_ITEMS, LISTEN_AGAIN_MS, LISTEN_MS, MAX_GOSSIP_ITEMS
+from .limits import (
+    CUT_DELAY_MS,
+    CUT_LOAD_ITEMS,
+    FAULT_BYTES,
+    LISTEN_AGAIN_MS,
+    LISTEN_MS,
+    MAX_GOSSIP_ITEMS,
+    PROPOSAL_DECODED_TIMES,
+    PROPOSALS_DECODED,
+)
 from .mempool import Mempool
 from .outbox import Outbox
 from .peers import PeerMisbehaved, PeerTable, hostile_input
@@ -131,6 +140,7 @@ class Driver:
         self._sets: dict[int, ValidatorSet] = {}
         self._most_validators = 0
         self._said: dict[str, ConsensusMessage] = {}
+        self._proposals: dict[tuple[int, int], dict[bytes, int]] = {}
         self._started_ms = clock.monotonic_ms()
 
     @property
@@ -170,6 +180,7 @@ class Driver:
         self._wanted = None
         self._cut_at_ms = None
         self._said.clear()
+        self._proposals = {place: said for place, said in self._proposals.items() if place[0] >= height}
         self._sets[height] = self._app.validators
         self._sets[height + 1] = self._app.following
         self._sets = {h: kept for h, kept in self._sets.items() if h >= height - KEPT_CERTIFICATES}
@@ -396,17 +407,32 @@ class Driver:
 
         def answered(verdicts: Verdicts) -> None:
             peer.release(len(data))
-            self._receive(org, candidate, all(verdicts))
+            self._receive(org, candidate, all(verdicts), len(data))
 
         self._verification.ask([job], answered)
 
-    def _receive(self, org: str, candidate: Candidate[Message], holds: bool) -> None:
+    def _receive(self, org: str, candidate: Candidate[Message], holds: bool, size: int) -> None:
+        message = candidate.message
         try:
             if not holds:
-                raise PeerMisbehaved("bad-signature", height=candidate.message.height)
+                raise PeerMisbehaved("bad-signature", height=message.height)
+            if isinstance(message, PrePrepare) and not self._is_worth_decoding(message):
+                return
             with hostile_input:
                 verified = candidate.seal(self._app.payloads.hash_of)
         except FazhiError as error:
             self._host.peer_fault(org, error, ban=False)
+            self._peers.spend(org, size // FAULT_BYTES, self._clock.monotonic_ms())
             return
+        if isinstance(message, PrePrepare):
+            said = self._proposals.setdefault((message.height, message.round), {})
+            said[message.block_hash] = said.get(message.block_hash, 0) + 1
         self.feed(Received(verified))
+
+    def _is_worth_decoding(self, message: PrePrepare) -> bool:
+        """To decode a proposal takes far longer than to send it. Of one round two are decoded, the second of which
+        proves its proposer's guilt, and each a few times (what is held already is not verified again)."""
+        said = self._proposals.get((message.height, message.round), {})
+        if message.block_hash not in said and len(said) >= PROPOSALS_DECODED:
+            raise PeerMisbehaved("too-many-proposals", height=message.height, round=message.round)
+        return said.get(message.block_hash, 0) < PROPOSAL_DECODED_TIMES

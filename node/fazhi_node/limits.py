@@ -29,6 +29,12 @@ take one, a fault takes ``FAULT_COST``, a stream ``STREAM_COST``. An honest vali
 PATIENCE_PER_S: Final = 1_000
 """What comes back of it each second."""
 FAULT_COST: Final = 60
+FAULT_BYTES: Final = 1024
+"""Of a consensus message that is a fault so many bytes take one more: a large one may have been decoded to find out."""
+PROPOSALS_DECODED: Final = 2
+"""Different proposals of one round that are decoded: the second proves its proposer's guilt."""
+PROPOSAL_DECODED_TIMES: Final = 4
+"""How often each of them is, where it was not kept: after a reconnection it is said again."""
 STREAM_COST: Final = 60
 """What a stream takes that the peer opens: it costs us half a millisecond and more. An honest peer opens some ten a
 second at most, where each breaks at once.

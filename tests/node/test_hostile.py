@@ -5,14 +5,16 @@ grow, and the bound of it, stands in SECURITY.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from fazhi_consensus.messages import BlockReply, Commit, RoundChange, round_change_body
 from fazhi_consensus.wire import encode_message
 from fazhi_ledger import dsse
 from fazhi_ledger.canonical import encode
+from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.submission import Item
-from fazhi_node import frames, payload
+from fazhi_node import frames, payload, sync
 from fazhi_node.frames import Blocks, ConsensusMessage, GetBlocks, ItemsMessage, Message, StatusMessage
 from fazhi_node.limits import (
     BAN_MS,
@@ -35,6 +37,20 @@ from .test_admission import with_liar
 from .test_sync import Liar, alone, grown, pairs_of, serving
 
 Flood = Callable[[Cluster, int], Iterator[bytes]]
+
+
+def decodings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Every block that is decoded from here on."""
+    decoded: list[bytes] = []
+    original = payload.decode_payload
+
+    def decode(suite: object, data: bytes, known: object = None) -> object:
+        decoded.append(data)
+        return original(suite, data, known)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(payload, "decode_payload", decode)
+    monkeypatch.setattr(sync, "decode_payload", decode)
+    return decoded
 
 
 def consensus(*messages: RoundChange | Commit | BlockReply) -> bytes:
@@ -265,14 +281,7 @@ def test_blocks_that_consensus_does_not_wait_for_are_not_decoded(monkeypatch: py
     cluster, liar = with_liar()
     with cluster:
         block, _ = pairs_of(cluster, "a")[0]
-        decoded: list[bytes] = []
-        original = payload.decode_payload
-
-        def decode(suite: object, data: bytes, known: object = None) -> object:
-            decoded.append(data)
-            return original(suite, data, known)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(payload, "decode_payload", decode)
+        decoded = decodings(monkeypatch)
         height = cluster["a"].height + 1
         messages: list[Message] = [
             ConsensusMessage(encode_message(BlockReply(3, height, bytes([n]) * 32, block))) for n in range(50)
@@ -280,6 +289,25 @@ def test_blocks_that_consensus_does_not_wait_for_are_not_decoded(monkeypatch: py
         liar.tell("a", *messages)
         cluster.run_for(5)
         assert decoded == []
+
+
+def test_blocks_that_nobody_asked_for_are_decoded_only_where_they_come_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block takes a hundred times as long to decode as to send: ten old ones a second had stopped a node."""
+    cluster, _ = with_liar()
+    with cluster:
+        machine = cluster["a"].running
+        block, certificate = pairs_of(cluster, "a")[0]
+        decoded = decodings(monkeypatch)
+        for _ in range(50):
+            machine.on_frame("d", frames.encode_frame([Blocks(0, ((block, certificate),))]))
+        assert decoded == []
+        assert cluster["a"].faults == []
+        known = CommitCertificate.decode(certificate)
+        forged = replace(known, height=machine.height + 1)
+        for _ in range(50):
+            machine.on_frame("d", frames.encode_frame([Blocks(0, ((block, forged.encode()),))]))
+        assert decoded == [block], "one lie, and then nothing unasked for a while"
+        assert cluster["a"].faults == [("d", "certificate-of-another-block")]
 
 
 def test_what_merely_arrives_pushes_out_nothing_that_is_at_work() -> None:

@@ -20,11 +20,14 @@ from fazhi_ledger.header import Header
 from fazhi_ledger.submission import Item
 from fazhi_node import frames
 from fazhi_node.frames import ConsensusMessage
-from fazhi_node.notices import OwnFault
+from fazhi_node.limits import FAULT_BYTES, PATIENCE, PROPOSAL_DECODED_TIMES
+from fazhi_node.notices import EvidenceFound, OwnFault
 from fazhi_node.payload import decode_payload
+from fazhi_node.peers import FLOODING
 from fazhi_node.timekeeping import check_fresh, proposal_time_ms
 
 from .cluster import SUITE, Cluster, signer_of
+from .test_hostile import decodings
 from .test_sync import Liar
 from .world import START_MS
 
@@ -67,15 +70,15 @@ class Turn:
     def build(self, items: tuple[Item, ...], time_ms: int | None = None, proposer: str = "d") -> Block:
         return build_block(self.base, proposer, self.now_ms if time_ms is None else time_ms, items).block
 
-    def propose(self, block: Block) -> bytes:
-        """Send the block as d's proposal of round 0; answers its hash."""
+    def propose(self, block: Block, payload: bytes | None = None, *, within_ms: int = 100) -> bytes:
+        """Send the block as d's proposal of round 0, or something else in its place; answers its hash."""
         block_hash = block.hash(SUITE)
         body = vote_body(self.cluster.genesis_hash, 3, 0, block_hash)
         claim = Claim(3, 3, 0, block_hash, dsse.sign(signer_of(self.cluster.seed, "d"), dsse.PRE_PREPARE, body))
-        message = ConsensusMessage(encode_message(PrePrepare(claim, block.encode())))
+        message = ConsensusMessage(encode_message(PrePrepare(claim, payload or block.encode())))
         for org in "abc":
             self.liar.tell(org, message)
-        self.cluster.run_for(100)
+        self.cluster.run_for(within_ms)
         return block_hash
 
 
@@ -92,6 +95,42 @@ def test_a_good_proposal_of_the_same_making_is_voted_for() -> None:
         assert t.prepared.count(block_hash) == 9
         assert all(node.height == 3 for node in t.cluster.alive)
         assert all(node.faults == [] for node in t.cluster.alive)
+
+
+def test_of_one_round_two_proposals_are_decoded_and_each_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block takes a hundred times as long to decode as to send: a proposer that signs one after the other, or says
+    two in turn without an end, had kept a node from everything else."""
+    with turn() as t:
+        blocks = [t.build((t.cluster.item(args=number),)) for number in range(20)]
+        decoded = decodings(monkeypatch)
+        for block in (*blocks[:2] * 20, *blocks):
+            t.propose(block, within_ms=1)
+        assert {bytes(data) for data in decoded} == {block.encode() for block in blocks[:2]}
+        assert len(decoded) <= 3 * 2 * PROPOSAL_DECODED_TIMES, "by three nodes"
+        for node in t.cluster.alive:
+            assert [one.org for one in node.notices if isinstance(one, EvidenceFound)] == ["d"]
+            assert set(node.faults) == {("d", "too-many-proposals")}
+
+
+def test_who_spoils_anothers_proposal_does_not_keep_it_from_being_decoded() -> None:
+    """The claim of the proposer, heard on the wire, beside a block that is not the one."""
+    with turn() as t:
+        block = t.build((t.cluster.item(),))
+        for _ in range(2 * PROPOSAL_DECODED_TIMES):
+            t.propose(block, t.build((t.cluster.item(args=7),)).encode(), within_ms=1)
+        block_hash = t.propose(block)
+        assert t.prepared.count(block_hash) == 9
+        assert all(node.height == 3 for node in t.cluster.alive)
+        assert {fault for node in t.cluster.alive for fault in node.faults} == {("d", "block-of-another-hash")}
+
+
+def test_a_large_fault_uses_up_patience_at_once() -> None:
+    with turn() as t:
+        block = t.build((t.cluster.item(),))
+        for _ in range(2):
+            t.propose(block, bytes(PATIENCE * FAULT_BYTES), within_ms=5)
+        for node in t.cluster.alive:
+            assert ("d", FLOODING) in node.faults
 
 
 def header(**changes: object) -> Callable[[Turn], Block]:
