@@ -97,7 +97,7 @@ def make_store(
     with _empty(directory, config, genesis_file.hash(), used):
         _remove_leftover(staging, used)
         try:
-            store = open_store(staging, config.store, genesis_hash=genesis_file.hash(), files=used)
+            store = open_store(staging, config.store, genesis_hash=genesis_file.hash(), files=used, joined=True)
             with closing(store):
                 tip = load_snapshot(store, genesis_file, pieces, told)
             _put_in_place(used, staging, directory)

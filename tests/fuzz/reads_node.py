@@ -220,7 +220,7 @@ TARGETS: Final = (
         ("fazhi_node.storage.snapshot:decode_entries",), refuses=(EncodingError,), again=_pairs_again,
     ),
     Target(
-        "store format", [StoreFormat("plyvel", bytes(32)).encode()],
+        "store format", [StoreFormat("plyvel", bytes(32)).encode(), StoreFormat("sqlite", bytes(32), True).encode()],
         lambda data: StoreFormat.decode(data, Path("FORMAT")),
         ("fazhi_node.storage.store:StoreFormat.decode",), refuses=(StoreCorrupt, StoreForeign),
         again=lambda found: found.encode(), form="text", parts=Parts(lambda data: data.split(b"\n")[:3], _crc_lines),

@@ -310,7 +310,12 @@ class ChainStore:
     def view(self) -> ChainStore:
         """The chain as of now, for reading alone: blocks that come later do not show. Close it, for it keeps from being
         freed what they replace. May be called from any thread."""
-        return ChainStore(self._store.view())
+        view = self._store.view()
+        try:
+            return ChainStore(view)
+        except BaseException:
+            view.close()
+            raise
 
     def close(self) -> None:
         """Write what waits, and give up the store. A second call does nothing."""

@@ -21,21 +21,27 @@ Backend = Literal["auto", "plyvel", "sqlite"]
 
 FORMAT_FILE: Final = "FORMAT"
 LOCK_FILE: Final = "lock"
-_FIRST_LINE: Final = "fazhi store 2"
+_WHOLE: Final = "fazhi store 2"
+_JOINED: Final = "fazhi store 3"
+"""The first line: of a store that may have a base, the second. A release that knows of no bases refuses it by name,
+rather than take the blocks that are not there for lost."""
 _HARMLESS: Final = frozenset({LOCK_FILE, FORMAT_FILE + ".new", "lost+found"})
 """What a directory may hold before it is ours: a creation that was cut short, or a file system's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreFormat:
-    """What ``FORMAT`` says: which back end keeps the data, and of which chain it is."""
+    """What ``FORMAT`` says: which back end keeps the data, of which chain it is, and whether its first blocks may be
+    missing (see :mod:`.chain_layout`)."""
 
     backend: str
     genesis_hash: bytes
+    joined: bool = False
 
     def encode(self) -> bytes:
         """Lines for people, with a checksum over them as the last."""
-        body = f"{_FIRST_LINE}\nbackend {self.backend}\ngenesis {self.genesis_hash.hex()}\n".encode("ascii")
+        first = _JOINED if self.joined else _WHOLE
+        body = f"{first}\nbackend {self.backend}\ngenesis {self.genesis_hash.hex()}\n".encode("ascii")
         return body + f"crc32 {zlib.crc32(body):08x}\n".encode("ascii")
 
     @classmethod
@@ -46,10 +52,11 @@ class StoreFormat:
             lines = data.decode("ascii").split("\n")
         except UnicodeDecodeError:
             raise StoreCorrupt("store-corrupt", path=str(path), what=FORMAT_FILE) from None
-        if lines[0].startswith("fazhi store ") and lines[0] != _FIRST_LINE:
+        if lines[0].startswith("fazhi store ") and lines[0] not in (_WHOLE, _JOINED):
             raise StoreForeign("store-unknown-format", path=str(path.parent), found=lines[0][:64])
         try:
-            found = cls(lines[1].removeprefix("backend "), bytes.fromhex(lines[2].removeprefix("genesis ")))
+            genesis_hash = bytes.fromhex(lines[2].removeprefix("genesis "))
+            found = cls(lines[1].removeprefix("backend "), genesis_hash, lines[0] == _JOINED)
         except (IndexError, ValueError):
             raise StoreCorrupt("store-corrupt", path=str(path), what=FORMAT_FILE) from None
         if found.encode() != data:
@@ -82,13 +89,18 @@ def available(backend: str, find: Callable[[str], object] = find_spec) -> bool:
 
 
 def open_store(
-    path: Path, backend: Backend = "auto", *, genesis_hash: bytes | None = None, files: Files | None = None
+    path: Path,
+    backend: Backend = "auto",
+    *,
+    genesis_hash: bytes | None = None,
+    files: Files | None = None,
+    joined: bool = False,
 ) -> KeyValue:
     """The store in the directory ``path``, created where there is none.
 
     ``auto`` takes the back end that the directory records, else LevelDB where plyvel is installed, else SQLite. Without
-    ``genesis_hash`` (tools that only look) any chain is accepted, but nothing is created. The lock is taken first and
-    released by ``close()``.
+    ``genesis_hash`` (tools that only look) any chain is accepted, but nothing is created. One that is created for a
+    snapshot is ``joined``. The lock is taken first and released by ``close()``.
 
     Raises:
         StoreLocked: another owner; it is not disturbed. StoreForeign: somebody else's directory, another chain's,
@@ -104,14 +116,16 @@ def open_store(
         raise from_os_error(error, "create", path) from error
     lock = used.lock(path / LOCK_FILE)
     try:
-        recorded = _read_or_write_format(used, path, backend, genesis_hash)
+        recorded = _read_or_write_format(used, path, backend, genesis_hash, joined)
         return _OPENERS[recorded.backend](path, lock)
     except BaseException:
         lock.release()
         raise
 
 
-def _read_or_write_format(files: Files, path: Path, backend: Backend, genesis_hash: bytes | None) -> StoreFormat:
+def _read_or_write_format(
+    files: Files, path: Path, backend: Backend, genesis_hash: bytes | None, joined: bool
+) -> StoreFormat:
     format_path = path / FORMAT_FILE
     try:
         if files.exists(format_path):
@@ -125,7 +139,7 @@ def _read_or_write_format(files: Files, path: Path, backend: Backend, genesis_ha
         if chosen == "auto":
             chosen = "plyvel" if available("plyvel") else "sqlite"
         _check_available(chosen, path)
-        recorded = StoreFormat(chosen, genesis_hash or b"")
+        recorded = StoreFormat(chosen, genesis_hash or b"", joined)
         write_file(files, format_path, recorded.encode())
     except OSError as error:
         raise from_os_error(error, "open", path) from error

@@ -71,6 +71,8 @@ def test_a_file_becomes_the_store(home: Path, say: Callable[..., tuple[int, str]
     assert f"height {TIP.height}" in said
     with closing(opened(home)) as chain:
         assert (chain.tip, chain.base, problems(chain)) == (TIP, TIP.height, [])
+    text = (home / "data" / "store" / "FORMAT").read_text()
+    assert text.startswith("fazhi store 3\n"), "earlier releases refuse it by this line"
     code, said = say("check", "--json")
     assert (code, '"base": ' + str(TIP.height) in said) == (0, True)
     code, said = say("check")

@@ -146,9 +146,17 @@ def test_a_creation_that_was_cut_short_goes_on(tmp_path: Path, leftover: str) ->
 def test_another_version_is_refused(tmp_path: Path) -> None:
     open_store(tmp_path, genesis_hash=GENESIS).close()
     good = (tmp_path / FORMAT_FILE).read_bytes()
-    (tmp_path / FORMAT_FILE).write_bytes(good.replace(b"store 2", b"store 3"))
+    (tmp_path / FORMAT_FILE).write_bytes(good.replace(b"store 2", b"store 4"))
     with pytest.raises(StoreForeign, match="store-unknown-format"):
         open_store(tmp_path, genesis_hash=GENESIS)
+
+
+def test_a_store_of_a_snapshot_says_so(tmp_path: Path) -> None:
+    open_store(tmp_path, genesis_hash=GENESIS, joined=True).close()
+    recorded = (tmp_path / FORMAT_FILE).read_bytes()
+    assert StoreFormat.decode(recorded, tmp_path).joined
+    open_store(tmp_path, genesis_hash=GENESIS).close()
+    assert (tmp_path / FORMAT_FILE).read_bytes() == recorded
 
 
 def test_every_flipped_bit_of_the_format_is_found(tmp_path: Path) -> None:

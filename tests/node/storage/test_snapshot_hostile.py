@@ -13,7 +13,7 @@ from fazhi_ledger.archive import frame
 from fazhi_ledger.canonical import decode, pack
 from fazhi_ledger.certificate import CommitCertificate, vote_body
 from fazhi_ledger.header import Header
-from fazhi_ledger.shape import as_tuple
+from fazhi_ledger.shape import as_bytes, as_tuple
 from fazhi_node.storage import chain_layout as layout
 from fazhi_node.storage.chain_store import ChainStore
 from fazhi_node.storage.errors import DiskFailed, DiskFull, StoreForeign
@@ -161,6 +161,15 @@ def test_hand_overs_that_do_not_lead_there() -> None:
     assert (twice.code, dict(twice.parameters)["epoch"]) == ("snapshot-bad-handover", 2)
     error = refused(file_of([HEAD, pack((b"", b"", b"")), *FRAMES[2:]]))
     assert error.code == "snapshot-bad-handover"
+
+
+def test_a_hand_over_that_holds_and_is_of_another_history() -> None:
+    """A quorum of the old set certified two blocks at the height where it hands over: the hashes say which counts."""
+    encoded, _, validators = as_tuple(decode(HANDOVER), "hand-over", length=3)
+    header = Header.decode(as_bytes(encoded, "header"))
+    other = replace(header, time_ms=header.time_ms + 1)
+    forged = pack((other.encode(), certified_by(tuple(ORGS)[:3], other), validators))
+    assert refused(file_of([HEAD, forged, *FRAMES[2:]])).code == "snapshot-bad-history"
 
 
 def test_a_hand_over_above_the_header() -> None:
