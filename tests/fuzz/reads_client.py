@@ -52,7 +52,10 @@ _DRAFTS: Final = [
 _ROW: Final = encode(tuple(opening.to_value() for opening in _WORLD.openings))
 _CHAIN_FILE, _BLOCKS = build_chain(blocks=3, items_a_block=4)
 _ARCHIVE: Final = b"".join(write_archive(_CHAIN_FILE.encode(), _BLOCKS))
-_CLEAN: Final = audit([_ARCHIVE], _CHAIN_FILE.hash(), processes=0)
+_CLEAN: Final = {
+    height: audit(write_archive(_CHAIN_FILE.encode(), _BLOCKS[:height]), _CHAIN_FILE.hash(), processes=0)
+    for height in range(len(_BLOCKS) + 1)
+}
 
 
 def _proof() -> bytes:
@@ -130,10 +133,8 @@ def _a_part_of_the_chain(data: bytes, report: Any) -> None:
     """What audits as clean is the chain, or its beginning (SECURITY.md): the same blocks up to the height."""
     if report is None:
         return
-    if report.height == _CLEAN.height and (report.head_hash, report.state_root) != (
-        _CLEAN.head_hash,
-        _CLEAN.state_root,
-    ):
+    right = _CLEAN.get(report.height)
+    if right is None or (report.head_hash, report.state_root) != (right.head_hash, right.state_root):
         raise Violation("another chain audits as clean")
 
 
