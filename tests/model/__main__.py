@@ -61,8 +61,11 @@ def fetch() -> int:
     if tlc.java():
         try:
             tlc.fetch()
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(f"tests/model: {error}", file=sys.stderr)
+        except (OSError, subprocess.CalledProcessError):
+            print(
+                "取不到 TLC:跳过形式化模型的测试。 / TLC cannot be had: the tests of the model are skipped.",
+                file=sys.stderr,
+            )
     return 0
 
 

