@@ -38,7 +38,7 @@ from fazhi_consensus.events import (
 )
 from fazhi_consensus.evidence import Evidence
 from fazhi_consensus.limits import KEPT_CERTIFICATES
-from fazhi_consensus.messages import Message, PrePrepare, Signed
+from fazhi_consensus.messages import Message, PrePrepare, RoundChange, Signed
 from fazhi_consensus.replica import Replica, Status, Triage
 from fazhi_consensus.timers import Timer, TimerPolicy
 from fazhi_consensus.verify import Candidate, screen
@@ -416,6 +416,9 @@ class Driver:
         try:
             if not holds:
                 raise PeerMisbehaved("bad-signature", height=message.height)
+            if isinstance(message, PrePrepare | RoundChange) and message.height <= self._tip:
+                self._report(AnswerDecided(message.sender, message.height))  # whatever block is beside it
+                return
             if isinstance(message, PrePrepare) and not self._is_worth_decoding(message):
                 return
             with hostile_input:
@@ -434,5 +437,5 @@ class Driver:
         proves its proposer's guilt, and each a few times (what is held already is not verified again)."""
         said = self._proposals.get((message.height, message.round), {})
         if message.block_hash not in said and len(said) >= PROPOSALS_DECODED:
-            raise PeerMisbehaved("too-many-proposals", height=message.height, round=message.round)
+            raise PeerMisbehaved("third-proposal", height=message.height, round=message.round)
         return said.get(message.block_hash, 0) < PROPOSAL_DECODED_TIMES

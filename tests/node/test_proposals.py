@@ -19,8 +19,8 @@ from fazhi_ledger.errors import InvalidBlock
 from fazhi_ledger.header import Header
 from fazhi_ledger.submission import Item
 from fazhi_node import frames
-from fazhi_node.frames import ConsensusMessage
-from fazhi_node.limits import FAULT_BYTES, PATIENCE, PROPOSAL_DECODED_TIMES
+from fazhi_node.frames import Blocks, ConsensusMessage
+from fazhi_node.limits import DECIDED_ANSWER_MS, FAULT_BYTES, PATIENCE, PROPOSAL_DECODED_TIMES
 from fazhi_node.notices import EvidenceFound, OwnFault
 from fazhi_node.payload import decode_payload
 from fazhi_node.peers import FLOODING
@@ -101,7 +101,8 @@ def test_of_one_round_two_proposals_are_decoded_and_each_a_few_times(monkeypatch
     """A block takes a hundred times as long to decode as to send: a proposer that signs one after the other, or says
     two in turn without an end, had kept a node from everything else."""
     with turn() as t:
-        blocks = [t.build((t.cluster.item(args=number),)) for number in range(20)]
+        built = [t.build((t.cluster.item(args=number),)) for number in range(20)]
+        blocks = [Block(replace(one.header, state_root=bytes(32)), one.items) for one in built]  # nobody votes for them
         decoded = decodings(monkeypatch)
         for block in (*blocks[:2] * 20, *blocks):
             t.propose(block, within_ms=1)
@@ -109,7 +110,32 @@ def test_of_one_round_two_proposals_are_decoded_and_each_a_few_times(monkeypatch
         assert len(decoded) <= 3 * 2 * PROPOSAL_DECODED_TIMES, "by three nodes"
         for node in t.cluster.alive:
             assert [one.org for one in node.notices if isinstance(one, EvidenceFound)] == ["d"]
-            assert set(node.faults) == {("d", "too-many-proposals")}
+            assert set(node.faults) == {("d", "proposal-withheld"), ("d", "third-proposal")}
+
+
+def test_no_block_is_decoded_of_a_height_that_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who still works on it is answered with what was decided, whatever it says."""
+    with turn() as t:
+        blocks = [t.build((t.cluster.item(args=number),)) for number in range(20)]
+        t.propose(blocks[0])
+        assert all(node.height == 3 for node in t.cluster.alive)
+        decoded = decodings(monkeypatch)
+        told: list[Blocks] = []
+
+        def listen(sender: str, receiver: str, frame: bytes) -> list[bytes]:
+            if receiver == "d":
+                told.extend(one for one in frames.decode_frame(frame) if isinstance(one, Blocks))
+            return [frame]
+
+        t.cluster.network.filter = listen
+        t.cluster.run_for(DECIDED_ANSWER_MS)
+        for block in blocks[1:]:
+            t.propose(block, within_ms=1)
+        t.cluster.run_for(50)
+        assert decoded == []
+        assert all(node.faults == [] for node in t.cluster.alive)
+        assert len(told) == 3, "of each of the three, once in a while"
+        assert {decode_payload(SUITE, one.blocks[0][0])[1] for one in told} == {blocks[0].hash(SUITE)}
 
 
 def test_who_spoils_anothers_proposal_does_not_keep_it_from_being_decoded() -> None:

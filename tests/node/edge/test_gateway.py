@@ -473,12 +473,12 @@ def test_what_follows_a_request_and_is_no_http_is_not_its_answer(network: Networ
 
 def test_too_many_requests_are_told_to_come_back(network: Network, node: NodeProcess) -> None:
     waiting = [network.lead(f"占用 {number}", lane=os.urandom(16), seq=9) for number in range(8)]
-    threads = [threading.Thread(target=lambda item=item: node.submit([item], wait_ms=4000)) for item in waiting]
+    threads = [threading.Thread(target=lambda item=item: node.submit([item], wait_ms=8000)) for item in waiting]
     for thread in threads:
         thread.start()
     try:
         answer = until(
-            lambda: (found := node.get("/v1/status", token=False)).status == 429 and found, "the gateway is full", 4
+            lambda: (found := node.get("/v1/status", token=False)).status == 429 and found, "the gateway is full", 8
         )
         problem(answer, 429, "too-many-requests")
         assert int(answer.headers["retry-after"]) >= 1
