@@ -24,6 +24,7 @@ SEEDS = 8
 """In each slice."""
 REPLAYED = (11, 64, 110)
 """Among them traitors, records of cases and votes on members."""
+JOINED = (40, 46, 204)
 
 
 @pytest.mark.parametrize("slice_", range(SLICES))
@@ -47,6 +48,14 @@ def test_what_is_drawn_covers_what_is_asked_for() -> None:
 def test_no_seed_breaks_a_promise_with_the_real_suite() -> None:
     total = run_seeds(range(3), real_suite=True)
     assert not total.failures, "\n".join(total.failures)
+
+
+@pytest.mark.parametrize("seed", JOINED)
+def test_a_node_that_lost_its_chain_joins_from_a_snapshot_of_anothers(seed: int) -> None:
+    """In the middle of everything, its vote log gone or not: nothing is broken, and nothing signed twice."""
+    found = run_seed(seed).frames
+    assert found["joined from a snapshot"]
+    assert found["amnesia of a joined node"]
 
 
 def test_one_seed_is_one_run_whatever_the_process() -> None:

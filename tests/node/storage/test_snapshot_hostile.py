@@ -12,7 +12,9 @@ from fazhi_ledger import dsse
 from fazhi_ledger.archive import frame
 from fazhi_ledger.canonical import decode, pack
 from fazhi_ledger.certificate import CommitCertificate, vote_body
+from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.header import Header
+from fazhi_ledger.limits import MAX_GENESIS_FILE_BYTES, MAX_HANDOVERS
 from fazhi_ledger.shape import as_bytes, as_tuple
 from fazhi_node.storage import chain_layout as layout
 from fazhi_node.storage.chain_store import ChainStore
@@ -21,7 +23,9 @@ from fazhi_node.storage.memory import MemoryDisk, MemoryStore
 from fazhi_node.storage.port import Batch
 from fazhi_node.storage.snapshot import (
     MAGIC,
+    MAX_ENTRIES,
     MAX_SNAPSHOT_FRAME_BYTES,
+    PAGE_ENTRIES,
     Head,
     InvalidSnapshot,
     decode_entries,
@@ -258,6 +262,30 @@ def test_frames_of_any_length_are_refused_before_they_are_read() -> None:
     with pytest.raises(InvalidSnapshot, match="snapshot-cut-short"):
         list(read_snapshot(pieces(MAX_SNAPSHOT_FRAME_BYTES)))  # type: ignore[arg-type]
     assert asked == [MAX_SNAPSHOT_FRAME_BYTES]
+
+
+def test_what_the_limits_let_through_and_what_not() -> None:
+    """On the writer's side: the largest entry that a genesis file can lay down fits into a frame of its own."""
+    pairs = [(number.to_bytes(4, "big"), b"") for number in range(MAX_ENTRIES + 1)]
+    for count in (1, MAX_ENTRIES):
+        data = pack(tuple(part for pair in pairs[:count] for part in pair))
+        assert decode_entries(data, None) == tuple(pairs[:count])
+        with pytest.raises(EncodingError):
+            decode_entries(data, pairs[0][0])
+    for parts in ((), (b"key",), tuple(part for pair in pairs for part in pair), (b"key", 1), (b"key", (b"",))):
+        with pytest.raises(EncodingError):
+            decode_entries(pack(parts), None)
+    assert PAGE_ENTRIES <= MAX_ENTRIES
+    largest = pack((bytes(1024), bytes(MAX_GENESIS_FILE_BYTES)))
+    assert len(largest) <= MAX_SNAPSHOT_FRAME_BYTES
+    assert len(decode_entries(largest, None)) == 1
+    for count in (MAX_HANDOVERS, MAX_HANDOVERS + 1):
+        head = head_with(handovers=count)
+        if count == MAX_HANDOVERS:
+            assert Head.decode(head).handovers == count
+        else:
+            with pytest.raises(EncodingError):
+                Head.decode(head)
 
 
 @pytest.mark.parametrize("error", [DiskFull("disk-full", path="x", what="write"), DiskFailed("disk-failed", path="x")])

@@ -242,6 +242,10 @@ class NodeDisk:
                 for path in [path for path in names if path.parent == directory]:
                     del names[path]
 
+    def put(self, pairs: dict[bytes, bytes]) -> None:
+        """Put a chain in the place of what is there."""
+        self.pairs = Pairs(dict(pairs), dict(pairs))
+
     def backup(self, directory: Path) -> Backup:
         """A copy of the chain and of the files in ``directory``."""
         files = self.files
@@ -252,7 +256,7 @@ class NodeDisk:
         """Put a copy in the place of what is there."""
         self.wipe(directory)
         visible, copies = backup
-        self.pairs = Pairs(dict(visible), dict(visible))
+        self.put(visible)
         for path, data in copies.items():
             inode = Inode(bytearray(data), bytearray(data))
             self.files.names[path] = self.files.durable_names[path] = inode

@@ -22,6 +22,7 @@ from fazhi_node.members import vote_owner
 from fazhi_node.notebook import MemoryNotebook
 from fazhi_node.notices import Notice
 from fazhi_node.ports import Ports
+from fazhi_node.recovery import settle_votes
 from fazhi_node.storage.chain_store import ChainStore, open_chain
 from fazhi_node.storage.errors import (
     AmnesiaSuspected,
@@ -31,6 +32,9 @@ from fazhi_node.storage.errors import (
     StoreCorrupt,
     StoreStopped,
 )
+from fazhi_node.storage.memory import MemoryDisk, MemoryStore
+from fazhi_node.storage.snapshot import write_snapshot
+from fazhi_node.storage.snapshot_load import load_snapshot
 from fazhi_node.storage.vote_log import LOG_FILE, DiskVoteLog
 
 from tests.node.world import START_MS, SimVerifier
@@ -210,8 +214,11 @@ class Node:
     def _boot(self) -> None:
         self.chain = open_chain(SimKeyValue(self.disk), self.run.genesis_file)
         self._opened = []
-        ring = KeyRing([OwnKey(key, self._open_votes(number)) for number, key in enumerate(self._keys)])
-        self.votes = ring
+        keys = [OwnKey(key, self._open_votes(number)) for number, key in enumerate(self._keys)]
+        for own in keys:
+            if settle_votes(self.chain, own.signer.public_key, own.votes):
+                self.run.note("amnesia of a joined node")
+        ring = self.votes = KeyRing(keys)
         ports = Ports(self.clock, NodePort(self), self.chain, ring, self._verifier, self.notebook)
         config = MachineConfig(
             self.org, ring, mempool_items=self.run.plan.mempool_items, nonce=self.rng.randbytes(NONCE_BYTES)
@@ -403,8 +410,25 @@ class Node:
             case "wipe" | "wipe-store":
                 self.kill(KILL, RESTART_MS)
                 self.disk.wipe(VOTES if kind == "wipe" else None)
+                if rng.random() < 0.5:
+                    self._join(rng)
             case "restore":
                 self._restore(number)
+
+    def _join(self, rng: random.Random) -> None:
+        """Its operator fetches a snapshot of another node's, rather than let it replay the chain."""
+        sources = [node for node in self.run.honest if node is not self and node.chain is not None]
+        chosen = rng.choice(sources).chain if sources else None
+        if chosen is None or chosen.tip.height == 0:
+            return
+        try:
+            data = b"".join(write_snapshot(chosen))
+        except StorageError:  # its own disk is harmed, and it will find out
+            return
+        made = MemoryDisk()
+        load_snapshot(MemoryStore(made), self.run.genesis_file, iter([data]), lambda *_: None)
+        self.disk.put(made.durable)
+        self.run.note("joined from a snapshot")
 
     def _restore(self, age_ms: int) -> None:
         """Somebody puts back a copy of the data that is at least so old. The guard stays: it lies with the key."""
