@@ -147,7 +147,7 @@ class Reader:
 
     def __init__(self, nodes: Nodes, org: str, writers: Sequence[Writer], history: History, seed: int) -> None:
         self._nodes = nodes
-        self.org = org
+        self._org = org
         self._writers = writers
         self._history = history
         self._random = random.Random(f"{seed} {org}")
@@ -167,7 +167,7 @@ class Reader:
                 await self._task
 
     async def _run(self) -> None:
-        url = self._nodes.nodes[self.org].url
+        url = self._nodes.nodes[self._org].url
         headers = {"Authorization": f"Bearer {self._nodes.tokens[url]}"}
         timeout = aiohttp.ClientTimeout(total=READ_S)
         async with aiohttp.ClientSession(url, headers=headers, timeout=timeout) as session:
@@ -193,7 +193,7 @@ class Reader:
         if writer.lanes and self._random.random() < 0.2:
             lane = self._random.choice(list(writer.lanes))
             found = await self._json(session, f"/v1/lanes/zfj/{writer.key.hex()}/{lane.hex()}")
-            self._history.take(LaneRead(asked, self.org, height, lane, int(found["next_seq"])))
+            self._history.take(LaneRead(asked, self._org, height, lane, int(found["next_seq"])))
         elif writer.recent:
             # the newest most often: they are those that a gateway may not have yet
             at = int(self._random.expovariate(0.1)) if self._random.random() < 0.5 else 0
@@ -203,7 +203,7 @@ class Reader:
             if found.get("status") == "committed":
                 place = int(found["height"]), int(found["index"])
             self._behind = place is None
-            self._history.take(Read(asked, self.org, height, item, place))
+            self._history.take(Read(asked, self._org, height, item, place))
 
 
 class Clients:
@@ -259,9 +259,9 @@ class Clients:
         return [what for writer in self.writers for what in writer.violations]
 
     @property
-    def unread(self) -> list[str]:
-        """Gateways that never answered who asked there."""
-        return [reader.org for reader in self._readers if not reader.answers]
+    def answers(self) -> int:
+        """Questions of readers that were answered."""
+        return sum(reader.answers for reader in self._readers)
 
 
 async def advance(clients: Clients, beyond: int, seconds: float) -> float | None:
