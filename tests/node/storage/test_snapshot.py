@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from fazhi_contracts.chain import check_block
 from fazhi_ledger import merkle, statetree
 from fazhi_ledger.block import Block
+from fazhi_node.storage import chain_layout as layout
 from fazhi_node.storage import snapshot
 from fazhi_node.storage.chain_check import ChainCheck
 from fazhi_node.storage.chain_store import ChainStore, open_chain
-from fazhi_node.storage.errors import StoreStopped
+from fazhi_node.storage.errors import StorageError, StoreStopped
 from fazhi_node.storage.memory import MemoryDisk, MemoryStore
 from fazhi_node.storage.snapshot import NoSnapshot, write_snapshot
 from fazhi_node.storage.snapshot_load import load_snapshot
@@ -183,3 +185,54 @@ def test_a_store_that_closes_ends_its_views(tmp_path: Path, backend: str) -> Non
     world.store.close()
     reader.join(30)
     assert heard == ["store-stopped"]
+
+
+@pytest.fixture(scope="module")
+def joined_pairs() -> tuple[StoredWorld, dict[bytes, bytes]]:
+    """What is stored by a node that joined and went on, and the whole chain beside."""
+    world, disk = grown(), MemoryDisk()
+    joined = load(snapshot_of(world.store), world.genesis_file, disk)
+    for name in ("其后一", "其后二"):
+        executed = world.lead(name)
+        certificate = world.store.certificate(executed.block.header.height)
+        assert certificate is not None
+        joined.commit(executed, certificate)
+    joined.close()
+    return world, dict(disk.durable)
+
+
+def said(pairs: dict[bytes, bytes]) -> list[str]:
+    """What the check says of a store, or the opening of it."""
+    disk = MemoryDisk()
+    disk.durable = pairs
+    try:
+        return problems(ChainStore(MemoryStore(disk)))
+    except StorageError as error:
+        return [str(error)]
+
+
+def test_everything_of_a_joined_store_is_checked(joined_pairs: tuple[StoredWorld, dict[bytes, bytes]]) -> None:
+    """Each entry that is lost, or holds another one's value under a checksum that is right."""
+    _, good = joined_pairs
+    assert said(dict(good)) == []
+    for key in good:
+        assert said({one: value for one, value in good.items() if one != key}), f"{key!r} is not missed"
+    keys = sorted(key for key in good if key[:1] != layout.META)
+    for key, other in pairwise(keys):
+        value = layout.unframe(other, good[other])
+        if key[:1] == other[:1] and value != layout.unframe(key, good[key]):
+            assert said(good | dict([layout.frame(key, value)])), f"{key!r}"
+
+
+def test_what_a_joined_store_does_not_need_is_told(joined_pairs: tuple[StoredWorld, dict[bytes, bytes]]) -> None:
+    """Headers, certificates and blocks from below the base, all of them true, and another base."""
+    world, good = joined_pairs
+    whole = dict(world.store._store.scan(b"", b"\xff"))
+    for key in sorted(whole.keys() - good.keys()):
+        assert said(good | {key: whole[key]}), f"{key!r}"
+    header = layout.height_key(layout.HEADER, 2)
+    assert len(whole[header]) > len(good[header])
+    assert said(good | {header: whole[header]})
+    base = layout.read_number(layout.unframe(layout.BASE_KEY, good[layout.BASE_KEY]))
+    for wrong in (base - 1, base + 1, base + 2, base + 3, 0, 2**64 - 1):
+        assert said(good | dict([layout.frame(layout.BASE_KEY, layout.write_number(wrong))])), wrong
