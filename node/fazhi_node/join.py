@@ -94,12 +94,14 @@ def make_store(
     """
     used: Files = RealFiles() if files is None else files
     staging = directory.with_name(JOINING_NAME)
-    with _empty(directory, config, genesis_file.hash(), used):
+    with _empty(directory, config, genesis_file.hash(), used) as ours:
         _remove_leftover(staging, used)
         try:
             store = open_store(staging, config.store, genesis_hash=genesis_file.hash(), files=used, joined=True)
             with closing(store):
                 tip = load_snapshot(store, genesis_file, pieces, told)
+            if directory.exists() and not ours:  # a node was started meanwhile
+                raise Misuse("chain-present", path=str(directory), height=0)
             _put_in_place(used, staging, directory)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
@@ -124,17 +126,18 @@ def _put_in_place(files: Files, staging: Path, directory: Path) -> None:
 
 
 @contextmanager
-def _empty(directory: Path, config: Config, genesis_hash: bytes, files: Files) -> Iterator[None]:
-    """Nobody uses ``directory`` meanwhile, and there is no block in it (a node that waits for its seat has a store)."""
+def _empty(directory: Path, config: Config, genesis_hash: bytes, files: Files) -> Iterator[bool]:
+    """There is no block in ``directory``. Yields whether it is there (a node that waits for its seat has a store): then
+    it is locked, and nobody uses it meanwhile."""
     if not directory.exists():
-        yield
+        yield False
         return
     height = _height_of(directory, config, genesis_hash)
     if height:
         raise Misuse("chain-present", path=str(directory), height=height)
     lock: Lock = files.lock(directory / LOCK_FILE)
     try:
-        yield
+        yield True
     finally:
         lock.release()
 

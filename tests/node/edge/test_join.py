@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from fazhi_node.config import load
-from fazhi_node.exits import Exit
+from fazhi_node.exits import Exit, Misuse
 from fazhi_node.join import make_store
 from fazhi_node.main import main
 from fazhi_node.storage.chain_store import ChainStore, open_chain
@@ -97,6 +97,25 @@ def test_a_store_without_a_block_gives_way(home: Path, say: Callable[..., tuple[
     assert left(home) == ["store"]
     with closing(opened(home)) as chain:
         assert chain.tip == TIP
+
+
+def test_a_node_that_is_started_meanwhile_keeps_its_store(home: Path) -> None:
+    config, directory = load(home), home / "data" / "store"
+    opened: list[ChainStore] = []
+
+    def told(*_: object) -> None:
+        if not opened:
+            store = open_store(directory, genesis_hash=WORLD.genesis_file.hash())
+            opened.append(open_chain(store, WORLD.genesis_file))
+
+    with pytest.raises(Misuse, match="chain-present"):
+        make_store(config, directory, WORLD.genesis_file, iter([DATA]), told)
+    assert left(home) == ["store"]
+    (chain,) = opened
+    assert chain.tip.height == 0
+    chain.close()
+    with closing(ChainStore(open_store(directory))) as again:
+        assert again.tip.height == 0
 
 
 def test_what_is_not_ours_is_left_alone(home: Path, say: Callable[..., tuple[int, str]]) -> None:
