@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
+from weakref import WeakSet
 
 from .errors import DiskFull, StorageError, StoreCorrupt, StoreLocked, StoreStopped, from_os_error, from_text
 from .files import Lock, RealFiles
@@ -105,7 +106,12 @@ class SqliteStore:
             raise self._translate(error, "scan") from error
 
     def _scan(
-        self, connection: sqlite3.Connection, start: bytes, stop: bytes, reverse: bool
+        self,
+        connection: sqlite3.Connection,
+        start: bytes,
+        stop: bytes,
+        reverse: bool,
+        scans: WeakSet[sqlite3.Cursor] | None = None,
     ) -> Iterator[tuple[bytes, bytes]]:
         order = "DESC" if reverse else "ASC"
         try:
@@ -113,6 +119,8 @@ class SqliteStore:
                 f"SELECT key, value FROM kv WHERE key>=? AND key<? ORDER BY key {order}",  # noqa: S608 - one of two words
                 (start, stop),
             )
+            if scans is not None:
+                scans.add(rows)
             first = rows.fetchmany(1)  # the moment is that of the first step, and it holds until the last
         except sqlite3.Error as error:
             raise self._translate(error, "scan") from error
@@ -143,15 +151,26 @@ class SqliteStore:
         except sqlite3.Error as error:
             connection.close()
             raise self._translate(error, "scan") from error
+        scans: WeakSet[sqlite3.Cursor] = WeakSet()
         return self._views.add(
             StoreView(
                 str(self._path),
                 lambda key: self._get(connection, key),
-                lambda start, stop, reverse: self._scan(connection, start, stop, reverse),
-                connection.close,
+                lambda start, stop, reverse: self._scan(connection, start, stop, reverse, scans),
+                lambda: self._end_view(connection, list(scans)),
                 without_checksums=True,
             )
         )
+
+    def _end_view(self, connection: sqlite3.Connection, scans: Iterable[sqlite3.Cursor]) -> None:
+        """Give up its moment, and empty the log into the file: the writer does that behind its next commit alone, and
+        where other views begin before that one the log grows for as long as somebody reads."""
+        for rows in scans:  # one that was left in the middle would hold the moment although the connection is closed
+            rows.close()
+        connection.close()
+        # What cannot be written now says so at a commit.
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(self._connect()) as emptying:
+            emptying.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def write(self, batch: Batch, sync: bool = True) -> None:
         with self._writing:

@@ -11,6 +11,7 @@ from typing import Any, overload
 import pytest
 from fazhi_node.storage.errors import StoreLocked, StoreStopped
 from fazhi_node.storage.port import KeyValue
+from fazhi_node.storage.sqlite import SqliteStore
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +86,24 @@ def test_a_view_shows_its_moment_until_it_or_the_store_is_closed(open_again: Ope
     store.close()
     with pytest.raises(StoreStopped):
         other.get(b"a")
+
+
+def test_views_that_follow_on_one_another_do_not_let_the_log_grow(tmp_path: Path) -> None:
+    """A reader of snapshots who begins the next one before the next block comes, and leaves each in the middle."""
+    store = SqliteStore(tmp_path / "store")
+    sizes: list[int] = []
+    view = store.view()
+    for number in range(8):
+        for part in range(5):
+            store.write([(b"%d %d" % (part, at), bytes([number]) * 20_000) for at in range(100)])
+        scan = view.scan(b"", b"\xff")
+        next(scan, None)
+        view.close()
+        view = store.view()
+        sizes.append((tmp_path / "store-wal").stat().st_size)
+    view.close()
+    store.close()
+    assert sizes[-1] <= 2 * sizes[0], sizes
 
 
 def test_a_scan_may_be_left_early(open_again: Open) -> None:
