@@ -8,6 +8,7 @@ snapshot, and what they say is settled at the start (:func:`~fazhi_node.recovery
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import os
 import shutil
@@ -31,7 +32,7 @@ from .prepare import load_genesis
 from .private_files import read_bounded
 from .service_stops import stop_of
 from .storage.chain_store import ChainStore, Tip
-from .storage.errors import StorageError, StoreForeign, from_os_error
+from .storage.errors import StorageError, StoreForeign, StoreLocked, from_os_error
 from .storage.files import Files, Lock, RealFiles
 from .storage.snapshot import InvalidSnapshot
 from .storage.snapshot_load import Progress, load_snapshot
@@ -100,27 +101,31 @@ def make_store(
             store = open_store(staging, config.store, genesis_hash=genesis_file.hash(), files=used, joined=True)
             with closing(store):
                 tip = load_snapshot(store, genesis_file, pieces, told)
-            if directory.exists() and not ours:  # a node was started meanwhile
-                raise Misuse("chain-present", path=str(directory), height=0)
-            _put_in_place(used, staging, directory)
+            _put_in_place(used, staging, directory, ours)
+        except StoreLocked:  # it is another run's, which goes on
+            raise
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
     return tip
 
 
-def _put_in_place(files: Files, staging: Path, directory: Path) -> None:
-    """Give the store its name. A store without a block that has it already is moved away first, whole."""
+def _put_in_place(files: Files, staging: Path, directory: Path, ours: bool) -> None:
+    """Give the store its name. A store without a block that has it already, and is ``ours`` alone, is moved away first,
+    whole. A node that was started meanwhile has one that is not: no directory takes the name of one that holds
+    something."""
     replaced = directory.with_name(REPLACED_NAME)
     try:
         for path, _, _ in os.walk(staging, topdown=False):
             files.sync_directory(Path(path))  # names of files that the back end made since its last write
-        if directory.exists():
+        if ours:
             shutil.rmtree(replaced, ignore_errors=True)
             files.rename(directory, replaced)
         files.rename(staging, directory)
         files.sync_directory(directory.parent)
     except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise Misuse("chain-present", path=str(directory), height=0) from None
         raise from_os_error(error, "rename", directory) from error
     shutil.rmtree(replaced, ignore_errors=True)
 
@@ -153,13 +158,16 @@ def _height_of(directory: Path, config: Config, genesis_hash: bytes) -> int:
 
 
 def _remove_leftover(staging: Path, files: Files) -> None:
-    """What an earlier run left, unless that run is still about it."""
+    """What an earlier run left, unless that run is still about it, or another that was begun together with this one:
+    it is locked until it is gone."""
     if staging.exists():
-        files.lock(staging / LOCK_FILE).release()
+        lock: Lock = files.lock(staging / LOCK_FILE)
         try:
             shutil.rmtree(staging)
         except OSError as error:
             raise from_os_error(error, "remove", staging) from error
+        finally:
+            lock.release()
 
 
 @contextmanager

@@ -18,8 +18,8 @@ _held: weakref.WeakSet[FileLock] = weakref.WeakSet()
 
 
 class FileLock:
-    """An exclusive lock on ``path``, which is created if need be and never removed (removing it would let two owners
-    in).
+    """An exclusive lock on ``path``, which is created if need be. Only who holds it may remove it, or its directory:
+    who had opened it before that is refused, for others lock another file of that name.
 
     A refused attempt changes nothing for the holder. The lock ends with :meth:`release` or with the process, however
     that dies; children that were forked do not keep it alive.
@@ -44,6 +44,9 @@ class FileLock:
         except OSError as error:
             os.close(descriptor)
             raise from_os_error(error, "lock", path) from error
+        if not _still_names(path, descriptor):
+            os.close(descriptor)
+            raise StoreLocked("store-locked", path=str(path.parent), process=0)
         self._descriptor = descriptor
         _note_holder(descriptor)
         _held.add(self)
@@ -53,6 +56,13 @@ class FileLock:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _still_names(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _holder(descriptor: int) -> int:

@@ -16,10 +16,10 @@ from fazhi_node.exits import Exit, Misuse
 from fazhi_node.join import make_store
 from fazhi_node.main import main
 from fazhi_node.storage.chain_store import ChainStore, open_chain
-from fazhi_node.storage.errors import DiskFailed, DiskFull, StorageError
-from fazhi_node.storage.files import RealFiles
+from fazhi_node.storage.errors import DiskFailed, DiskFull, StorageError, StoreLocked
+from fazhi_node.storage.files import Lock, RealFiles
 from fazhi_node.storage.leveldb import LevelStore
-from fazhi_node.storage.port import Batch
+from fazhi_node.storage.port import Batch, KeyValue
 from fazhi_node.storage.sqlite import SqliteStore
 from fazhi_node.storage.store import open_store
 
@@ -116,6 +116,78 @@ def test_a_node_that_is_started_meanwhile_keeps_its_store(home: Path) -> None:
     chain.close()
     with closing(ChainStore(open_store(directory))) as again:
         assert again.tip.height == 0
+
+
+class Meanwhile(RealFiles):
+    """Opens a store at the moment before a directory is made or synced for the so many-th time."""
+
+    def __init__(self, when: str, at: Path, number: int, opens: Path) -> None:
+        self.when = when, at
+        self.left = number
+        self.opens = opens
+        self.store: KeyValue | None = None
+
+    def _look(self, *now: object) -> None:
+        self.left -= now == self.when
+        if self.left == 0 and self.store is None:
+            self.store = open_store(self.opens, genesis_hash=WORLD.genesis_file.hash())
+            open_chain(self.store, WORLD.genesis_file)
+
+    def make_directory(self, path: Path) -> None:
+        self._look("make", path)
+        super().make_directory(path)
+
+    def sync_directory(self, path: Path) -> None:
+        self._look("sync", path)
+        super().sync_directory(path)
+
+
+def test_a_node_that_is_started_at_the_last_moment_keeps_its_store(home: Path) -> None:
+    """Behind the last look at its place, while the names of the new store are made durable."""
+    directory = home / "data" / "store"
+    files = Meanwhile("sync", home / "data" / "store.joining", 2, directory)  # behind that of its FORMAT
+    with pytest.raises(Misuse, match="chain-present"):
+        make_store(load(home), directory, WORLD.genesis_file, iter([DATA]), lambda *_: None, files)
+    assert left(home) == ["store"]
+    assert files.store is not None
+    files.store.write([(b"mlater", b"kept")])
+    files.store.close()
+    with closing(open_store(directory)) as again:
+        assert again.get(b"mlater") == b"kept"
+
+
+def test_of_two_that_are_begun_together_the_one_that_is_refused_removes_nothing(home: Path) -> None:
+    """The other came in between its look for what an earlier run left and its own beginning."""
+    staging = home / "data" / "store.joining"
+    files = Meanwhile("make", staging, 1, staging)
+    with pytest.raises(StoreLocked):
+        make_store(load(home), home / "data" / "store", WORLD.genesis_file, iter([DATA]), lambda *_: None, files)
+    assert files.store is not None
+    files.store.write([(b"mlater", b"kept")])
+    files.store.close()
+    with closing(open_store(staging)) as again:
+        assert again.get(b"mlater") == b"kept"
+
+
+def test_what_an_earlier_run_left_is_locked_until_it_is_gone(home: Path) -> None:
+    staging = home / "data" / "store.joining"
+    open_store(staging, genesis_hash=WORLD.genesis_file.hash()).close()
+    released: list[bool] = []
+
+    class Watched(RealFiles):
+        def lock(self, path: Path) -> Lock:
+            lock = super().lock(path)
+            release = lock.release
+
+            def seen() -> None:
+                released.append(path.exists())
+                release()
+
+            lock.release = seen  # type: ignore[method-assign]
+            return lock
+
+    make_store(load(home), home / "data" / "store", WORLD.genesis_file, iter([DATA]), lambda *_: None, Watched())
+    assert released[0] is False
 
 
 def test_what_is_not_ours_is_left_alone(home: Path, say: Callable[..., tuple[int, str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -194,3 +195,24 @@ def test_memory_has_one_owner_too(tmp_path: Path) -> None:
         open_again()
     first.close()
     open_again().close()
+
+
+def test_a_lock_on_a_file_that_was_replaced_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever held it removed its directory, and another made it anew, between our opening of the file and our lock."""
+    path = tmp_path / "lock"
+    flock = fcntl.flock
+    others: list[FileLock] = []
+
+    def late(descriptor: int, operation: int) -> None:
+        if not others:
+            with monkeypatch.context() as patch:
+                patch.setattr(fcntl, "flock", flock)
+                path.unlink()
+                others.append(FileLock(path))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(StoreLocked):
+        FileLock(path)
+    others[0].release()
+    FileLock(path).release()
