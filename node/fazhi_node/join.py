@@ -94,6 +94,7 @@ def make_store(
         InvalidSnapshot, StorageError.
     """
     used: Files = RealFiles() if files is None else files
+    directory = directory.resolve()  # where it is a link to another disk, the store grows, and stays, on that one
     staging = directory.with_name(JOINING_NAME)
     with _empty(directory, config, genesis_file.hash(), used) as ours:
         _remove_leftover(staging, used)

@@ -118,6 +118,22 @@ def test_a_node_that_is_started_meanwhile_keeps_its_store(home: Path) -> None:
         assert again.tip.height == 0
 
 
+@pytest.mark.parametrize("waiting", [False, True])
+def test_a_store_that_is_a_link_stays_one(home: Path, say: Callable[..., tuple[int, str]], waiting: bool) -> None:
+    """The operator put it on a larger disk."""
+    link, target = home / "data" / "store", home.parent / "disk" / "chain"
+    target.parent.mkdir()
+    if waiting:
+        with closing(open_store(target, genesis_hash=WORLD.genesis_file.hash())) as store:
+            open_chain(store, WORLD.genesis_file)
+    link.symlink_to(target)
+    code, said = say("join", str(home.parent / "file"))
+    assert (code, left(home), link.is_symlink()) == (0, ["store"], True), said
+    assert [path.name for path in target.parent.iterdir()] == ["chain"]
+    with closing(opened(home)) as chain:
+        assert chain.tip == TIP
+
+
 class Meanwhile(RealFiles):
     """Opens a store at the moment before a directory is made or synced for the so many-th time."""
 
