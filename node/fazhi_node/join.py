@@ -15,9 +15,10 @@ import shutil
 import ssl
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
@@ -173,21 +174,30 @@ def _remove_leftover(staging: Path, files: Files) -> None:
 
 @contextmanager
 def _pieces(source: str, token_file: Path | None, genesis_file: GenesisFile) -> Iterator[Iterator[bytes]]:
-    if source.startswith(("https://", "http://")):
+    if "://" in source:
         with _from_gateway(source, token_file, genesis_file) as answer:
             yield _read(answer, source)
         return
-    with closing(_file(source)) as pieces:
-        yield pieces
-
-
-def _file(source: str) -> Generator[bytes, None, None]:
     try:
-        with Path(source).open("rb") as file:
-            while piece := file.read(READ_BYTES):
-                yield piece
+        file = Path(source).open("rb")  # noqa: SIM115 - what is said while it is read is another matter
+    except FileNotFoundError:
+        raise Misuse("no-snapshot-file", path=source) from None
     except OSError as error:
-        raise Misuse("unreadable-file", path=source, reason=error.strerror or "") from None
+        raise _unreadable(source, error) from None
+    with file:
+        yield _read_file(file, source)
+
+
+def _read_file(file: BufferedReader, source: str) -> Iterator[bytes]:
+    try:
+        while piece := file.read(READ_BYTES):
+            yield piece
+    except OSError as error:
+        raise _unreadable(source, error) from None
+
+
+def _unreadable(source: str, error: OSError) -> Misuse:
+    return Misuse("unreadable-file", path=source, reason=error.strerror or "")
 
 
 def _read(answer: http.client.HTTPResponse, source: str) -> Iterator[bytes]:
@@ -195,11 +205,17 @@ def _read(answer: http.client.HTTPResponse, source: str) -> Iterator[bytes]:
         try:
             piece = answer.read1(READ_BYTES)
         except (OSError, http.client.HTTPException) as error:
-            reason = (str(error) or type(error).__name__)[:200]
-            raise Stop(Exit.UNREACHABLE, "snapshot-unreachable", address=source, reason=reason) from None
+            raise _unreachable(source, error) from None
         if not piece:
             return
         yield piece
+
+
+def _unreachable(address: str, error: Exception) -> Stop:
+    code = "snapshot-unreachable"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        code = "snapshot-other-certificate"
+    return Stop(Exit.UNREACHABLE, code, address=address, reason=(str(error) or type(error).__name__)[:200])
 
 
 @contextmanager
@@ -211,9 +227,9 @@ def _from_gateway(
     try:
         url = GatewayUrl.parse(source)
         if url.scheme == "http" and not is_loopback(url.host):
-            raise ValueError("https, but on this very machine")
-    except ValueError as error:
-        raise Misuse("bad-address", value=source, reason=str(error)) from None
+            raise ValueError("http to another machine")
+    except ValueError:
+        raise Misuse("bad-snapshot-address", value=source) from None
     connection: http.client.HTTPConnection
     if url.scheme == "http":
         connection = http.client.HTTPConnection(url.host, url.port, timeout=TIMEOUT_S)
@@ -232,8 +248,7 @@ def _from_gateway(
             if answer.status != 200:
                 raise Stop(Exit.UNREACHABLE, "snapshot-refused", address=str(url), reason=refusal_of(answer))
         except (OSError, http.client.HTTPException) as error:
-            reason = (str(error) or type(error).__name__)[:200]
-            raise Stop(Exit.UNREACHABLE, "snapshot-unreachable", address=str(url), reason=reason) from None
+            raise _unreachable(str(url), error) from None
         yield answer
 
 

@@ -102,8 +102,7 @@ def export(home: Path, output: Path, explicit: Language | None) -> int:
     try:
         with _answer(config, home, "/v1/archive", token=_token(config, home)) as answer:
             if answer.status != 200:
-                reason = refusal_of(answer)
-                raise Stop(Exit.UNREACHABLE, "unexpected-answer", address=config.http_listen, reason=reason)
+                raise _no_archive(answer, config.http_listen)
             chunks = iter(lambda: answer.read(READ_BYTES), b"")
             height, genesis_hash = _write(chunks, output)
     except Stop as stop:
@@ -118,13 +117,26 @@ def export(home: Path, output: Path, explicit: Language | None) -> int:
     return Exit.OK
 
 
+def _no_archive(answer: http.client.HTTPResponse, address: str) -> Stop:
+    """Of a node that joined from a snapshot, what that means; of any other answer that it makes no sense."""
+    said = answer.read(MAX_STATUS_BYTES)
+    with suppress(ValueError, KeyError, TypeError):
+        found = json.loads(said)
+        if answer.status == http.client.GONE and found["code"] == "below-base":
+            return Misuse("no-whole-chain", first=int(found["parameters"]["first"]))
+    return Stop(Exit.UNREACHABLE, "unexpected-answer", address=address, reason=_refusal(answer.status, said))
+
+
 def refusal_of(answer: http.client.HTTPResponse) -> str:
     """What a gateway says instead of what was asked for: its sentence where there is one."""
-    said = answer.read(MAX_STATUS_BYTES)
+    return _refusal(answer.status, answer.read(MAX_STATUS_BYTES))
+
+
+def _refusal(status: int, said: bytes) -> str:
     try:
-        return f"HTTP {answer.status}: {json.loads(said)['detail']}"[:300]
+        return f"HTTP {status}: {json.loads(said)['detail']}"[:300]
     except (ValueError, KeyError, TypeError):
-        return f"HTTP {answer.status} {said[:300]!r}"
+        return f"HTTP {status} {said[:300]!r}"
 
 
 def _write(chunks: Iterator[bytes], output: Path) -> tuple[int, bytes]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from fazhi_contracts.membership import seat_roles
-from fazhi_ledger.errors import FazhiError
+from fazhi_ledger.errors import FazhiError, InvalidSignature
 from fazhi_ledger.genesis import (
     Genesis,
     GenesisFile,
@@ -221,7 +221,7 @@ def read_member_card(path: Path, genesis_hash: bytes | None = None) -> tuple[Mem
     have been made for a genesis, or for that chain.
 
     Raises:
-        Misuse: ``bad-card``, ``bad-certificate``.
+        Misuse: ``bad-card``, ``card-of-another-chain``, ``bad-certificate``.
     """
     card = _read_card(path, MEMBER_FORMAT, _MEMBER_FIELDS)
     try:
@@ -245,6 +245,8 @@ def read_member_card(path: Path, genesis_hash: bytes | None = None) -> tuple[Mem
         proven = roles if genesis_hash is None else seat_roles(roles)
         verify_possession(suite, genesis_hash, member.org, member.key, proven, member.possession)
     except (ValueError, FazhiError) as error:
+        if genesis_hash is not None and isinstance(error, InvalidSignature):
+            raise Misuse("card-of-another-chain", path=str(path)) from None
         raise Misuse("bad-card", path=str(path), reason=str(error)) from None
     check_certificate(certificate, server_name(member.org))
     return member, certificate, suite.name

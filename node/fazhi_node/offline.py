@@ -31,7 +31,7 @@ def offline_archive(config: Config, home: Path) -> Generator[bytes, None, None]:
         if chain.tip.height == 0:
             raise Misuse("no-chain", path=str(directory))
         if chain.base:
-            raise Misuse("below-base", first=chain.base + 1)
+            raise Misuse("no-whole-chain", first=chain.base + 1)
         yield from ChainReader(chain).archive()
     finally:
         chain.close()

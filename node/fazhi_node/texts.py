@@ -112,6 +112,16 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "名片 {path} 不可用:{reason}。请向该成员重新索取。",
         "The card {path} cannot be used: {reason}. Ask that member for it again.",
     ),
+    "card-of-another-chain": (
+        (
+            "名片 {path} 不是为本链所制(为另一条链,或 init 时没有 --genesis),或已被改动。"
+            "请该成员以本链的创世文件重新 init --genesis,交来新名片。"
+        ),
+        (
+            "The card {path} was made for another chain, or for none (init without --genesis), or was changed since. "
+            "Let that member run init with --genesis and this chain's genesis file, and hand over the new card."
+        ),
+    ),
     "bad-certificate": (
         "{name} 的 TLS 证书不可用:{reason}。证书须由 fazhi-node init 生成。",
         "The TLS certificate of {name} cannot be used: {reason}. Let fazhi-node init make it.",
@@ -135,8 +145,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     # run
     "no-genesis": (
-        "找不到创世文件 {path}。请把成员共同的 genesis.fazhi 放到那里,或用 --genesis 指明。",
-        "There is no genesis file {path}. Put the members' genesis.fazhi there, or name it with --genesis.",
+        "找不到创世文件 {path}。请把成员共同的 genesis.fazhi 放到那里(init 与 run 也可用 --genesis 指明)。",
+        "There is no genesis file {path}. Put the members' genesis.fazhi there (init and run take --genesis as well).",
     ),
     "bad-genesis-file": (
         "创世文件 {path} 不可用:{reason}。请向其他成员重新索取并核对创世哈希。",
@@ -235,14 +245,30 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "{address} 没有给出快照({reason})。请检查令牌(--token-file),或向另一个成员索取。",
         "{address} gave no snapshot ({reason}). Check the token (--token-file), or ask another member.",
     ),
+    "no-snapshot-file": (
+        "没有文件 {path}。若指成员的网关,其地址以 https:// 开头。",
+        "There is no file {path}. If a member's gateway is meant: its address begins with https://.",
+    ),
+    "bad-snapshot-address": (
+        "{value} 不是网关的地址。请写 https://主机:端口,不带路径;http:// 仅限本机。",
+        "{value} is no address of a gateway. Give https://host:port without a path; http:// serves loopback only.",
+    ),
     "snapshot-unreachable": (
+        "无法从 {address} 读取({reason})。节点在那里运行吗?地址正确吗?请重试,或向另一个成员索取。",
         (
-            "无法从 {address} 读取({reason})。证书不是创世所载的成员时,请用 curl 下载 /v1/snapshot,再以文件加入:"
-            "其内容全部核验。"
+            "{address} cannot be read ({reason}). Does the node run there, and is the address right? Try again, or ask "
+            "another member."
+        ),
+    ),
+    "snapshot-other-certificate": (
+        (
+            "{address} 的证书不是本创世所载的({reason})。那里可能是另一条链;若是后来加入或换过证书的成员,"
+            "请用 curl 下载 /v1/snapshot,再以文件加入:其内容全部核验。"
         ),
         (
-            "{address} cannot be read ({reason}). Where its certificate is not one of the genesis, fetch /v1/snapshot "
-            "with curl and join from the file: all of it is verified."
+            "The certificate of {address} is none of this genesis ({reason}). It may be another chain's; where the "
+            "member came, or changed its certificate, later, fetch /v1/snapshot with curl and join from the file: all "
+            "of it is verified."
         ),
     ),
     "bad-token-file": (
@@ -257,6 +283,13 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "unexpected-answer": (
         "{address} 的应答无法理解({reason})。那里运行的是否为本节点?",
         "The answer of {address} makes no sense ({reason}). Is it this node that runs there?",
+    ),
+    "no-whole-chain": (
+        "本节点由状态快照加入,只保存第 {first} 个区块起的链,没有全链的归档。请在保存全链的成员处 export。",
+        (
+            "This node joined from a snapshot and holds the chain from block {first} on: it has no archive of the "
+            "whole. Export at a member that keeps the whole chain."
+        ),
     ),
     "archive-cut": (
         "归档在写完之前中断({reason});不完整的 {path} 已删除。请重试。",

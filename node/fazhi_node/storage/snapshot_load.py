@@ -63,8 +63,9 @@ class _Loader:
         """Hash and header of each hand-over, by height."""
 
     def load(self, frames: Iterator[bytes]) -> Tip:
+        first = _next(frames)  # what the pieces' source says of itself is no fault of the file's
         with _held_against(_malformed):
-            head = Head.decode(_next(frames))
+            head = Head.decode(first)
             header, certificate = Header.decode(head.header), CommitCertificate.decode(head.certificate)
         if head.genesis_hash != self._genesis_hash or header.genesis_hash != self._genesis_hash:
             found = head.genesis_hash if head.genesis_hash != self._genesis_hash else header.genesis_hash
@@ -117,8 +118,9 @@ class _Loader:
         history = self._append(history, self._genesis_hash, [])
         last = header.height - 1
         for first in range(1, last + 1, HASHES):
+            data = _next(frames)
             with _held_against(_malformed):
-                hashes = decode_hashes(_next(frames), min(HASHES, last + 1 - first))
+                hashes = decode_hashes(data, min(HASHES, last + 1 - first))
             batch: list[tuple[bytes, bytes]] = []
             for height, found in enumerate(hashes, first):
                 history = self._append(history, found, batch)

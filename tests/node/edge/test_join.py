@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,6 +23,7 @@ from fazhi_node.storage.leveldb import LevelStore
 from fazhi_node.storage.port import Batch, KeyValue
 from fazhi_node.storage.sqlite import SqliteStore
 from fazhi_node.storage.store import open_store
+from fazhi_sdk.devnet import free_ports
 
 from tests.node.storage.backends import DISK_BACKENDS
 from tests.node.storage.snapshots import grown, snapshot_of
@@ -47,9 +49,9 @@ def home(tmp_path: Path) -> Path:
 def say(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
     """Runs a command on the home; exit code and all that it said."""
 
-    def run(*arguments: str) -> tuple[int, str]:
+    def run(*arguments: str, lang: str = "en") -> tuple[int, str]:
         capsys.readouterr()
-        code = main([*arguments, "--home", str(home), "--lang", "en"])
+        code = main([*arguments, "--home", str(home), "--lang", lang])
         said = capsys.readouterr()
         return code, said.out + said.err
 
@@ -82,7 +84,7 @@ def test_a_file_becomes_the_store(home: Path, say: Callable[..., tuple[int, str]
     assert (code, "never overwritten" in said, left(home)) == (Exit.USAGE, True, ["store"])
     assert before == sorted((path, path.stat().st_mtime_ns) for path in (home / "data" / "store").rglob("*.ldb"))
     code, said = say("export", "-o", str(home.parent / "archive"))
-    assert (code, "joined from a snapshot" in said) == (Exit.USAGE, True)
+    assert (code, f"from block {TIP.height + 1} on" in said, "Export at a member" in said) == (Exit.USAGE, True, True)
     assert not list(home.parent.glob("archive*"))
 
 
@@ -239,13 +241,33 @@ def test_a_bad_file_leaves_nothing(
 
 
 def test_another_chains_and_what_is_no_file(home: Path, say: Callable[..., tuple[int, str]]) -> None:
-    assert say("join", str(home.parent / "nothing"))[0] == Exit.USAGE
-    assert say("join", str(home.parent))[0] == Exit.USAGE
-    code, said = say("join", "http://192.0.2.1:7443")
-    assert (code, "https" in said) == (Exit.USAGE, True)
+    for source in (str(home.parent / "nothing"), "127.0.0.1:20159"):
+        code, said = say("join", source)
+        assert (code, f"no file {source}" in said, "begins with https://" in said) == (Exit.USAGE, True, True), said
+    code, said = say("join", str(home.parent))
+    assert (code, f"{home.parent} cannot be read: Is a directory" in said) == (Exit.USAGE, True), said
+    for source in ("http://192.0.2.1:7443", "https://127.0.0.1:7443/v1/snapshot", "ftp://host:1"):
+        code, said = say("join", source)
+        assert (code, f"{source} is no address of a gateway. Give https://host:port" in said) == (Exit.USAGE, True)
+        code, said = say("join", source, lang="zh")
+        assert (code, f"{source} 不是网关的地址。请写 https://主机:端口,不带路径" in said) == (Exit.USAGE, True), said
     (home / "genesis.fazhi").unlink()
-    assert say("join", str(home.parent / "file"))[0] == Exit.USAGE
+    code, said = say("join", str(home.parent / "file"))
+    assert (code, f"There is no genesis file {home / 'genesis.fazhi'}. Put the members'" in said) == (Exit.USAGE, True)
     assert left(home) == []
+
+
+def test_a_source_that_fails_underway_speaks_for_itself(home: Path) -> None:
+    """Behind none of the parts, and in the midst of each."""
+
+    def pieces(whole: bytes) -> Iterator[bytes]:
+        yield whole
+        raise Misuse("unreadable-file", path="x", reason="the disk")
+
+    for size in (0, 3, len(DATA) // 3, len(DATA) // 2, len(DATA) - 50, len(DATA) - 1):
+        with pytest.raises(Misuse, match="unreadable-file"):
+            make_store(load(home), home / "data" / "store", WORLD.genesis_file, pieces(DATA[:size]), lambda *_: None)
+        assert left(home) == []
 
 
 class Cut(BaseException):
@@ -421,6 +443,35 @@ def test_from_a_gateway(
         assert chain.tip == TIP
 
 
+def test_a_running_node_without_the_first_blocks_has_no_archive(
+    home: Path, say: Callable[..., tuple[int, str]], server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAZHI_NODE_HTTP_LISTEN", f"127.0.0.1:{server.server_port}")
+    archive = home.parent / "archive"
+    body = b'{"code": "below-base", "detail": "x", "parameters": {"first": 13}}'
+    server.answer = (410, body, len(body))
+    code, said = say("export", "-o", str(archive))
+    assert server.asked == [("/v1/archive", None)]
+    assert (code, "from block 13 on" in said, "Export at a member" in said) == (Exit.USAGE, True, True), said
+    assert "entered" not in said
+    assert "没有全链的归档" in say("export", "-o", str(archive), lang="zh")[1]
+    for status, other in ((410, b'{"code": "pruned", "detail": "x"}'), (410, b"gone"), (500, body)):
+        server.answer = (status, other, len(other))
+        code, said = say("export", "-o", str(archive))
+        assert (code, "makes no sense" in said, f"HTTP {status}" in said) == (Exit.UNREACHABLE, True, True), said
+    assert not archive.exists()
+
+
 def test_nobody_there(home: Path, say: Callable[..., tuple[int, str]], server: Any) -> None:
-    code, said = say("join", f"https://127.0.0.1:{server.server_port}")  # it speaks no TLS
-    assert (code, "curl" in said, server.asked, left(home)) == (Exit.UNREACHABLE, True, [], [])
+    url = f"https://127.0.0.1:{server.server_port}"
+    code, said = say("join", url)  # it speaks no TLS
+    assert (code, "curl" in said, server.asked, left(home)) == (Exit.UNREACHABLE, False, [], [])
+    (closed,) = free_ports(1)
+    code, said = say("join", f"https://127.0.0.1:{closed}")
+    assert (code, "refused" in said, "Does the node run there" in said, "curl" in said) == (3, True, True, False), said
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(home / "keys" / "tls.crt", home / "keys" / "tls.key")  # the newcomer's: not in the genesis
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    code, said = say("join", url)
+    assert (code, "none of this genesis" in said, "with curl" in said, server.asked) == (3, True, True, []), said
+    assert "另一条链" in say("join", url, lang="zh")[1]

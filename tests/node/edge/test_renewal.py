@@ -24,6 +24,7 @@ from fazhi_node.storage.chain_store import open_chain
 from fazhi_node.storage.files import RealFiles
 from fazhi_node.storage.store import open_store
 from fazhi_node.storage.vote_log import DiskVoteLog
+from fazhi_node.texts import sentence_of
 
 ORGS = ("alpha", "bravo", "charlie", "delta")
 
@@ -63,9 +64,15 @@ def test_who_joins_has_a_card_for_that_chain(tmp_path: Path, genesis: Path) -> N
     assert prepared.member.org == "echo"
     card = home / "echo.card"
     assert read_member_card(card, prepared.genesis_hash)[0] == prepared.member
-    for other in (None, bytes(32)):
-        with pytest.raises(Misuse, match="bad-card"):
-            read_member_card(card, other)
+    with pytest.raises(Misuse, match="bad-card"):
+        read_member_card(card, None)
+    with pytest.raises(Misuse, match="card-of-another-chain"):
+        read_member_card(card, bytes(32))
+    for_none = init(tmp_path / "without", "echo") / "echo.card"
+    with pytest.raises(Misuse, match="card-of-another-chain") as refused:
+        read_member_card(for_none, prepared.genesis_hash)
+    assert f"{for_none} was made for another chain, or for none" in sentence_of(refused.value, "en")
+    assert "不是为本链所制" in sentence_of(refused.value, "zh")
     card.unlink()
     assert refusal(home) == "not-a-member"
 
