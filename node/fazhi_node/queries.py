@@ -28,7 +28,7 @@ from fazhi_contracts.queries import (
 from fazhi_ledger import merkle, statetree
 from fazhi_ledger.archive import write_archive
 from fazhi_ledger.canonical import encode
-from fazhi_ledger.errors import FazhiError, Parameter, invariant
+from fazhi_ledger.errors import FazhiError, InvariantBroken, Parameter, invariant
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.receipt import Handover
 from fazhi_ledger.result import RecordResult, Result
@@ -75,9 +75,10 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class BlockAnswer:
-    """A block in its parts, encoded."""
+    """A block's hash, and the block in its parts, encoded."""
 
     height: int
+    hash: bytes
     header: bytes
     items: tuple[bytes, ...]
     certificate: bytes
@@ -243,9 +244,10 @@ class ChainReader:
             raise self._not_here()
         checkpoint = self.checkpoint(height)
         block = self._store.block(height)
-        invariant(block is not None, "a block is stored with its header")
-        items = () if block is None else tuple(item.encode() for item in block.items)
-        return BlockAnswer(height, checkpoint.header, items, checkpoint.certificate)
+        if block is None:
+            raise InvariantBroken("a block is stored with its header")
+        items = tuple(item.encode() for item in block.items)
+        return BlockAnswer(height, block.hash(self._suite), checkpoint.header, items, checkpoint.certificate)
 
     def blocks(self, first: int, limit: int) -> Iterator[BlockAnswer]:
         """Blocks from ``first`` on, at most ``limit``, one at a time."""

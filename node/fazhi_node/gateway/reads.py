@@ -35,6 +35,7 @@ def block_json(block: BlockAnswer) -> dict[str, Any]:
     """One block."""
     return {
         "height": block.height,
+        "hash": block.hash.hex(),
         "header": b64(block.header),
         "items": [b64(item) for item in block.items],
         "certificate": b64(block.certificate),

@@ -180,9 +180,10 @@ class LaneAnswer(Model):
 
 
 class BlockBody(Model):
-    """One block, verbatim."""
+    """One block, verbatim. ``hash`` is the header's, for people to compare; a program computes it."""
 
     height: Height
+    hash: Digest
     header: Base64
     items: list[Base64]
     certificate: Base64

@@ -159,6 +159,8 @@ def test_blocks_checkpoint_and_consistency_verify(network: Network, node: NodePr
     page = ok(node.get("/v1/blocks?from=1&limit=2"), schemas.BlocksBody)
     assert [block["height"] for block in page["blocks"]] == [1, 2]
     assert page["next"] == 3
+    for block in page["blocks"]:
+        assert block["hash"] == Header.decode(raw(block["header"])).hash(SUITE).hex()
     assert page["blocks"][0] == ok(node.get("/v1/blocks/1"), schemas.BlockBody)
     validators = network.genesis.genesis.validator_set()
     newest = ok(node.get("/v1/checkpoint"), schemas.CertifiedHeader)
