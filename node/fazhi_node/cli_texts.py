@@ -253,7 +253,10 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
             "stays, and the next start fetches the chain from the other members."
         ),
     ),
-    "check_moved": ("损坏的链已移到 {path}。", "The damaged chain was moved to {path}."),
+    "check_moved": (
+        "损坏的链已移到 {path}。请启动节点(从其他成员重新取得),或先 fazhi-node join。",
+        "The damaged chain was moved to {path}. Start the node (it fetches the chain anew), or fazhi-node join first.",
+    ),
     "check_votes": (
         "投票日志:与守护文件相符,从高度 {floor} 起签票,留有 {votes} 票",
         "vote log: as the guard knows it, signs from height {floor} on, {votes} votes kept",

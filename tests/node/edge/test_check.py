@@ -32,12 +32,13 @@ def damaged(tmp_path: Path, genesis: Path) -> Path:
     return home
 
 
-def test_a_damaged_chain_is_moved_away_once(damaged: Path) -> None:
+def test_a_damaged_chain_is_moved_away_once(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = damaged / "data" / "store"
     assert main(["check", "--home", str(damaged)]) == Exit.STORAGE
     assert store.exists()
     assert main(["check", "--set-aside", "--home", str(damaged)]) == Exit.STORAGE
     assert (store.exists(), (damaged / "data" / "store.damaged-1" / FORMAT_FILE).exists()) == (False, True)
+    assert "store.damaged-1。请启动节点" in capsys.readouterr().out
     assert main(["check", "--set-aside", "--home", str(damaged)]) == 0, "there is no chain any more, and nothing wrong"
 
 
