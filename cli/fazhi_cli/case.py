@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
+from fazhi_contracts.messages import term_in_words
 from fazhi_contracts.procedures.ruleset import RuleSet, Step
 
 from . import case_filing, case_view, connection, labels, passphrases
@@ -86,7 +87,12 @@ def _description(step: Step, parser: Parser, rules: RuleSet) -> str:
         documents = labels.joined((choose((term.zh, term.en), language) for term in step.documents), language)
         lines.append(parser.text("step-documents", documents=documents, minimum=step.documents_min))
     lines += [
-        parser.text("step-deadline", days=clock.days, start=name(clock.start), article=clock.article)
+        parser.text(
+            f"step-{clock.kind}",
+            term=term_in_words(clock.amount, clock.unit, language),
+            start=name(clock.start),
+            article=clock.article,
+        )
         for clock in step.clocks
     ]
     return "\n".join(lines)
@@ -102,10 +108,11 @@ def _declare_step(parser: Parser, step: Step) -> None:
         parser.option(
             f"--{known.name.replace('_', '-')}",
             dest=f"clear_{known.name}",
-            choices=known.codes,
+            choices=known.codes or None,
+            type=str if known.codes else int,
             required=known.required,
             metavar="VALUE",
-            help=f"{choose((known.zh, known.en), language)}: {values}",
+            help=f"{choose((known.zh, known.en), language)}: {values or f'{known.low} … {known.high}'}",
         )
     parser.option("--file", action="append", default=[], metavar="PATH", help=parser.text("step-file"))
     parser.option("--field", action="append", default=[], metavar="NAME=TEXT", help=parser.text("step-field"))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from fazhi_contracts.messages import term_in_words
 from fazhi_ledger.genesis import Genesis
 
 from . import connection, labels, terminal
@@ -15,6 +16,7 @@ from .exits import Exit
 from .language import Language, choose
 
 if TYPE_CHECKING:
+    from fazhi_contracts.procedures.deadlines import RunningClock
     from fazhi_contracts.procedures.ruleset import RuleSet
     from fazhi_sdk import CaseView, Event, Trail
 
@@ -59,15 +61,21 @@ def _view_lines(view: CaseView, rules: RuleSet, genesis: Genesis, language: Lang
     yield "  " + text("head", language, step=step, count=view.count, year=view.head.year, serial=view.head.serial)
     yield "  " + _as_of(view, offset, language)
     for clock in view.clocks:
-        yield "  " + text(
-            "clock",
-            language,
-            step=labels.step_label(rules, clock.step, language),
-            due=labels.moment(clock.due_ms, offset),
-            days=clock.days,
-            start=labels.step_label(rules, clock.start, language),
-            article=clock.article,
-        )
+        yield "  " + _clock_line(clock, rules, offset, language)
+
+
+def _clock_line(clock: RunningClock, rules: RuleSet, offset: int, language: Language) -> str:
+    named: dict[str, str | int] = {
+        "step": labels.step_label(rules, clock.step, language),
+        "start": labels.step_label(rules, clock.start, language),
+        "term": term_in_words(clock.amount, clock.unit, language),
+        "article": clock.article,
+    }
+    if clock.due_ms is not None:
+        return text("clock", language, due=labels.moment(clock.due_ms, offset), **named)
+    if clock.missing_year is not None:
+        return text("clock-no-calendar", language, year=clock.missing_year, **named)
+    return text("clock-paused", language, **named)
 
 
 def trail_lines(found: Trail, rules: RuleSet, genesis: Genesis, language: Language) -> Iterator[str]:
@@ -128,7 +136,14 @@ def _view_json(view: CaseView) -> dict[str, Any]:
         "as_of_height": view.as_of_height,
         "as_of_ms": view.as_of_ms,
         "deadlines": [
-            {"step": clock.step, "start": clock.start, "days": clock.days, "due_ms": clock.due_ms}
+            {
+                "step": clock.step,
+                "start": clock.start,
+                "amount": clock.amount,
+                "unit": clock.unit,
+                "due_ms": clock.due_ms,
+                "missing_year": clock.missing_year,
+            }
             for clock in view.clocks
         ],
     }

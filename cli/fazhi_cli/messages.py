@@ -101,9 +101,17 @@ HELP: Final[dict[str, Pair]] = {
     "step-signers": ("签署: {roles},至少 {minimum} 人", "Signed by: {roles}, at least {minimum}"),
     "step-after": ("前一步: {steps}", "After: {steps}"),
     "step-documents": ("文书: {documents}(至少 {minimum} 份)", "Documents: {documents} (at least {minimum})"),
-    "step-deadline": (
-        "期限: 自 {start} 起 {days} 日内({article})",
-        "Deadline: within {days} days of {start} ({article})",
+    "step-within": (
+        "期限: 自 {start} 起 {term}内({article})",
+        "Deadline: within {term} of {start} ({article})",
+    ),
+    "step-not-before": (
+        "不早于 {start} 后第 {term}({article})",
+        "Not before {term} from {start} ({article})",
+    ),
+    "step-lapsed": (
+        "须待 {start} 后 {term}届满({article})",
+        "Only once {term} from {start} have passed ({article})",
     ),
     "step-file": ("要固定的文件,可重复;文件不离开本机", "a file to seal, may be repeated; it stays here"),
     "step-field": (
@@ -308,8 +316,16 @@ CASE: Final[dict[str, Pair]] = {
     ),
     "as-of": ("截至高度 {height}({time})", "as of height {height} ({time})"),
     "clock": (
-        "期限 {step} 不迟于 {due}(自 {start} 起 {days} 日,{article})",
-        "deadline: {step} by {due} ({days} days from {start}, {article})",
+        "期限 {step} 不迟于 {due}(自 {start} 起 {term},{article})",
+        "deadline: {step} by {due} ({term} from {start}, {article})",
+    ),
+    "clock-paused": (
+        "期限 {step} 中止,现无届满日(自 {start} 起 {term},{article})",
+        "deadline: {step}, suspended, no day for now ({term} from {start}, {article})",
+    ),
+    "clock-no-calendar": (
+        "期限 {step} 届满日取决于 {year} 年的工作日历(自 {start} 起 {term},{article})",
+        "deadline: {step}, on a day that the calendar of {year} decides ({term} from {start}, {article})",
     ),
     "column-number": ("序号", "no."),
     "column-step": ("步骤", "step"),

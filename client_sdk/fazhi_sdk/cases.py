@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from fazhi_contracts.head import CaseHead, event_leaf
 from fazhi_contracts.keys import case_state_key
-from fazhi_contracts.procedures.interpreter import RunningClock, Settings, running_clocks
+from fazhi_contracts.procedures.deadlines import RunningClock, running_clocks
 from fazhi_contracts.procedures.ruleset import RuleSet
+from fazhi_contracts.procedures.settings import Settings
 from fazhi_ledger import merkle
 from fazhi_ledger.canonical import decode
 from fazhi_ledger.errors import FazhiError, InvalidProof
@@ -39,7 +40,8 @@ class EventPlace:
 class CaseView:
     """A case as of a certified header. Times are Unix milliseconds.
 
-    ``clocks`` are the deadlines that run, soonest first (none where the rule set is not the genesis' own);
+    ``clocks`` are the deadlines that run, soonest first (none where the rule set is not the genesis' own), without a
+    day where that hangs on a calendar of working days;
     ``places`` are the gateway's word on where the events stand, proven only by :meth:`Case.trail`.
     """
 

@@ -53,6 +53,15 @@ def day_of_date(year: int, month: int, day_of_month: int) -> int:
     )
 
 
+def add_months(day: int, months: int) -> int:
+    """The day of the same number so many months later; the month's last where it has none (民法典 202)."""
+    year, month, number = date_of_day(day)
+    passed = year * 12 + month - 1 + months
+    first = day_of_date(passed // 12, passed % 12 + 1, 1)
+    following = day_of_date((passed + 1) // 12, (passed + 1) % 12 + 1, 1)
+    return min(first + number, following) - 1
+
+
 @lru_cache(maxsize=16)  # of a block's time, asked for each case that it opens
 def year_of(time_ms: int, utc_offset_min: int) -> int:
     """The calendar year in which ``time_ms`` falls in that offset."""

@@ -19,15 +19,16 @@ from fazhi_ledger.suites import Suite
 
 from .calendar import year_of
 from .context import Call, Effect
-from .entries import Counter, decoded_procedure
-from .errors import Refused, StateCorrupt
+from .entries import Counter
+from .errors import Refused
 from .head import CaseHead, event_leaves, opened_heads
 from .identity import is_within
-from .keys import case_state_key, procedure_key, rule_set_key, serial_key
+from .keys import case_state_key, procedure_key, serial_key
 from .procedures.interpreter import Judge
 from .procedures.marks import Marks
-from .procedures.ruleset import RuleSet, decoded_rule_set
-from .state import Entry, Overlay, StateView, read
+from .procedures.ruleset import RuleSet
+from .rulebook import ProcedureEntry, bound_rule_set, date_number, decoded_procedure
+from .state import Entry
 
 _NO_EVENTS: Final = Frontier.empty()
 _NO_MARKS: Final = Marks()
@@ -87,8 +88,7 @@ class _Case:
 class _NewCases:
     """What the new cases of one procedure share within a batch."""
 
-    rule_set_hash: bytes
-    rules: RuleSet
+    rule_sets: ProcedureEntry
     year: int
     serial_key: bytes
     serial: int  # the last one given out
@@ -178,6 +178,9 @@ class _Batch:
         encoded = encode_firsts(identities, findings)
         leaves = event_leaves(suite, call.admitted.submission_id, run.first + 1, encoded)
         new = self._new_cases[run.procedure]
+        times = run.occurred_at_ms[1:]
+        if {self._in_force(new, min(times)), self._in_force(new, max(times))} != {first.head.rule_set_hash}:
+            return 0
         serials = range(new.serial + 1, new.serial + 1 + len(results))
         new.serial += len(results)
         heads = opened_heads(first.head_after(suite), serials, leaves, run.occurred_at_ms[1:])
@@ -205,7 +208,7 @@ class _Batch:
         opened = self._opened.get(key)
         head = call.state.load(key, CaseHead.decode) if opened is None else CaseHead.decode(opened)
         if head is None:
-            head, rules = self._open(run)
+            head, rules = self._open(run, place)
         else:
             rules = bound_rule_set(call.base, head.rule_set_hash)
             _check_continues(head, rules, run)
@@ -213,13 +216,23 @@ class _Batch:
         judge = Judge(rules, head.marks, call.admitted.signers, call.context.time_ms, call.settings)
         return _Case(identity, key, head, judge)
 
-    def _open(self, entry: RecordRun) -> tuple[CaseHead, RuleSet]:
-        """The head of a case that this record opens, before its first event, and the rule set that the case is bound
-        to."""
+    def _in_force(self, new: _NewCases, occurred_at_ms: int) -> bytes | None:
+        """The hash of the rule set that states the law of that time."""
+        return new.rule_sets.on(date_number(occurred_at_ms, self._call.settings.utc_offset_min))
+
+    def _open(self, entry: RecordRun, place: int) -> tuple[CaseHead, RuleSet]:
+        """The head of a case that the record at that place opens, before its first event, and the rule set that the
+        case is bound to."""
         new = self._new_cases.get(entry.procedure)
         if new is None:
             new = self._new_cases[entry.procedure] = self._procedure(entry.procedure)
-        step = new.rules.step(entry.step)
+        occurred_at_ms = entry.occurred_at_ms[place]
+        rule_set_hash = self._in_force(new, occurred_at_ms)
+        if rule_set_hash is None:
+            date = date_number(occurred_at_ms, self._call.settings.utc_offset_min)
+            raise Refused("no-rules-then", procedure=entry.procedure, date=date, first=new.rule_sets.rule_sets[0][0])
+        rules = bound_rule_set(self._call.base, rule_set_hash)
+        step = rules.step(entry.step)
         if step is None:
             raise Refused("unknown-step", step=entry.step)
         if not step.initial:
@@ -231,7 +244,7 @@ class _Batch:
             entry.procedure,
             new.serial,
             new.year,
-            new.rule_set_hash,
+            rule_set_hash,
             context.height,
             context.time_ms,
             0,
@@ -239,20 +252,19 @@ class _Batch:
             entry.step,
             _NO_MARKS,
         )
-        return head, new.rules
+        return head, rules
 
     def _procedure(self, procedure: str) -> _NewCases:
-        """What cases are opened by: the rule set installed last, and the serials of the organisation and year."""
+        """What cases are opened by: the rule sets installed, and the serials of the organisation and year."""
         call = self._call
         installed = call.base.load(procedure_key(procedure), decoded_procedure)
         if installed is None:
             raise Refused("unknown-procedure", procedure=procedure)
-        rule_set_hash = installed.rule_set_hashes[-1]
         year = year_of(call.context.time_ms, call.settings.utc_offset_min)
         counter_key = serial_key(self._org, procedure, year)
         counter = call.state.load(counter_key, Counter.decode)
         serial = 0 if counter is None else counter.value
-        return _NewCases(rule_set_hash, bound_rule_set(call.base, rule_set_hash), year, counter_key, serial)
+        return _NewCases(installed, year, counter_key, serial)
 
 
 def _check_continues(head: CaseHead, rules: RuleSet, entry: RecordRun) -> None:
@@ -271,15 +283,3 @@ def _check_writers(call: Call, org: str) -> None:
     for signer in call.admitted.signers:
         if signer.org != org and not is_within(signer.org, org) and signer.org != member_of(org):
             raise Refused("wrong-org", org=signer.org, case_org=org)
-
-
-def bound_rule_set(view: StateView | Overlay, rule_set_hash: bytes) -> RuleSet:
-    """The rule set of that hash.
-
-    Raises:
-        StateCorrupt: it is not installed; a case is only ever bound to one that is, and none is ever removed.
-    """
-    rules = read(view, rule_set_key(rule_set_hash), decoded_rule_set)
-    if rules is None:
-        raise StateCorrupt(f"rule set {rule_set_hash.hex()} is not in the state")
-    return rules

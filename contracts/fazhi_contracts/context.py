@@ -13,7 +13,7 @@ from fazhi_ledger.result import RecordResult, Result, ResultRun, ResultSigner
 from fazhi_ledger.submission import Item, SubmissionBody
 from fazhi_ledger.suites import Suite
 
-from .procedures.interpreter import Settings
+from .procedures.settings import Settings
 from .state import Entry, Overlay
 
 HeaderHashAt = Callable[[int], bytes | None]

@@ -11,17 +11,15 @@ from typing import Final
 
 from fazhi_ledger.canonical import Value, decode, pack
 from fazhi_ledger.datatypes import slotted
-from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.genesis import roles_from_value
 from fazhi_ledger.limits import MAX_NAME_CHARS, MAX_ORG_CHARS, MAX_TEXT_CHARS
 from fazhi_ledger.names import NAME, ORG
 from fazhi_ledger.parameters import Parameters
-from fazhi_ledger.shape import as_bytes, as_digest, as_int, as_text, as_tuple, as_version
+from fazhi_ledger.shape import as_bytes, as_int, as_text, as_tuple, as_version
 
 ENTRY_VERSION: Final = 1
 MAX_ENTRY_BYTES: Final = 64 * 1024
 MAX_PROCEDURES: Final = 256
-MAX_RULE_SETS_PER_PROCEDURE: Final = 256
 
 MEMBER_ROLE: Final = "member"
 """The role of a member's ledger key: it alone registers and revokes officers. No officer may have it."""
@@ -152,27 +150,6 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True)
-class ProcedureEntry:
-    """The rule sets installed for a procedure, oldest first:
-
-    ``[version, [hash…]]``. New cases are bound to the last.
-    """
-
-    rule_set_hashes: tuple[bytes, ...]
-
-    def encode(self) -> bytes:
-        return pack((ENTRY_VERSION, self.rule_set_hashes))
-
-    @classmethod
-    def decode(cls, data: bytes) -> ProcedureEntry:
-        (hashes,) = decode_entry(data, "procedure entry", 1)
-        digests = as_tuple(hashes, "rule sets", max_length=MAX_RULE_SETS_PER_PROCEDURE)
-        if not digests:
-            raise EncodingError("bad-shape", what="rule sets", expected="at least one")
-        return cls(tuple(as_digest(digest, "rule set hash") for digest in digests))
-
-
-@dataclass(frozen=True, slots=True)
 class ProceduresEntry:
     """Names of all procedures with a rule set, sorted: ``[version, [name…]]``."""
 
@@ -210,6 +187,5 @@ class ParametersEntry:
 # Entries that few bytes make and every block reads. Equal bytes share one entry; none is ever changed.
 decoded_key = lru_cache(maxsize=4096)(KeyEntry.decode)
 decoded_member = lru_cache(maxsize=256)(MemberEntry.decode)
-decoded_procedure = lru_cache(maxsize=256)(ProcedureEntry.decode)
 decoded_procedures = lru_cache(maxsize=16)(ProceduresEntry.decode)
 decoded_parameters = lru_cache(maxsize=16)(ParametersEntry.decode)

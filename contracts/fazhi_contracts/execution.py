@@ -34,7 +34,8 @@ from .context import BlockContext, BlockOutcome, Call, Effect, ItemOutcome
 from .entries import LaneEntry
 from .errors import Refused
 from .keys import lane_key_of
-from .procedures.interpreter import Settings
+from .procedures.settings import Settings
+from .rulebook import workdays_of
 from .state import Overlay, StateView
 
 __all__ = [
@@ -76,7 +77,7 @@ def execute_block(view: StateView, items: Sequence[Item], context: BlockContext)
     base = Overlay(view)
     state = Overlay(base)
     parameters = parameters_of(base)
-    settings = Settings.of(parameters)
+    settings = Settings.of(parameters, workdays_of(base))
     if len(items) > parameters.get("max_block_items"):
         raise InvalidBlock("too-many-items", items=len(items), limit=parameters.get("max_block_items"))
     sizes = [content_bytes(item) for item in items]

@@ -12,12 +12,12 @@ from .entries import (
     MemberEntry,
     OrgEntry,
     ParametersEntry,
-    ProcedureEntry,
     ProceduresEntry,
 )
 from .errors import BadRuleSet
 from .keys import key_key, member_key, org_key, procedure_key, rule_set_key, single_key
 from .procedures.ruleset import RuleSet
+from .rulebook import ProcedureEntry
 
 
 def genesis_state(genesis_file: GenesisFile) -> dict[bytes, bytes]:
@@ -43,10 +43,10 @@ def genesis_state(genesis_file: GenesisFile) -> dict[bytes, bytes]:
         state[member_key(member.org)] = entry.encode()
     names = []
     for (procedure, rule_set_hash), data in zip(genesis.rule_sets, genesis_file.rule_sets, strict=True):
-        _check_rule_set(procedure, data)
+        rules = _rule_set(procedure, data)
         names.append(procedure)
         state[rule_set_key(rule_set_hash)] = data
-        state[procedure_key(procedure)] = ProcedureEntry((rule_set_hash,)).encode()
+        state[procedure_key(procedure)] = ProcedureEntry(((rules.law_from, rule_set_hash),)).encode()
     state[single_key("procedures")] = ProceduresEntry(tuple(names)).encode()
     return state
 
@@ -64,10 +64,11 @@ def _add_keys(state: dict[bytes, bytes], genesis: Genesis) -> None:
         state[key_key(officer.key)] = KeyEntry(officer.org, officer.roles, 0).encode()
 
 
-def _check_rule_set(procedure: str, data: bytes) -> None:
+def _rule_set(procedure: str, data: bytes) -> RuleSet:
     try:
         rules = RuleSet.decode(data)
     except (EncodingError, BadRuleSet) as error:
         raise InvalidGenesis("bad-rule-set", procedure=procedure, reason=str(error)[:256]) from None
     if rules.procedure != procedure:
         raise InvalidGenesis("wrong-procedure", procedure=procedure, rule_set=rules.procedure)
+    return rules

@@ -10,6 +10,7 @@ are then; those of keys without a seat are forgotten.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from fazhi_ledger.canonical import Value
 from fazhi_ledger.errors import EncodingError, invariant
@@ -23,7 +24,8 @@ from .entries import MEMBER_ROLE
 from .epochs import current_set, newest_set, pending_set
 from .errors import Refused
 from .keys import epoch_key, proposal_key, single_key
-from .membership import CHANGES_SEATS, KINDS, Change
+from .membership import CHANGES_SEATS
+from .membership import KINDS as MEMBERS_KINDS
 from .proposals import (
     KIND,
     MAX_OPEN,
@@ -32,12 +34,16 @@ from .proposals import (
     PASSED,
     REJECTED,
     WITHDRAWN,
+    Change,
     OpenProposals,
     Proposal,
     decoded_open,
     decoded_proposal,
 )
+from .rulebook import KINDS as RULES_KINDS
 from .state import Entry, Overlay
+
+KINDS: Final = {**MEMBERS_KINDS, **RULES_KINDS}
 
 
 def propose(call: Call) -> Effect:

@@ -78,8 +78,14 @@ def rule_set_key(rule_set_hash: bytes) -> bytes:
 
 
 @lru_cache(maxsize=64)
+def calendar_key(calendar_hash: bytes) -> bytes:
+    """``["calendar", hash]`` → the canonical bytes of a year's calendar."""
+    return state_key("calendar", calendar_hash)
+
+
+@lru_cache(maxsize=64)
 def procedure_key(procedure: str) -> bytes:
-    """``["procedure", name]`` → :class:`~fazhi_contracts.entries.ProcedureEntry`."""
+    """``["procedure", name]`` → :class:`~fazhi_contracts.rulebook.ProcedureEntry`."""
     return state_key("procedure", procedure)
 
 
@@ -87,6 +93,6 @@ def procedure_key(procedure: str) -> bytes:
 def single_key(kind: str) -> bytes:
     """The key of a kind of which there is one:
 
-    ``parameters``, ``protocol``, ``procedures``, ``proposals``, ``validators``, ``validators-pending``.
+    ``calendars``, ``parameters``, ``protocol``, ``procedures``, ``proposals``, ``validators``, ``validators-pending``.
     """
     return state_key(kind)

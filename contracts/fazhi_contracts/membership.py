@@ -1,14 +1,15 @@
-"""What members may vote for: each kind of proposal, what it needs, and what it changes.
+"""What members may vote for among themselves: each kind of proposal, what it needs, and what it changes.
 
 A change of the seats takes effect two heights after the vote: header h + 1 is the hand-over, certified by the old set,
 and the new set certifies from h + 2. Everything else (keys that sign submissions, certificates, addresses, parameters)
-counts from the next block. A kind is one entry of :data:`KINDS`: rule sets and calendars join there.
+counts from the next block. A kind is one entry of :data:`KINDS`; those of rule sets and calendars are in
+:mod:`fazhi_contracts.rulebook`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from fazhi_ledger.canonical import Value
@@ -26,19 +27,12 @@ from .entries import MEMBER_ROLE, KeyEntry, MemberEntry, OrgEntry, ParametersEnt
 from .epochs import newest_set
 from .errors import Refused, StateCorrupt
 from .keys import key_key, member_key, org_key, single_key
+from .proposals import Change
 from .state import Entry
 
 MAX_CERTIFICATE_BYTES: Final = 8 * 1024
 MIN_VALIDATORS: Final = 4
 """No vote takes a chain below: three cannot bear a single faulty one. Add first, then remove."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a passed vote writes, and the seats from two heights on where it changes them."""
-
-    writes: tuple[tuple[bytes, Entry], ...] = ()
-    seats: tuple[Validator, ...] | None = None
 
 
 def seat_roles(roles: tuple[str, ...]) -> tuple[str, ...]:

@@ -22,6 +22,10 @@ REFUSALS: Final[Sentences] = {
         "程序 {procedure} 没有已安装的规则集。",
         "No rule set is installed for the procedure {procedure}.",
     ),
+    "no-rules-then": (
+        "{date} 时程序 {procedure} 尚无已安装的规则集（最早自 {first} 起）；请先表决安装当时有效的规则集。",
+        "No rule set of the procedure {procedure} states the law of {date} (the earliest begins on {first}); have the one of that day voted first.",
+    ),
     "unknown-step": ("规则集中没有步骤 {step}。", "The rule set has no step {step}."),
     "unknown-case": (
         "案件尚不存在，步骤 {step} 不能立为首条记录。",
@@ -115,6 +119,17 @@ REFUSALS: Final[Sentences] = {
         "提案的表决已于高度 {until_height} 截止，请重新提案。",
         "Votes on the proposal counted up to height {until_height}; propose it anew.",
     ),
+    "rule-set-unsound": ("规则集不能成立：{reason}。", "The rule set is not sound: {reason}."),
+    "rule-set-known": (
+        "程序 {procedure} 的这一规则集已经安装。",
+        "This very rule set of the procedure {procedure} is installed already.",
+    ),
+    "too-many-rule-sets": ("规则集已达上限 {limit}。", "There are {limit} rule sets already, the limit."),
+    "calendar-known": (
+        "{year} 年现行的工作日历与此相同。",
+        "The calendar of {year} that is in force says the same.",
+    ),
+    "too-many-calendars": ("工作日历已达上限 {limit}。", "There are {limit} calendars already, the limit."),
     "change-pending": (
         "前一项成员变更自高度 {first_height} 生效，此前不能再通过一项；请届时再投一次。",
         "An earlier change of the validators takes over at height {first_height}; vote again once it has.",
@@ -246,9 +261,37 @@ FINDINGS: Final[Sentences] = {
         "签署人与步骤 {step} 的签署人相同，应当由他人进行。",
         "A signer of the step {step} signs this one too; it had to be somebody else.",
     ),
+    "not-ended": (
+        "步骤 {step} 尚未由 {by} 了结。",
+        "What the step {step} began was not ended by {by}.",
+    ),
+    "after-step": (
+        "事后补录：在步骤 {step} 之后才进入案卷。",
+        "Entered afterwards: it came into the file after the step {step}.",
+    ),
+    "over-limit": (
+        "{field} 为 {value}，超过上限 {limit}。",
+        "The {field} is {value}, over the limit of {limit}.",
+    ),
     "deadline-exceeded": (
-        "超过自 {start} 起 {days} 日的期限 {late_days} 日。",
-        "The deadline of {days} days from {start} was exceeded by {late_days} days.",
+        "超过自 {start} 起 {term}的期限 {late}。",
+        "The term of {term} from {start} was exceeded by {late}.",
+    ),
+    "too-early": (
+        "自 {start} 起 {term}未满，早了 {early_days} 日。",
+        "The {term} from {start} had not passed: {early_days} days too early.",
+    ),
+    "term-paused": (
+        "自 {start} 起 {term}的期间正在中止，尚未届满。",
+        "The term of {term} from {start} is suspended and has not run out.",
+    ),
+    "calendar-missing": (
+        "链上没有 {year} 年的工作日历，自 {start} 起的期间无法判断。",
+        "The chain has no calendar of working days for {year}; the term from {start} cannot be judged.",
+    ),
+    "pause-not-counted": (
+        "期间中止 {pause} 次数过多，本次不扣除。",
+        "The suspension {pause} happened too often; this one is not left out of any term.",
     ),
     "occurred-before-previous": (
         "发生时间早于上一条记录 {previous}。",
@@ -279,8 +322,34 @@ SEVERITIES: Final[Sentences] = {
 }
 
 
+UNITS: Final[Sentences] = {
+    "hours": ("小时", "hours"),
+    "calendar-days": ("日", "days"),
+    "working-days": ("个工作日", "working days"),
+    "months": ("个月", "months"),
+    "years": ("年", "years"),
+    "late_days": ("日", "days"),
+    "late_minutes": ("分钟", "minutes"),
+}
+"""Units of terms (:mod:`.procedures.vocabulary`), and of how late something is."""
+
+
+def term_in_words(amount: int | str, unit: str, language: str) -> str:
+    """``5 个工作日``, ``5 working days``."""
+    return f"{amount} {UNITS.get(unit, (unit, unit))[0 if language == 'zh' else 1]}"
+
+
+def _with_words(pairs: tuple[Parameter, ...], language: str) -> tuple[Parameter, ...]:
+    """The parameters of a finding about a term, with the term and the lateness as people say them."""
+    named = dict(pairs)
+    if "unit" not in named or "amount" not in named:
+        return pairs
+    late = [("late", term_in_words(value, name, language)) for name, value in pairs if name in UNITS]
+    return (*pairs, ("term", term_in_words(named["amount"], str(named["unit"]), language)), *late)
+
+
 def explain(code: str, parameters: Iterable[Parameter], language: str) -> str:
     """The sentence of a result, a refusal, an invalidity or a finding, whichever the code belongs to."""
     pairs = tuple(parameters)
-    text = sentence((REFUSALS, INVALIDITIES, FINDINGS, GENESIS), code, pairs, language)
+    text = sentence((REFUSALS, INVALIDITIES, FINDINGS, GENESIS), code, _with_words(pairs, language), language)
     return text + TO_CONFIRM[0 if language == "zh" else 1] if ("to_confirm", 1) in pairs else text

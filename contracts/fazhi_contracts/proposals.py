@@ -1,4 +1,5 @@
-"""Proposals in the state, and the votes on them. What may be proposed is in :mod:`fazhi_contracts.membership`."""
+"""Proposals in the state, and the votes on them. What may be proposed: :mod:`fazhi_contracts.membership`,
+:mod:`fazhi_contracts.rulebook`."""
 
 from __future__ import annotations
 
@@ -11,9 +12,10 @@ from fazhi_ledger.canonical import Value, pack
 from fazhi_ledger.limits import MAX_CODE_CHARS, MAX_ORG_CHARS, MAX_VALIDATORS
 from fazhi_ledger.names import ORG, TOKEN, Grammar
 from fazhi_ledger.shape import as_bool, as_bytes, as_digest, as_int, as_text, as_tuple
-from fazhi_ledger.validators import ValidatorSet
+from fazhi_ledger.validators import Validator, ValidatorSet
 
 from .entries import ENTRY_VERSION, decode_entry
+from .state import Entry
 
 KIND: Final = Grammar(r"[a-z][a-z0-9_]{0,15}\.[a-z][a-z0-9_]{0,15}")
 """Kind of a proposal: ``validator.add``."""
@@ -25,6 +27,15 @@ OPEN: Final = "open"
 PASSED: Final = "passed"
 REJECTED: Final = "rejected"
 WITHDRAWN: Final = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a passed vote writes, and the seats from two heights on where it changes them."""
+
+    writes: tuple[tuple[bytes, Entry], ...] = ()
+    seats: tuple[Validator, ...] | None = None
+
 
 Votes = tuple[tuple[bytes, bool], ...]
 """``[[key, yes]…]``, sorted by key: how those voted last that held a seat when the last vote came."""

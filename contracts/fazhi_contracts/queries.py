@@ -14,7 +14,6 @@ from fazhi_ledger.suites import Suite
 from fazhi_ledger.validators import ValidatorSet
 
 from .admission import parameters_of, revoked_height_of
-from .cases import bound_rule_set
 from .entries import (
     Counter,
     KeyEntry,
@@ -23,7 +22,6 @@ from .entries import (
     OrgEntry,
     decoded_key,
     decoded_member,
-    decoded_procedure,
     decoded_procedures,
 )
 from .epochs import current_set, pending_set
@@ -44,9 +42,11 @@ from .keys import (
     serial_key,
     single_key,
 )
-from .procedures.interpreter import RunningClock, Settings, running_clocks
+from .procedures.deadlines import RunningClock, running_clocks
 from .procedures.ruleset import RuleSet
+from .procedures.settings import Settings
 from .proposals import Proposal, decoded_proposal
+from .rulebook import bound_rule_set, calendar_hashes, date_number, decoded_procedure, workdays_of
 from .state import Overlay, StateView, read
 
 
@@ -128,9 +128,9 @@ def procedures(view: StateView) -> tuple[str, ...]:
 
 
 def installed_rule_sets(view: StateView, procedure: str) -> tuple[bytes, ...]:
-    """Hashes of a procedure's rule sets, oldest first; new cases are bound to the last."""
+    """Hashes of a procedure's rule sets, by the day from which the law that they state is in force."""
     entry = read(view, procedure_key(procedure), decoded_procedure)
-    return () if entry is None else entry.rule_set_hashes
+    return () if entry is None else entry.hashes
 
 
 def rule_set_bytes(view: StateView, rule_set_hash: bytes) -> bytes | None:
@@ -138,17 +138,21 @@ def rule_set_bytes(view: StateView, rule_set_hash: bytes) -> bytes | None:
     return view.get(rule_set_key(rule_set_hash))
 
 
-def rule_set_in_force(view: StateView, procedure: str) -> RuleSet | None:
-    """The rule set that a case opened in the next block would be bound to."""
-    hashes = installed_rule_sets(view, procedure)
-    return bound_rule_set(view, hashes[-1]) if hashes else None
+def rule_set_in_force(view: StateView, procedure: str, time_ms: int) -> RuleSet | None:
+    """The rule set that a case is bound to whose opening occurred at that time; None where there is none for it."""
+    entry = read(view, procedure_key(procedure), decoded_procedure)
+    date = date_number(time_ms, parameters(view).get("utc_offset_min"))
+    digest = None if entry is None else entry.on(date)
+    return None if digest is None else bound_rule_set(view, digest)
 
 
 def rules_hash(view: StateView, suite: Suite) -> bytes:
-    """``H[protocol_version, parameters, [hash of every installed rule set, sorted]]``, as the next block's header
-    carries it.
+    """``H[protocol_version, parameters, [hash of every installed rule set and calendar, sorted]]``, as the next block's
+    header carries it.
     """
-    hashes = sorted(digest for name in procedures(view) for digest in installed_rule_sets(view, name))
+    hashes = sorted(
+        {*calendar_hashes(view), *(one for name in procedures(view) for one in installed_rule_sets(view, name))}
+    )
     return suite.tagged_hash("rules", _rules_bytes(protocol_version(view), parameters(view), tuple(hashes)))
 
 
@@ -169,7 +173,7 @@ def case_rule_set(view: StateView, head: CaseHead) -> RuleSet:
 
 def case_clocks(view: StateView, head: CaseHead) -> tuple[RunningClock, ...]:
     """The deadlines that run in a case, soonest first."""
-    return running_clocks(case_rule_set(view, head), head.marks, Settings.of(parameters(view)))
+    return running_clocks(case_rule_set(view, head), head.marks, Settings.of(parameters(view), workdays_of(view)))
 
 
 def last_serial(view: StateView, org: str, procedure: str, year: int) -> int:

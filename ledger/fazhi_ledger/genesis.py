@@ -29,9 +29,9 @@ from .suites import Suite, suite_named
 from .validators import Validator, ValidatorSet
 
 GENESIS_VERSION: Final = 1
-PROTOCOL_VERSION: Final = 2
-"""How blocks are executed. 1 was that of builds before the first release: their state knew no members' certificates,
-and nobody could vote. Those chains are refused, not misread."""
+PROTOCOL_VERSION: Final = 3
+"""How blocks are executed. 1 and 2 were those of builds before the first release: the state of the one knew no members'
+certificates, the rule sets of the other no working days. Those chains are refused, not misread."""
 ENGINE: Final = "pbft"
 MAX_OFFICERS: Final = 10_000
 MAX_ROLES: Final = 16

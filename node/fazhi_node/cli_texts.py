@@ -47,6 +47,11 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "member_what": ("名片;移除时为组织代号", "a card; for remove the organisation's id"),
     "blocks": ("表决截止于此后多少个区块", "votes count for so many blocks from now on"),
     "parameters": ("提案修改链参数", "propose to change parameters of the chain"),
+    "rules": (
+        "提案安装规则集或某年的工作日历(TOML 文件)",
+        "propose a rule set, or the calendar of working days of a year, out of a TOML file",
+    ),
+    "rules_file": ("规则集或工作日历", "the rule set, or the calendar"),
     "proposals": ("待表决的提案", "what may be voted on"),
     "vote": ("对提案表决;可改投,对自己的提案投 no 即撤回", "vote on a proposal; no to one's own withdraws it"),
     "vote_id": ("提案编号,须完整", "the proposal's id, all of it"),

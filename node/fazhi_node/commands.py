@@ -1,5 +1,5 @@
-"""The commands of ``fazhi-node`` by which members vote on who they are: ``member``, ``parameters``, ``proposals``,
-``vote``, ``renew``.
+"""The commands of ``fazhi-node`` by which members vote on who they are, and by which rules: ``member``,
+``parameters``, ``rules``, ``proposals``, ``vote``, ``renew``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .addresses import GatewayUrl, split_address
@@ -43,6 +44,9 @@ def add_governance(
 
     parameter = add("parameters", _parameter, home, secret, until)
     parameter.add_argument("parameters", nargs="+", metavar="NAME=INT", help=text("parameter"))
+
+    rules = add("rules", _rules, home, secret, until)
+    rules.add_argument("file", type=Path, metavar="FILE", help=text("rules_file"))
 
     proposals = add("proposals", _proposals, home, secret)
     proposals.add_argument("--json", action="store_true", help=text("json"))
@@ -95,6 +99,13 @@ def _parameter(options: argparse.Namespace, language: Language) -> int:
 
     values = read_parameters(options.parameters)
     return _propose(options, _operator(options, language), "parameters.set", tuple(sorted(values.items())))
+
+
+def _rules(options: argparse.Namespace, language: Language) -> int:
+    from .govern import rules_proposal
+
+    kind, args = rules_proposal(options.file)
+    return _propose(options, _operator(options, language), kind, args)
 
 
 def _proposals(options: argparse.Namespace, language: Language) -> int:

@@ -1,5 +1,5 @@
-"""``fazhi-node member``, ``parameters``, ``vote`` and ``proposals``: what a member's operator asks of the others, and
-answers them. The ledger key lies with the node, so it is signed here and handed to the node of this machine.
+"""``fazhi-node member``, ``parameters``, ``rules``, ``vote`` and ``proposals``: what a member's operator asks of the
+others, and answers them. The ledger key lies with the node, so it is signed here and handed to this machine's node.
 """
 
 from __future__ import annotations
@@ -8,12 +8,18 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from fazhi_contracts.calendar import date_of_day, day_of_date
 from fazhi_contracts.entries import MemberEntry
+from fazhi_contracts.errors import BadRuleSet
+from fazhi_contracts.procedures.compile import compile_calendar, compile_rule_set
+from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_contracts.proposals import Proposal
+from fazhi_contracts.workdays import YearCalendar
 from fazhi_ledger.canonical import Value, encode
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.genesis import Member, tls_fingerprint
@@ -25,11 +31,13 @@ from .exits import Exit, Misuse, Stop
 from .local import Gateway
 from .members import read_member_card
 from .prepare import Prepared, prepare
+from .private_files import read_bounded
 from .texts import Language, printable, sentence
 
 LANE: Final = b"fazhi governance"
 """The lane of every key's proposals and votes: there are few, one after the other."""
 WAIT_MS: Final = 20_000
+MAX_TOML_BYTES: Final = 1024 * 1024
 
 PassphraseOf = Callable[[], bytes]
 
@@ -140,6 +148,20 @@ def member_proposal(operator: Operator, action: str, what: str) -> tuple[str, Va
     return "member.update", (member.org, certificate, member.p2p_address, member.gateway_url)
 
 
+def rules_proposal(path: Path) -> tuple[str, Value]:
+    """Kind and args of a proposal out of a TOML file: a rule set, or the calendar of a year."""
+    try:
+        document = tomllib.loads(read_bounded(path, MAX_TOML_BYTES).decode("utf-8"))
+        if "calendar" in document:
+            return "calendar.set", (compile_calendar(document).encode(),)
+        return "rules.install", (compile_rule_set(document).encode(),)
+    except BadRuleSet as error:
+        named = dict(error.parameters)
+        raise Misuse("bad-rules", path=str(path), place=named["place"], reason=named["what"]) from None
+    except (ValueError, RecursionError) as error:
+        raise Misuse("bad-rules", path=str(path), place="TOML", reason=str(error)[:200]) from None
+
+
 def described(one: dict[str, Any], language: Language) -> str:
     """An open proposal on a few lines, by what its entry says."""
     try:
@@ -170,7 +192,22 @@ def _summary(proposal: Proposal) -> str:
             f"{member.org} ({member.name_zh} / {member.name_en}) roles={','.join(member.roles)} key={member.key.hex()} "
             f"tls={member.tls_fingerprint.hex()} p2p={member.p2p_address} url={member.gateway_url}"
         )
+    if proposal.kind == "rules.install" and isinstance(proposal.args, tuple) and isinstance(proposal.args[0], bytes):
+        rules = RuleSet.decode(proposal.args[0])
+        return (
+            f"{rules.procedure} {rules.number} ({rules.title_zh} / {rules.title_en}) law_from={rules.law_from} "
+            f"steps={','.join(step.code for step in rules.steps)} sha256:{tls_fingerprint(proposal.args[0]).hex()}"
+        )
+    if proposal.kind == "calendar.set" and isinstance(proposal.args, tuple) and isinstance(proposal.args[0], bytes):
+        calendar = YearCalendar.decode(proposal.args[0])
+        off, work = (_days(calendar.year, listed) for listed in (calendar.holidays, calendar.makeup_days))
+        return f"{calendar.year} {calendar.source} off={off} work={work}"
     return json.dumps(_shown(proposal.args), ensure_ascii=False)
+
+
+def _days(year: int, numbers: Iterable[int]) -> str:
+    first = day_of_date(year, 1, 1) - 1
+    return ",".join("{1:02}-{2:02}".format(*date_of_day(first + number)) for number in numbers) or "-"
 
 
 def _shown(value: Value) -> Any:

@@ -181,6 +181,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "{path} 已存在:上一次更换尚未了结。表决通过后停止节点并运行 fazhi-node renew --finish。",
         "{path} exists: a renewal is not finished. After its vote stop the node and run fazhi-node renew --finish.",
     ),
+    "bad-rules": (
+        "{path} 不能作为规则集或工作日历提案:{place}:{reason}。没有提出任何提案。",
+        "{path} cannot be proposed as a rule set or calendar: {place}: {reason}. Nothing was proposed.",
+    ),
     "card-changes-nothing": (
         "名片 {path} 与链上所载的证书和地址相同,表决它什么也不改变。请用最近一次 renew 给出的名片。",
         (

@@ -85,7 +85,7 @@ def test_another_node_goes_on_whose_certificates_are_others(nodes: list[Node]) -
         (data, certificate_of(FILE.hash(), height, Block.decode(data).hash(FILE.genesis.suite), ORGS))
         for height, (data, _) in enumerate(BLOCKS, 1)
     ]
-    nodes.append(Node(FILE, WHOLE, [len(WHOLE) // 2]))
+    nodes.append(Node(FILE, WHOLE, [(len(FILE.encode()) + len(WHOLE)) // 2]))  # half of the blocks
     nodes.append(Node(FILE, b"".join(write_archive(FILE.encode(), others)), [None]))
     report = audit(archive_chunks([node.url for node in nodes], FILE.hash()), FILE.hash(), processes=0)
     assert report.clean

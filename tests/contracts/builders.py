@@ -140,6 +140,7 @@ USUAL_CLEAR: dict[str, dict[str, str]] = {
     "SERVED": {"mode": "direct"},
     "PERFORM": {"kind": "fine"},
 }
+"""What the steps of :data:`SPINE` have to say in clear."""
 
 
 def make_record(

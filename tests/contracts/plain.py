@@ -6,18 +6,20 @@ Contract ``identity`` is left out: it has no second form to differ from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from fazhi_contracts.calendar import local_day, year_of
+from fazhi_contracts.calendar import date_of_day, day_of_date, local_day, year_of
 from fazhi_contracts.context import BlockContext
-from fazhi_contracts.entries import Counter, KeyEntry, LaneEntry, ParametersEntry, ProcedureEntry
+from fazhi_contracts.entries import Counter, KeyEntry, LaneEntry, ParametersEntry
 from fazhi_contracts.errors import Refused
 from fazhi_contracts.head import CaseHead, event_leaf
 from fazhi_contracts.keys import state_key
 from fazhi_contracts.lanes import VOID, voided_range
-from fazhi_contracts.procedures.marks import Marks, StepMark
+from fazhi_contracts.procedures.marks import Marks, Spans, StepMark
 from fazhi_contracts.procedures.ruleset import Clock, Condition, Guard, RuleSet, Step
+from fazhi_contracts.rulebook import CalendarsEntry, ProcedureEntry
+from fazhi_contracts.workdays import YearCalendar, weekday_of
 from fazhi_ledger.canonical import encode
 from fazhi_ledger.errors import EncodingError, InvalidSubmission, Parameter
 from fazhi_ledger.merkle import Frontier
@@ -27,7 +29,7 @@ from fazhi_ledger.result import Finding, RecordResult, Result, ResultSigner, rec
 from fazhi_ledger.submission import Item
 
 State = dict[bytes, bytes]
-Clear = tuple[tuple[str, str], ...]
+Clear = tuple[tuple[str, str | int], ...]
 Signers = tuple[ResultSigner, ...]
 
 
@@ -105,10 +107,10 @@ def record_one(before: State, state: State, item: Item, index: int, entry: Recor
         if not within and signer.org != member_of(head.org):
             raise Refused("wrong-org", org=signer.org, case_org=head.org)
     number = head.count + 1
-    findings, marks = judge(rules, head.marks.marks, entry, signers, context.time_ms, number, parameters)
+    findings, marks = judge(Case(rules, head.marks, parameters, before), entry, signers, context.time_ms, number)
     data = RecordResult(identity, number, findings).encode()
     frontier = head.frontier.append(suite, event_leaf(suite, item.id(suite), index, data))
-    after = replace(head, count=number, frontier=frontier, step=entry.step, marks=Marks(marks))
+    after = replace(head, count=number, frontier=frontier, step=entry.step, marks=marks)
     state[key] = after.encode()
     return data
 
@@ -117,7 +119,13 @@ def opened(before: State, state: State, item: Item, entry: Record, context: Bloc
     procedure_key = state_key("procedure", entry.procedure)
     if procedure_key not in before:
         raise Refused("unknown-procedure", procedure=entry.procedure)
-    rule_set_hash = ProcedureEntry.decode(before[procedure_key]).rule_set_hashes[-1]
+    dated = ProcedureEntry.decode(before[procedure_key]).rule_sets
+    year, month, day = date_of_day(local_day(entry.occurred_at_ms, parameters_in(before).get("utc_offset_min")))
+    date = int(f"{year:04}{month:02}{day:02}")
+    then = [rule_set_hash for law_from, rule_set_hash in dated if law_from <= date]
+    if not then:
+        raise Refused("no-rules-then", procedure=entry.procedure, date=date, first=dated[0][0])
+    rule_set_hash = then[-1]
     rules = RuleSet.decode(before[state_key("rule-set", rule_set_hash)])
     if entry.step not in rules.by_code:
         raise Refused("unknown-step", step=entry.step)
@@ -135,21 +143,50 @@ def opened(before: State, state: State, item: Item, entry: Record, context: Bloc
 # --- the reading of a rule set ---
 
 
-def judge(
-    rules: RuleSet,
-    marks: tuple[StepMark, ...],
-    record: Record,
-    signers: Signers,
-    time_ms: int,
-    number: int,
-    parameters: Parameters,
-) -> tuple[tuple[Finding, ...], tuple[StepMark, ...]]:
+class NoCalendar(Exception):
+    """Of a year."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case before one more record."""
+
+    rules: RuleSet
+    before: Marks
+    parameters: Parameters
+    state: State
+
+    @property
+    def marks(self) -> tuple[StepMark, ...]:
+        return self.before.marks
+
+    @property
+    def offset(self) -> int:
+        return self.parameters.get("utc_offset_min")
+
+    def works(self, day: int) -> bool:
+        """Whether people work on that day."""
+        year, _, _ = date_of_day(day)
+        listed = self.state.get(state_key("calendars"))
+        hashes = (
+            [] if listed is None else [one for known, one in CalendarsEntry.decode(listed).calendars if known == year]
+        )
+        if not hashes:
+            raise NoCalendar(year)
+        calendar = YearCalendar.decode(self.state[state_key("calendar", hashes[-1])])
+        number = day - day_of_date(year, 1, 1) + 1
+        return number in calendar.makeup_days or (weekday_of(day) < 5 and number not in calendar.holidays)
+
+
+def judge(case: Case, record: Record, signers: Signers, time_ms: int, number: int) -> tuple[tuple[Finding, ...], Marks]:
     """Findings and the new marks, in the order in which ``spec/ruleset.md`` names them."""
+    rules, marks = case.rules, case.marks
     step = next((step for step in rules.steps if step.code == record.step), None)
     if step is None:
         raise Refused("unknown-step", step=record.step)
     for mark in marks:
-        if any(other.code == mark.step and other.terminal for other in rules.steps):
+        closes = any(other.code == mark.step and other.terminal for other in rules.steps)
+        if closes and mark.step not in step.from_steps:
             raise Refused("case-closed", step=step.code, closed_by=mark.step)
     if step.requires and not any(mark_of(marks, code) for code in step.requires):
         raise Refused("impossible-step", step=step.code, requires="/".join(step.requires)[:256])
@@ -158,16 +195,35 @@ def judge(
     for guard in step.guards:
         findings += judge_guard(guard, marks, clear, signers)
     for clock in step.clocks:
-        findings += judge_clock(clock, marks, clear, record.occurred_at_ms, parameters)
-    findings += judge_times(rules.record_article, marks, record.occurred_at_ms, time_ms, parameters)
+        findings += judge_clock(case, clock, clear, record.occurred_at_ms)
+    findings += judge_times(rules.record_article, marks, record.occurred_at_ms, time_ms, case.parameters)
+    spans, uncounted = paused(case, step, local_day(record.occurred_at_ms, case.offset))
+    findings += uncounted
     watched = any(guard.kind == "others-than" and guard.step == step.code for s in rules.steps for guard in s.guards)
     kept = tuple(sorted(signer.key for signer in signers)) if watched else ()
     known = mark_of(marks, step.code)
     at = record.occurred_at_ms
     if known is None:
-        return tuple(findings), (*marks, StepMark(step.code, 1, number, number, at, at, clear, kept))
+        return tuple(findings), Marks((*marks, StepMark(step.code, 1, number, number, at, at, clear, kept)), spans)
     newer = StepMark(step.code, known.count + 1, known.first_number, number, known.first_occurred_ms, at, clear, kept)
-    return tuple(findings), tuple(newer if mark.step == step.code else mark for mark in marks)
+    return tuple(findings), Marks(tuple(newer if mark.step == step.code else mark for mark in marks), spans)
+
+
+def paused(case: Case, step: Step, day: int) -> tuple[Spans, list[Finding]]:
+    """The pauses after the step."""
+    spans, findings = {code: list(each) for code, each in case.before.spans}, []
+    for pause in case.rules.pauses:
+        each = spans.get(pause.code, [])
+        lasts = bool(each) and each[-1][1] is None
+        if step.code in pause.begins and not lasts:
+            if len(each) < 8:
+                spans[pause.code] = [*each, (day, None)]
+            else:
+                findings.append(Finding("pause-not-counted", pause.article, "note", (("pause", pause.code),)))
+        if step.code in pause.ends and lasts:
+            begin = each[-1][0]
+            spans[pause.code] = [*each[:-1], (begin, day if day > begin else begin)]
+    return tuple((code, tuple(spans[code])) for code in sorted(spans)), findings
 
 
 def mark_of(marks: tuple[StepMark, ...], step: str | None) -> StepMark | None:
@@ -175,18 +231,18 @@ def mark_of(marks: tuple[StepMark, ...], step: str | None) -> StepMark | None:
 
 
 def clear_of(step: Step, record: Record) -> Clear:
-    accepted: list[tuple[str, str]] = []
     for name, value in record.clear:
         known = next((known for known in step.clear if known.name == name), None)
         if known is None:
             raise Refused("unknown-clear-field", step=step.code, field=name)
-        if not isinstance(value, str) or value not in [term.code for term in known.values]:
+        words = [term.code for term in known.values]
+        sound = value in words if isinstance(value, str) else not words and known.low <= value <= known.high
+        if not sound:
             raise Refused("unknown-clear-value", step=step.code, field=name, value=value)
-        accepted.append((name, value))
     for known in step.clear:
-        if known.required and known.name not in dict(accepted):
+        if known.required and known.name not in dict(record.clear):
             raise Refused("missing-clear-field", step=step.code, field=known.name)
-    return tuple(accepted)
+    return record.clear
 
 
 def judge_recording(step: Step, marks: tuple[StepMark, ...], record: Record, signers: Signers) -> list[Finding]:
@@ -212,17 +268,26 @@ def judge_recording(step: Step, marks: tuple[StepMark, ...], record: Record, sig
     return findings
 
 
+def asked(clause: Guard | Clock, marks: tuple[StepMark, ...], clear: Clear) -> bool:
+    if any(holds(one, marks, clear) for one in clause.unless):
+        return False
+    return not any(not holds(one, marks, clear) for one in clause.only_if)
+
+
 def judge_guard(guard: Guard, marks: tuple[StepMark, ...], clear: Clear, signers: Signers) -> list[Finding]:
-    if guard.only_if is not None and not holds(guard.only_if, marks, clear):
+    if not asked(guard, marks, clear):
         return []
-    if guard.unless is not None and holds(guard.unless, marks, clear):
-        return []
+    about: tuple[Parameter, ...] = () if guard.step is None else (("step", guard.step),)
 
     def finding(code: str, *parameters: Parameter) -> list[Finding]:
         confirmed = () if guard.confirmed else (("to_confirm", 1),)
-        return [Finding(code, guard.article, guard.severity, (("step", guard.step), *parameters, *confirmed))]
+        return [Finding(code, guard.article, guard.severity, (*about, *parameters, *confirmed))]
 
     mark = mark_of(marks, guard.step)
+    if guard.kind == "at-most":
+        value, limit = dict(clear).get(guard.field or ""), guard.limit or 0
+        over = (("field", guard.field or ""), ("value", value or 0), ("limit", limit))
+        return finding("over-limit", *over) if isinstance(value, int) and value > limit else []
     if guard.kind == "done":
         since = mark_of(marks, guard.since)
         if mark is None:
@@ -233,29 +298,106 @@ def judge_guard(guard: Guard, marks: tuple[StepMark, ...], clear: Clear, signers
     if mark is None:
         return []
     if guard.kind == "outcome":
-        value = dict(mark.clear).get(guard.field or "")
-        if value not in guard.values:
-            return finding("outcome-adverse", ("field", guard.field or ""), ("value", value or ""))
-        return []
+        word = dict(mark.clear).get(guard.field or "")
+        adverse = (("field", guard.field or ""), ("value", word or ""))
+        return [] if word in guard.values else finding("outcome-adverse", *adverse)
+    if guard.kind == "ended":
+        later = [one for one in marks if one.step in guard.by and one.last_number >= mark.last_number]
+        return [] if later else finding("not-ended", ("by", "/".join(guard.by)[:256]))
+    if guard.kind == "before":
+        return finding("after-step")
     return finding("same-signer") if {signer.key for signer in signers} & set(mark.signers) else []
 
 
-def judge_clock(
-    clock: Clock, marks: tuple[StepMark, ...], clear: Clear, at: int, parameters: Parameters
-) -> list[Finding]:
-    mark = mark_of(marks, clock.start)
-    if mark is None or (clock.only_if is not None and not holds(clock.only_if, marks, clear)):
-        return []
-    offset = parameters.get("utc_offset_min")
-    start = mark.first_occurred_ms if clock.counted == "first" else mark.last_occurred_ms
-    due = local_day(start, offset) + clock.days
-    due += sum(shift.days for shift in clock.shifts if dict(mark.clear).get(shift.field) == shift.value)
-    late = local_day(at, offset) - due
-    if late <= 0:
+def judge_clock(case: Case, clock: Clock, clear: Clear, at: int) -> list[Finding]:
+    start = mark_of(case.marks, clock.start)
+    if start is None or not asked(clock, case.marks, clear):
         return []
     confirmed = () if clock.confirmed else (("to_confirm", 1),)
-    exceeded = (("start", clock.start), ("days", clock.days), ("late_days", late), *confirmed)
-    return [Finding("deadline-exceeded", clock.article, clock.severity, exceeded)]
+    term = (("start", clock.start), ("amount", clock.amount), ("unit", clock.unit))
+
+    def finding(code: str, *parameters: Parameter) -> list[Finding]:
+        return [Finding(code, clock.article, clock.severity, (*term, *parameters, *confirmed))]
+
+    day = local_day(at, case.offset)
+    try:
+        if clock.unit == "hours":
+            return judge_hours(case, clock, start, at, finding)
+        end = last_day(case, clock, start)
+        if end is None:
+            return finding("term-paused") if clock.kind != "within" else []
+        early = {"within": False, "not-before": day < end, "lapsed": day <= end}[clock.kind]
+        if not early and (clock.kind != "within" or day > end):
+            end = rolled(case, end, day) if clock.rolls else end
+        first = end + 1 if clock.kind == "lapsed" else end
+    except NoCalendar as missing:
+        least = last_day(case, replace(clock, unit=clock.unit.replace("working", "calendar")), start)
+        if least is not None and clock.kind == "within" and day <= least:
+            return []
+        first = 0 if least is None else least + (clock.kind == "lapsed")
+        if clock.kind != "within" and day < first:
+            return finding("too-early", ("early_days", first - day))
+        named = (("start", clock.start), ("year", missing.args[0]))
+        return [Finding("calendar-missing", clock.article, "note", named)]
+    if clock.kind == "within":
+        return finding("deadline-exceeded", ("late_days", day - end)) if day > end else []
+    return finding("too-early", ("early_days", first - day)) if day < first else []
+
+
+def rolled(case: Case, end: int, day: int) -> int:
+    """The first day of work from ``end`` on; without a calendar ``end``, where the event is late by any."""
+    moved = end
+    try:
+        while not case.works(moved):
+            moved += 1
+    except NoCalendar:
+        if day - end <= 15:
+            raise
+        return end
+    return moved
+
+
+def judge_hours(
+    case: Case, clock: Clock, start: StepMark, at: int, finding: Callable[..., list[Finding]]
+) -> list[Finding]:
+    amount = clock.amount + extended(case, clock, start)
+    end = (start.first_occurred_ms if clock.counted == "first" else start.last_occurred_ms) + amount * 3_600_000
+    if clock.kind == "within":
+        return finding("deadline-exceeded", ("late_minutes", (at - end + 59_999) // 60_000)) if at > end else []
+    first = end + 1 if clock.kind == "lapsed" else end
+    early = local_day(first, case.offset) - local_day(at, case.offset)
+    return finding("too-early", ("early_days", early)) if at < first else []
+
+
+def extended(case: Case, clock: Clock, start: StepMark) -> int:
+    number = start.first_number if clock.counted == "first" else start.last_number
+    longer = [mark_of(case.marks, extension.step) for extension in clock.extensions]
+    pairs = zip(clock.extensions, longer, strict=True)
+    return sum(extension.amount for extension, mark in pairs if mark is not None and mark.last_number > number)
+
+
+def last_day(case: Case, clock: Clock, start: StepMark) -> int | None:
+    """The last day of a term, day by day; None where it never comes, as a pause lasts."""
+    begun = start.first_occurred_ms if clock.counted == "first" else start.last_occurred_ms
+    day = local_day(begun, case.offset)
+    day += sum(shift.days for shift in clock.shifts if dict(start.clear).get(shift.field) == shift.value)
+    left = clock.amount + extended(case, clock, start)
+    if clock.unit in ("months", "years"):
+        year, month, number = date_of_day(day)
+        month += left * (12 if clock.unit == "years" else 1)
+        year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
+        following = day_of_date(year + month // 12, month % 12 + 1, 1)
+        left = min(day_of_date(year, month, 1) + number, following) - 1 - day
+    spans = [span for code, each in case.before.spans if code in clock.pauses for span in each]
+    while left:
+        if any(end is None and begin <= day for begin, end in spans):
+            return None
+        day += 1
+        left_out = any(begin < day <= end for begin, end in spans if end is not None)
+        if left_out or (clock.unit == "working-days" and not case.works(day)):
+            continue
+        left -= 1
+    return day
 
 
 def judge_times(
@@ -277,9 +419,11 @@ def judge_times(
 
 def holds(condition: Condition, marks: tuple[StepMark, ...], clear: Clear) -> bool:
     if condition.step is None:
-        return dict(clear).get(condition.field) in condition.values
+        return dict(clear).get(condition.field or "") in condition.values
     mark = mark_of(marks, condition.step)
-    return mark is not None and dict(mark.clear).get(condition.field) in condition.values
+    if mark is None or condition.field is None:
+        return mark is not None
+    return dict(mark.clear).get(condition.field) in condition.values
 
 
 # --- what makes an item invalid ---

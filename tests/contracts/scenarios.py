@@ -27,15 +27,19 @@ from .builders import (
     penalty,
     signer,
 )
+from .drawn import STEPS as DRAWN
+from .drawn import draw_calendar, draw_rules
 from .test_ruleset import small
+from .voting import pass_it
 
 SMALL = ("OPEN", "WORK", "DONE")
 LOOPS = ("OPEN", "WORK", "LOOP", "FREE", "DONE")
 SIGNERS = ["officer-1", "officer-2", "officer-3", "head", "reviewer", "sfj-officer", "notary", "zfj", "ann"]
-VARIANTS: Mapping[str, Sequence[Mapping[str, str]]] = {
+VARIANTS: Mapping[str, Sequence[Mapping[str, str | int]]] = {
     "WORK": ({"mode": "fast"}, {"mode": "slow"}),
     "LOOP": ({"mode": "fast"}, {"mode": "slow"}),
     "FREE": ({"mode": "fast"}, {"mode": "slow"}),
+    **{step: ({}, {"mode": "fast"}, {"mode": "slow"}, {"amount": 250}) for step in DRAWN[1:-1]},
     "INVEND": ({}, {"legal_review": "required"}, {"legal_review": "not_required"}),
     "LEGALREV": ({"opinion": "passed"}, {"opinion": "not_passed"}),
     "DEFEND": ({"response": "stated"}, {"response": "waived"}),
@@ -46,15 +50,19 @@ VARIANTS: Mapping[str, Sequence[Mapping[str, str]]] = {
 NONSENSE: Sequence[Mapping[str, str | int]] = ({"mode": "nonsense"}, {"mode": 7}, {"other": "fast"}, {})
 
 
-def mixed_world() -> World:
-    """A chain with four procedures, two of them small ones of the tests, and a unit with an officer."""
+def mixed_world(rng: Random) -> World:
+    """A chain with five procedures, one of them drawn and two of them small ones of the tests, a unit with an officer,
+    and calendars of some years."""
     review = replace(penalty(), procedure="review").encode()
     rule_sets = {name: compile_rule_set(document()).encode() for name, document in (("small", small), ("loops", loops))}
+    rule_sets["drawn"] = compile_rule_set(draw_rules(rng, "drawn")).encode()
     rule_sets |= {"penalty": penalty().encode(), "review": review}
     world = World(make_genesis_file(rule_sets, parameters={"max_lanes_per_key": 1000}))
     world.do(world.by("zfj").register_org("zfj.a"))
     world.do(world.by("zfj").register_officer("zfj.a", "ann"))
     world.knows("ann", "zfj.a")
+    for year in (2026, 2025, 2027)[: rng.choice((0, 1, 2, 3, 3))]:
+        pass_it(world, "calendar.set", (draw_calendar(rng, year).encode(),))
     return world
 
 
@@ -64,8 +72,8 @@ def loops() -> dict[str, Any]:
     document["procedure"] = "loops"
     opening, work, done = document["steps"]
     finds = {"article": "某法 5", "severity": "grave"}
-    adverse, others = done["guards"][1:]
-    work = {**work, "clocks": [{"start": "OPEN", "days": 2, **finds}]}
+    adverse, others = done["guards"][1:3]
+    work = {**work, "clocks": [{"start": "OPEN", "amount": 2, "unit": "calendar-days", "rolls": False, **finds}]}
     loop = {
         "code": "LOOP",
         "repeatable": True,
@@ -90,8 +98,8 @@ class Scenario:
     """Items that follow from a seed and from the state of the world, about half of which are accepted."""
 
     def __init__(self, seed: int) -> None:
-        self.world = mixed_world()
         self.rng = Random(seed)
+        self.world = mixed_world(self.rng)
         self._lanes = 0
         self._officers = 0
 
@@ -104,13 +112,16 @@ class Scenario:
         return hand.in_lane(f"lane {self._lanes}", 0)
 
     def case(self) -> Docket:
-        procedure = self.rng.choice(("penalty",) * 12 + ("small",) * 6 + ("review",) * 2 + ("unheard",))
+        procedure = self.rng.choice(
+            ("penalty",) * 10 + ("drawn",) * 10 + ("small",) * 6 + ("review",) * 2 + ("unheard",)
+        )
         return Docket(str(self.rng.randrange(30)), "zfj", procedure)
 
     def record(self, case: Docket, step: str) -> Record:
         """A record that is usually as it should be."""
         rng, now = self.rng, self.world.now_ms
-        at = rng.choice((now, now, now, now - rng.randrange(5 * DAY_MS), now + rng.randrange(20_000), 0))
+        back = 90 if case.procedure == "drawn" else 5
+        at = rng.choice((now, now, now, now - rng.randrange(back * DAY_MS), now + rng.randrange(20_000), 0))
         clear = rng.choice(NONSENSE) if rng.random() < 0.02 else rng.choice(VARIANTS.get(step, ({},)))
         record = make_record(case, step, max(at, 0), clear, rng.choice((0, 1, 1, 3)))
         if rng.random() < 0.01:
@@ -120,8 +131,12 @@ class Scenario:
     def steps(self, case: Docket) -> list[str]:
         """A run of steps: from the opening or from where the case stands; now and then anything."""
         rng = self.rng
-        way = SMALL if case.procedure == "small" else SPINE
         head = case_head(self.world.state.view, case.id)
+        if case.procedure == "drawn":
+            opening = [] if head else ["OPEN"]
+            closing = ["DONE"] if rng.random() < 0.1 else []
+            return [*opening, *rng.choices(DRAWN[1:-1], k=rng.randrange(1, 7)), *closing]
+        way = SMALL if case.procedure == "small" else SPINE
         start = 0 if head is None else way.index(head.step) + rng.randrange(2)
         if rng.random() < 0.1:
             start = rng.randrange(len(way))
@@ -167,8 +182,8 @@ class Scenario:
     def alike(self) -> Item:
         """Records that differ in time and commitments at most, of one case or of many, and others around them."""
         rng, now = self.rng, self.world.now_ms
-        procedure = rng.choice(("penalty", "small", "loops", "loops"))
-        way = {"penalty": SPINE, "small": SMALL, "loops": LOOPS}[procedure]
+        procedure = rng.choice(("penalty", "small", "loops", "loops", "drawn", "drawn"))
+        way = {"penalty": SPINE, "small": SMALL, "loops": LOOPS, "drawn": DRAWN}[procedure]
         cases = [Docket(f"alike {rng.randrange(60)}", "zfj", procedure)]
         if rng.random() < 0.4:
             cases += [Docket(f"alike {rng.randrange(60)}", "zfj", procedure) for _ in range(rng.randrange(12))]

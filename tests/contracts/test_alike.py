@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 import pytest
 from fazhi_ledger.record import Record
@@ -36,7 +37,7 @@ def investigations(case: Docket, times: Sequence[int], documents: Sequence[int] 
 @pytest.mark.parametrize("odd", range(6))
 @pytest.mark.parametrize("change", ["early", "late", "ahead", "no document", "many documents"])
 def test_one_that_calls_for_a_finding(odd: int, change: str) -> None:
-    world = mixed_world()
+    world = mixed_world(Random(0))
     case, now = world.case("1"), world.now_ms
     times, documents = [now - HOUR_MS + n for n in range(6)], [1] * 6
     if "document" in change:
@@ -50,7 +51,7 @@ def test_one_that_calls_for_a_finding(odd: int, change: str) -> None:
 @pytest.mark.parametrize("days", range(6))
 def test_a_deadline_that_passes_meanwhile(days: int) -> None:
     """Two days from the opening to any of the works that follow it; the last are recorded after it."""
-    world = mixed_world()
+    world = mixed_world(Random(0))
     case, now = Docket("1", "zfj", "loops"), world.now_ms
     opening = make_record(case, "OPEN", now - days * DAY_MS)
     works = [make_record(case, "WORK", now - (20 - 2 * n) * HOUR_MS, {"mode": "fast"}) for n in range(6)]
@@ -59,7 +60,7 @@ def test_a_deadline_that_passes_meanwhile(days: int) -> None:
 
 
 def test_a_run_over_the_end_of_a_case() -> None:
-    world = mixed_world()
+    world = mixed_world(Random(0))
     case, now = Docket("1", "zfj", "small"), world.now_ms
     start = [make_record(case, "OPEN", now), make_record(case, "WORK", now, {"mode": "fast"})]
     ends = [make_record(case, "DONE", now)] * 3
@@ -85,7 +86,7 @@ def openings(world: World, *numbers: str, refs: tuple[bytes, ...] = ()) -> list[
 )
 def test_openings(batch: Sequence[str], code: str) -> None:
     """Of two runs, which differ in what they refer to, and of cases that are there already."""
-    world = mixed_world()
+    world = mixed_world(Random(0))
     executed_plainly(world, openings(world, "old"))
     before, _, after = " ".join(batch).partition("|")
     records = openings(world, *before.split()) + openings(world, *after.split(), refs=(bytes(32),))
@@ -93,14 +94,14 @@ def test_openings(batch: Sequence[str], code: str) -> None:
 
 
 def test_openings_that_go_on_in_the_same_batch() -> None:
-    world = mixed_world()
+    world = mixed_world(Random(0))
     records = openings(world, "a", "b", "c", "d")
     further = [make_record(world.case(number), "INVEST", world.now_ms) for number in ("b", "d", "d", "d", "b")]
     assert executed_plainly(world, records + further, further) == ["OK", "OK"]
 
 
 def test_a_step_of_an_old_case_opens_no_new_one() -> None:
-    world = mixed_world()
+    world = mixed_world(Random(0))
     executed_plainly(world, openings(world, "old"))
     records = [make_record(world.case(number), "INVEST", world.now_ms) for number in ("old", "a", "b")]
     assert executed_plainly(world, records) == ["unknown-case"]

@@ -36,7 +36,9 @@ def test_a_case_without_a_flaw() -> None:
     assert (head.org, head.procedure, head.serial, head.year) == ("zfj", "penalty", 1, 2026)
     assert (head.opened_height, head.opened_time_ms) == (1, START_MS + 1000)
     assert head.rule_set_hash == penalty().hash(SUITE)
-    assert case_rule_set(world.state.view, head) == penalty() == rule_set_in_force(world.state.view, "penalty")
+    assert (
+        case_rule_set(world.state.view, head) == penalty() == rule_set_in_force(world.state.view, "penalty", START_MS)
+    )
     assert case_clocks(world.state.view, head) == ()
 
 

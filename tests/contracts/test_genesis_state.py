@@ -29,7 +29,7 @@ def test_everything_of_the_genesis_stands_in_the_state() -> None:
         assert key is not None
         assert (key.org, key.roles, key.revoked_height) == (org, roles, None)
     assert parameters(view).get("max_lane_void") == 77
-    assert (protocol_version(view), procedures(view)) == (2, ("penalty",))
+    assert (protocol_version(view), procedures(view)) == (3, ("penalty",))
     assert validator_sets(view) == (file.genesis.validator_set(), None)
     assert genesis_state(file) == genesis_state(GenesisFile.decode(file.encode()))
 
@@ -62,4 +62,4 @@ def test_rule_sets_are_read_before_they_are_believed() -> None:
     assert refused(make_genesis_file({"penalty": data[:-1]})) == "bad-rule-set"
     assert refused(make_genesis_file({"review": data})) == "wrong-procedure"
     file = make_genesis_file()
-    assert refused(replace(file, rule_sets=(replace(penalty(), number=2).encode(),))) == "wrong-rule-set"
+    assert refused(replace(file, rule_sets=(replace(penalty(), number=99).encode(),))) == "wrong-rule-set"

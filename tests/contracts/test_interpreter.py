@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import pytest
 from fazhi_contracts.errors import Refused
 from fazhi_contracts.procedures.compile import compile_rule_set
-from fazhi_contracts.procedures.interpreter import Judge, Settings, running_clocks
+from fazhi_contracts.procedures.deadlines import running_clocks
+from fazhi_contracts.procedures.interpreter import Judge
 from fazhi_contracts.procedures.marks import Marks, StepMark
 from fazhi_contracts.procedures.ruleset import RuleSet
+from fazhi_contracts.procedures.settings import Settings
 from fazhi_contracts.queries import case_clocks
 from fazhi_ledger.canonical import decode, encode
 from fazhi_ledger.limits import MAX_FINDINGS, MAX_TIME_MS
@@ -34,6 +36,7 @@ from .builders import (
     signer,
 )
 from .test_ruleset import small
+from .voting import with_calendar
 
 HOUR_MS = 3_600_000
 
@@ -163,7 +166,7 @@ def test_a_legal_review_must_be_passed_and_newer_than_the_facts() -> None:
 
 @pytest.mark.parametrize(("days", "late"), [(0, 0), (89, 0), (90, 0), (91, 1), (200, 110)])
 def test_ninety_days_to_the_decision(days: int, late: int) -> None:
-    story = Story()
+    story = Story(with_calendar(World()))
     story.tell("LEAD", "FILED", "INVEST", "INVEND", "LEGALREV", "NOTICE", "DEFEND")
     story.world.pass_days(days)
     findings = story.then("DECIDED")
@@ -172,7 +175,7 @@ def test_ninety_days_to_the_decision(days: int, late: int) -> None:
         return
     finding = only(findings, "deadline-exceeded")
     assert finding.clause == "行政处罚法 60"
-    assert dict(finding.parameters) == {"start": "FILED", "days": 90, "late_days": late}
+    assert dict(finding.parameters) == {"start": "FILED", "amount": 90, "unit": "calendar-days", "late_days": late}
 
 
 def test_deadlines_end_with_the_day_in_beijing() -> None:
@@ -180,7 +183,7 @@ def test_deadlines_end_with_the_day_in_beijing() -> None:
     midnight = START_MS + 8 * HOUR_MS  # START is 16:00 in Beijing
     for filed, end in ((midnight - 1000, midnight + 90 * DAY_MS), (midnight, midnight + 91 * DAY_MS)):
         for decided, expected in ((end - 1, []), (end, ["deadline-exceeded"])):
-            story = Story(World(late_record_ms=366 * DAY_MS))
+            story = Story(with_calendar(World(late_record_ms=366 * DAY_MS)))
             story.tell("LEAD")
             story.world.now_ms = filed
             story.tell("FILED", "INVEST", "INVEND", "LEGALREV", "NOTICE", "DEFEND")
@@ -201,15 +204,17 @@ def test_payment_within_fifteen_days_of_service() -> None:
     for mode, days, expected in (
         ("direct", 15, []),
         ("direct", 16, ["deadline-exceeded"]),
-        ("announced", 45, []),
-        ("announced", 46, ["deadline-exceeded"]),
+        ("announced", 46, []),  # the forty-fifth day is a Sunday
+        ("announced", 47, ["deadline-exceeded"]),
     ):
-        story = Story()
+        story = Story(with_calendar(World()))
         story.tell(*decided)
         story.then("SERVED", clear={"mode": mode})
         story.world.pass_days(days)
         assert codes_of(story.then("PERFORM")) == expected, (mode, days)
-    # An approved deferral is no breach.
+    # A deferral is no breach once it is approved.
+    only(story.then("PERFORM", clear={"kind": "deferred"}), "step-missing")
+    story.then("DEFER", "head")
     assert story.then("PERFORM", clear={"kind": "deferred"}) == ()
 
 
@@ -235,8 +240,8 @@ def test_closing() -> None:
 def test_impossible_steps() -> None:
     story = Story()
     story.tell("LEAD")
-    for step in ("SERVED", "PERFORM", "CLOSED"):
-        assert story.refused(step) == ("impossible-step", {"record": 0, "step": step, "requires": "DECIDED"})
+    for step, requires in (("SERVED", "DECIDED"), ("PERFORM", "DECIDED"), ("CLOSED", "DECIDED/SIMPLE")):
+        assert story.refused(step) == ("impossible-step", {"record": 0, "step": step, "requires": requires})
     story.tell("DECIDED")
     story.tell("SERVED")
 
@@ -392,17 +397,21 @@ def test_running_clocks_of_a_case() -> None:
     story = Story()
     story.tell("LEAD")
     view = story.world.state.view
-    assert case_clocks(view, story.world.head(story.case)) == ()
+    (clock,) = case_clocks(view, story.world.head(story.case))
+    assert (clock.step, clock.due_day, clock.missing_year, clock.confirmed) == ("FILED", None, 2026, False)
     filed = story.world.now_ms
     story.tell("FILED")
     (clock,) = case_clocks(view, story.world.head(story.case))
-    assert (clock.step, clock.start, clock.days, clock.article) == ("DECIDED", "FILED", 90, "行政处罚法 60")
+    assert (clock.step, clock.start, clock.amount, clock.article) == ("DECIDED", "FILED", 90, "行政处罚法 60")
     assert clock.due_ms == (filed + 8 * HOUR_MS) // DAY_MS * DAY_MS + 91 * DAY_MS - 8 * HOUR_MS - 1
     story.tell("INVEST", "INVEND", "LEGALREV", "NOTICE", "DEFEND", "DECIDED")
-    assert case_clocks(view, story.world.head(story.case)) == ()
+    assert {clock.step for clock in case_clocks(view, story.world.head(story.case))} == {"SERVED", "PUBLISHED"}
     story.tell("SERVED")
-    (clock,) = case_clocks(view, story.world.head(story.case))
-    assert (clock.step, clock.days) == ("PERFORM", 15)
+    with_calendar(story.world)
+    view = story.world.state.view
+    clocks = case_clocks(view, story.world.head(story.case))
+    assert [(clock.step, clock.amount) for clock in clocks] == [("PUBLISHED", 7), ("PERFORM", 15)]
+    assert clocks[0].due_day == (START_MS + 8 * HOUR_MS) // DAY_MS + 11  # 4, 5 … 9, 12 January
 
 
 ROLES = st.lists(st.sampled_from(["officer", "head", "reviewer", "notary"]), unique=True, max_size=3)
@@ -465,5 +474,5 @@ REFUSALS_OF_JUDGE = {
 
 
 def test_usual_clear_fields_are_the_required_ones() -> None:
-    required = {step.code for step in penalty().steps for known in step.clear if known.required}
-    assert required == set(USUAL_CLEAR)
+    steps = [penalty().by_code[code] for code in SPINE]
+    assert {step.code for step in steps if step.required_clear} == set(USUAL_CLEAR)

@@ -11,13 +11,14 @@ from fazhi_contracts.entries import (
     LaneEntry,
     OrgEntry,
     ParametersEntry,
-    ProcedureEntry,
     ProceduresEntry,
 )
 from fazhi_contracts.errors import StateCorrupt
 from fazhi_contracts.head import CaseHead
 from fazhi_contracts.procedures.marks import Marks, StepMark
+from fazhi_contracts.rulebook import CalendarsEntry, ProcedureEntry
 from fazhi_contracts.state import Entry, MemoryState, Overlay
+from fazhi_contracts.workdays import YearCalendar
 from fazhi_ledger.canonical import Value, decode, encode
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.merkle import Frontier
@@ -53,7 +54,9 @@ ENTRIES: list[tuple[Entry, Callable[[bytes], Entry]]] = [
     (LaneEntry(1), LaneEntry.decode),
     (LaneEntry(900, 12), LaneEntry.decode),
     (Counter(1), Counter.decode),
-    (ProcedureEntry((b"a" * 32, b"b" * 32)), ProcedureEntry.decode),
+    (ProcedureEntry(((20210715, b"a" * 32), (20260101, b"b" * 32))), ProcedureEntry.decode),
+    (CalendarsEntry(((2025, b"a" * 32), (2025, b"b" * 32), (2026, b"c" * 32))), CalendarsEntry.decode),
+    (YearCalendar(2026, "国办发明电〔2025〕7号", (1, 2), (4,)), YearCalendar.decode),
     (ProceduresEntry(("penalty", "review")), ProceduresEntry.decode),
     (ParametersEntry(Parameters.defaults()), ParametersEntry.decode),
     (HEAD, CaseHead.decode),

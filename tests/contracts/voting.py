@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fazhi_contracts.chain import ExecutedBlock
 from fazhi_contracts.membership import seat_roles
+from fazhi_contracts.workdays import YearCalendar
 from fazhi_ledger.canonical import Value
 from fazhi_ledger.genesis import Member, prove_possession, tls_fingerprint
 from fazhi_ledger.result import OK
@@ -68,6 +69,12 @@ def pass_it(world: World, kind: str, args: Value, voters: Sequence[str] = ("sfj"
     result = executed.outcomes[0].result
     assert (result.code, dict(result.parameters).get("outcome")) == (OK, "passed"), result
     return executed
+
+
+def with_calendar(world: World) -> World:
+    """The world once its members have voted a calendar of 2026: no work on the first two days, but on the fourth."""
+    pass_it(world, "calendar.set", (YearCalendar(2026, "国办发明电〔2025〕7号", (1, 2), (4,)).encode(),))
+    return world
 
 
 def orgs(validators: ValidatorSet | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from fazhi_consensus.evidence import Evidence, verify_evidence
@@ -18,7 +19,10 @@ from fazhi_contracts.procedures.check import check_rule_set
 from fazhi_contracts.procedures.compile import compile_rule_set
 from fazhi_contracts.procedures.marks import Marks, StepMark
 from fazhi_contracts.procedures.ruleset import RuleSet, decoded_rule_set
+from fazhi_contracts.procedures.stories import play, read_story
 from fazhi_contracts.proposals import OpenProposals, Proposal
+from fazhi_contracts.rulebook import CalendarsEntry, ProcedureEntry
+from fazhi_contracts.workdays import YearCalendar
 from fazhi_ledger.canonical import decode, encode
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.merkle import Frontier
@@ -27,17 +31,22 @@ from fazhi_ledger.parameters import Parameters
 from tests.consensus.kit import GENESIS, SUITE, block_hash_of
 from tests.consensus.test_evidence import guilty_pairs
 from tests.consensus.test_wire import ENCODED, FOUR, RECORDS, SAMPLES
+from tests.contracts.test_ruleset import small
 
 from .target import Target, Violation
 
 _PAIRS: Final = encode(((0, b"s" * 65), (2, b"t" * 65)))
-_RULES: Final = load_builtin_rule_set("penalty").encode()
+_PENALTY: Final = load_builtin_rule_set("penalty")
+_RULES: Final = _PENALTY.encode()
+_SMALL_RULES: Final = compile_rule_set(small()).encode()
 _TOML: Final = (files("fazhi_contracts") / "rulesets" / "penalty.toml").read_bytes()
+_CALENDAR: Final = YearCalendar(2026, "国办发明电〔2025〕7号", (1, 2), (4,)).encode()
 _MARKS: Final = Marks(
     (
         StepMark("LEAD", 1, 1, 1, 5, 5, (), ()),
         StepMark("FILED", 2, 2, 4, 6, 300, (("mode", "fast"), ("by", "x")), (b"k" * 32,)),
-    )
+    ),
+    (("hearing", ((5, 9), (11, None))),),
 )
 _HEAD: Final = CaseHead(
     "zfj.a", "penalty", 1, 2026, bytes(32), 7, 1_767_230_000_000, 5, Frontier(5, (bytes(32), b"\1" * 32)), "FILED",
@@ -49,7 +58,8 @@ _ENTRIES: Final = (
     entries.MemberEntry("sfj", b"certificate", "127.0.0.1:1", "https://127.0.0.1:2", 9),
     entries.LaneEntry(7, 1),
     entries.Counter(200),
-    entries.ProcedureEntry((bytes(32), b"r" * 32)),
+    ProcedureEntry(((20210715, bytes(32)), (20260101, b"r" * 32))),
+    CalendarsEntry(((2025, bytes(32)), (2026, b"c" * 32))),
     entries.ProceduresEntry(("penalty", "permit")),
     entries.ParametersEntry(Parameters.defaults()),
     Proposal("sfj", "validator.add", ("x", True, 1), 3, 90, ((b"k" * 32, True), (b"l" * 32, False)), ("passed", 7)),
@@ -102,13 +112,22 @@ def _kept(data: bytes) -> entries.KeyEntry:
     return state.read_entry(data, entries.KeyEntry.decode)
 
 
+def _played(data: bytes) -> object:
+    return play(read_story(data.decode("utf-8")), _PENALTY)
+
+
 def _entry(entry: Any) -> Target:
     kind = type(entry)
     covers = (f"{kind.__module__}:{kind.__name__}.decode", "fazhi_contracts.entries:decode_entry")
     return Target(kind.__name__, [entry.encode()], kind.decode, covers, again=lambda value: bytes(value.encode()))
 
 
-_RULE_PARTS: Final = ("Term", "ClearField", "Condition", "Signing", "Guard", "Shift", "Clock", "Step", "RuleSet")
+_RULE_PARTS: Final = (
+    *(f"parts:{part}" for part in ("Term", "ClearField", "Condition", "Signing")),
+    *(f"clauses:{part}" for part in ("Guard", "Shift", "Extension", "Pause", "Clock")),
+    "ruleset:Step",
+    "ruleset:RuleSet",
+)
 
 TARGETS: Final = (
     Target(
@@ -147,15 +166,24 @@ TARGETS: Final = (
         again=lambda head: head.encode(), holds=_holds_in_all_ways,
     ),
     Target(
-        "rule set", [_RULES], RuleSet.decode,
+        "calendar", [_CALENDAR], YearCalendar.decode,
+        ("fazhi_contracts.workdays:YearCalendar.decode", "fazhi_contracts.workdays:YearCalendar.from_value"),
+        again=lambda calendar: calendar.encode(),
+    ),
+    Target(
+        "rule set", [_RULES, _SMALL_RULES], RuleSet.decode,
         (
             "fazhi_contracts.procedures.ruleset:RuleSet.decode",
-            *(f"fazhi_contracts.procedures.ruleset:{part}.from_value" for part in _RULE_PARTS),
+            *(f"fazhi_contracts.procedures.{part}.from_value" for part in _RULE_PARTS),
         ),
         again=lambda rules: rules.encode(),
     ),
     Target(
-        "rule set checked", [_RULES], _checked, ("fazhi_contracts.procedures.ruleset:decoded_rule_set",),
+        "rule set checked", [_RULES, _SMALL_RULES], _checked, ("fazhi_contracts.procedures.ruleset:decoded_rule_set",),
+    ),
+    Target(
+        "story", [(Path(__file__).parents[1] / "stories/penalty/seizure.txt").read_bytes()], _played,
+        ("fazhi_contracts.procedures.stories:read_story",), refuses=(FazhiError, UnicodeDecodeError), form="text",
     ),
     Target(
         "rule set of TOML", [_TOML], _compiled, (), refuses=(FazhiError, ValueError, RecursionError), form="text",

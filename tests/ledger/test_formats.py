@@ -363,7 +363,7 @@ class TestGenesis:
             dataclasses.replace(genesis, members=(unit, *genesis.members[1:])).check()
         with pytest.raises(InvalidGenesis, match="unknown-engine"):
             dataclasses.replace(genesis, engine="raft").check()
-        for version in (1, 3):
+        for version in (1, 2, 4):
             with pytest.raises(InvalidGenesis, match="other-protocol"):
                 dataclasses.replace(genesis, protocol_version=version).check()
         assert len(seats) == 4

@@ -163,7 +163,7 @@ PARAMETERS: Final = {
 def check_genesis(genesis: Any) -> None:
     """Whether a genesis of the right form holds together."""
     protocol, engine, members, officers, procedures, _ = genesis[5:]
-    require((protocol, engine) == (2, "pbft"), "the protocol or the engine")
+    require((protocol, engine) == (3, "pbft"), "the protocol or the engine")
     require(rising([name for name, _ in procedures]), "the procedures' order")
     orgs = [member[0] for member in members]
     require(len(set(orgs)) == len(orgs) and not any("." in org for org in orgs), "the members' names")

@@ -12,11 +12,31 @@ from fazhi_ledger.result import SEVERITIES
 
 from ..calendar import date_of_day, day_of_date
 from ..errors import BadRuleSet
-from .vocabulary import CLOCK_KINDS, COUNTED, DONE, GUARD_KINDS, OUTCOME
+from .vocabulary import (
+    AT_MOST,
+    CALENDAR_DAYS,
+    CLOCK_KINDS,
+    COUNTED,
+    DONE,
+    ENDED,
+    GUARD_KINDS,
+    HOURS,
+    MONTHS,
+    OUTCOME,
+    UNITS,
+    WITHIN,
+    WORKING_DAYS,
+    YEARS,
+)
 
 if TYPE_CHECKING:
-    from .ruleset import Clock, Condition, Guard, RuleSet, Step
+    from .clauses import Clock, Guard, Pause
+    from .parts import ClearField, Condition
+    from .ruleset import RuleSet, Step
 
+
+_MOST_AMOUNT: Final = {HOURS: 8784, CALENDAR_DAYS: 36_500, WORKING_DAYS: 750, MONTHS: 1200, YEARS: 100}
+"""A century at the most; hours and working days within what a few calendars tell."""
 
 MAX_WATCHED: Final = 8
 """Steps whose signers a case remembers: with the other bounds it keeps a case's head within its own."""
@@ -32,6 +52,9 @@ def check_rule_set(rules: RuleSet) -> None:
         raise BadRuleSet("steps", "no step is initial: no case could be opened")
     if not any(step.terminal for step in rules.steps):
         raise BadRuleSet("steps", "no step is terminal: no case could be closed")
+    _distinct("pauses", "pause", (pause.code for pause in rules.pauses))
+    for pause in rules.pauses:
+        _check_pause(rules, pause)
     for step in rules.steps:
         _check_step(rules, step)
     if len(rules.watched) > MAX_WATCHED:
@@ -58,9 +81,7 @@ def _check_step(rules: RuleSet, step: Step) -> None:
     _distinct(f"{place}.documents", "document", (document.code for document in step.documents))
     _distinct(f"{place}.clear", "clear field", (known.name for known in step.clear))
     for known in step.clear:
-        if not known.values:
-            raise BadRuleSet(f"{place}.clear.{known.name}", "a vocabulary needs values")
-        _distinct(f"{place}.clear.{known.name}", "value", known.codes)
+        _check_clear(f"{place}.clear.{known.name}", known)
     for number, guard in enumerate(step.guards):
         _check_guard(rules, step, guard, f"{place}.guards[{number}]")
     for number, clock in enumerate(step.clocks):
@@ -76,10 +97,62 @@ def _check_signing(step: Step) -> None:
     _check_text(place, "article", step.signing.article)
 
 
+def _check_clear(place: str, known: ClearField) -> None:
+    _distinct(place, "value", known.codes)
+    if known.values and (known.low or known.high):
+        raise BadRuleSet(place, "a vocabulary has no range")
+    if not known.values and known.low >= known.high:
+        raise BadRuleSet(place, "needs values, or a range of whole numbers")
+
+
+def _check_pause(rules: RuleSet, pause: Pause) -> None:
+    place = f"pauses.{pause.code}"
+    _check_text(place, "article", pause.article)
+    for name, codes in (("begins", pause.begins), ("ends", pause.ends)):
+        if not codes:
+            raise BadRuleSet(place, f"{name} names no step")
+        _distinct(f"{place}.{name}", "step", codes)
+        for code in codes:
+            if _known_step(rules, f"{place}.{name}", code).initial:
+                raise BadRuleSet(f"{place}.{name}", "nothing runs yet when a case is opened")
+    if not set(pause.begins).isdisjoint(pause.ends):
+        raise BadRuleSet(place, "a step cannot both begin and end it")
+
+
 def _check_guard(rules: RuleSet, step: Step, guard: Guard, place: str) -> None:
     _check_one_of(place, "kind", guard.kind, GUARD_KINDS)
     _check_text(place, "article", guard.article)
     _check_one_of(place, "severity", guard.severity, SEVERITIES)
+    if guard.kind == AT_MOST:
+        _check_at_most(step, guard, place)
+    else:
+        _check_other_step(rules, step, guard, place)
+    if bool(guard.by) is not (guard.kind == ENDED):
+        raise BadRuleSet(place, "'ended' names the steps 'by' which, and no other kind does")
+    for code in guard.by:
+        _known_step(rules, place, code)
+    _check_conditions(rules, step, (*guard.only_if, *guard.unless), place)
+
+
+def _check_at_most(step: Step, guard: Guard, place: str) -> None:
+    """A guard over a number of the record itself."""
+    if guard.step is not None or guard.since is not None or guard.values:
+        raise BadRuleSet(place, "'at-most' has a field and a limit, nothing else")
+    if guard.field is None or guard.limit is None:
+        raise BadRuleSet(place, "'at-most' needs a field and a limit")
+    known = _known_field(step, guard.field, place)
+    if known.values:
+        raise BadRuleSet(place, f"{guard.field} is no number")
+    if not known.low <= guard.limit < known.high:
+        raise BadRuleSet(place, f"limit {guard.limit} lies outside the range of {guard.field}")
+
+
+def _check_other_step(rules: RuleSet, step: Step, guard: Guard, place: str) -> None:
+    """A guard over another step."""
+    if guard.limit is not None:
+        raise BadRuleSet(place, f"'limit' does not belong to {guard.kind!r}")
+    if guard.step is None:
+        raise BadRuleSet(place, "step is missing")
     target = _known_step(rules, place, guard.step)
     if guard.step == step.code:
         raise BadRuleSet(place, "a guard looks at another step")
@@ -95,32 +168,50 @@ def _check_guard(rules: RuleSet, step: Step, guard: Guard, place: str) -> None:
         _known_values(target, guard.field, guard.values, place)
     elif guard.field is not None or guard.values:
         raise BadRuleSet(place, f"field and values do not belong to {guard.kind!r}")
-    for condition in (guard.only_if, guard.unless):
-        _check_condition(rules, step, condition, place)
 
 
 def _check_clock(rules: RuleSet, step: Step, clock: Clock, place: str) -> None:
     _check_one_of(place, "kind", clock.kind, CLOCK_KINDS)
     _check_one_of(place, "counted", clock.counted, COUNTED)
+    _check_one_of(place, "unit", clock.unit, UNITS)
     _check_text(place, "article", clock.article)
     _check_one_of(place, "severity", clock.severity, SEVERITIES)
     start = _known_step(rules, place, clock.start)
     if clock.start == step.code:
         raise BadRuleSet(place, "a clock starts with another step")
+    if clock.unit == HOURS and (clock.rolls or clock.shifts or clock.pauses):
+        raise BadRuleSet(place, "hours neither roll nor shift nor pause")
+    if clock.rolls and clock.unit == WORKING_DAYS:
+        raise BadRuleSet(place, "a term in working days ends on one: it does not roll")
+    if clock.owed and clock.kind != WITHIN:
+        raise BadRuleSet(place, "only what is due within a term can be owed")
+    most = _MOST_AMOUNT[clock.unit]
+    if clock.amount + sum(extension.amount for extension in clock.extensions) > most:
+        raise BadRuleSet(place, f"more than {most} {clock.unit}")
     for shift in clock.shifts:
         _known_values(start, shift.field, (shift.value,), place)
-    _check_condition(rules, step, clock.only_if, place)
+    _distinct(place, "extension", (extension.step for extension in clock.extensions))
+    for extension in clock.extensions:
+        _known_step(rules, place, extension.step)
+    _distinct(place, "pause", clock.pauses)
+    for code in clock.pauses:
+        if all(pause.code != code for pause in rules.pauses):
+            raise BadRuleSet(place, f"unknown pause {code}")
+    _check_conditions(rules, step, (*clock.only_if, *clock.unless), place)
 
 
-def _check_condition(rules: RuleSet, step: Step, condition: Condition | None, place: str) -> None:
-    if condition is None:
-        return
-    target = step if condition.step is None else _known_step(rules, place, condition.step)
-    if condition.step == step.code:
-        raise BadRuleSet(place, "a condition on the step's own record names no step")
-    if not condition.values:
-        raise BadRuleSet(place, "a condition needs values")
-    _known_values(target, condition.field, condition.values, place)
+def _check_conditions(rules: RuleSet, step: Step, conditions: Iterable[Condition], place: str) -> None:
+    for condition in conditions:
+        target = step if condition.step is None else _known_step(rules, place, condition.step)
+        if condition.step == step.code:
+            raise BadRuleSet(place, "a condition on the step's own record names no step")
+        if condition.field is None:
+            if condition.step is None or condition.values:
+                raise BadRuleSet(place, "a condition without a field names a step, and no values")
+            continue
+        if not condition.values:
+            raise BadRuleSet(place, "a condition needs values")
+        _known_values(target, condition.field, condition.values, place)
 
 
 def _check_reachable(rules: RuleSet) -> None:
@@ -163,10 +254,15 @@ def _known_step(rules: RuleSet, place: str, code: str) -> Step:
     return step
 
 
-def _known_values(step: Step, name: str, values: tuple[str, ...], place: str) -> None:
+def _known_field(step: Step, name: str, place: str) -> ClearField:
     known = step.clear_field(name)
     if known is None:
         raise BadRuleSet(place, f"step {step.code} has no clear field {name}")
+    return known
+
+
+def _known_values(step: Step, name: str, values: tuple[str, ...], place: str) -> None:
+    known = _known_field(step, name, place)
     for value in values:
         if value not in known.codes:
             raise BadRuleSet(place, f"{step.code}.{name} has no value {value}")

@@ -6,14 +6,19 @@ not vanish.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from fazhi_ledger.errors import EncodingError
 
+from ..calendar import date_of_day, day_of_date
 from ..errors import BadRuleSet
-from .ruleset import ClearField, Clock, Condition, Guard, RuleSet, Shift, Signing, Step, Term
-from .vocabulary import CALENDAR_DAYS, FIRST
+from ..workdays import FIRST_YEAR, LAST_YEAR, YearCalendar
+from .ruleset import ClearField, Clock, Condition, Extension, Guard, Pause, RuleSet, Shift, Signing, Step, Term
+from .vocabulary import FIRST, HOURS, NOT_BEFORE, WITHIN, WORKING_DAYS
+
+_MONTH_AND_DAY: Final = re.compile(r"(\d{2})-(\d{2})", re.ASCII)
 
 
 def compile_rule_set(document: Mapping[str, Any]) -> RuleSet:
@@ -28,11 +33,12 @@ def compile_rule_set(document: Mapping[str, Any]) -> RuleSet:
     title = top.table("title")
     law_from = top.date("law_from")
     record_article = top.text("record_article")
+    pauses = tuple(_pause(table) for table in top.tables("pauses"))
     steps = tuple(_step(table) for table in top.tables("steps"))
     title_zh, title_en = title.text("zh"), title.text("en")
     title.done()
     top.done()
-    rules = RuleSet(procedure, number, title_zh, title_en, law_from, record_article, steps)
+    rules = RuleSet(procedure, number, title_zh, title_en, law_from, record_article, pauses, steps)
     try:
         # Lengths, grammars and bounds are the decoder's: what it would not read back must not be made.
         decoded = RuleSet.decode(rules.encode())
@@ -41,6 +47,37 @@ def compile_rule_set(document: Mapping[str, Any]) -> RuleSet:
     if decoded != rules:
         raise BadRuleSet("rule set", "does not read back as written")
     return rules
+
+
+def compile_calendar(document: Mapping[str, Any]) -> YearCalendar:
+    """The calendar that a TOML document describes::
+
+        calendar = 2026
+        source = "国办发明电〔2025〕7号"
+        off = ["01-01", "01-02"]    # days from Monday to Friday without work
+        work = ["01-04"]            # Saturdays and Sundays with work
+
+    Raises:
+        BadRuleSet: with ``place`` and ``what``.
+    """
+    top = _Table(document, "calendar")
+    year, source = top.integer("calendar"), top.text("source")
+    days = {name: tuple(sorted(_day_of_year(year, name, day) for day in top.texts(name))) for name in ("off", "work")}
+    top.done()
+    try:
+        return YearCalendar.decode(YearCalendar(year, source, days["off"], days["work"]).encode())
+    except EncodingError as error:
+        raise BadRuleSet("calendar", str(error)) from None
+
+
+def _day_of_year(year: int, name: str, day: str) -> int:
+    found = _MONTH_AND_DAY.fullmatch(day)
+    month, number = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not FIRST_YEAR <= year < LAST_YEAR:
+        raise BadRuleSet("calendar.calendar", f"a year from {FIRST_YEAR} to {LAST_YEAR - 1} is expected here")
+    if not 1 <= month <= 12 or date_of_day(day_of_date(year, month, number)) != (year, month, number):
+        raise BadRuleSet(f"calendar.{name}", f'{day} is no day of {year}, "MM-DD"')
+    return day_of_date(year, month, number) - day_of_date(year, 1, 1) + 1
 
 
 def _step(table: _Table) -> Step:
@@ -86,30 +123,47 @@ def _clear(table: _Table) -> ClearField:
         table.text("en"),
         table.flag("required"),
         tuple(_term(value) for value in table.tables("values")),
+        table.integer("low", 0),
+        table.integer("high", 0),
     )
     table.done()
     return known
 
 
-def _condition(table: _Table | None) -> Condition | None:
-    if table is None:
-        return None
-    condition = Condition(table.optional_text("step"), table.text("field"), table.texts("values"))
+def _pause(table: _Table) -> Pause:
+    pause = Pause(
+        table.text("code"),
+        table.text("zh"),
+        table.text("en"),
+        table.text("article"),
+        table.texts("begins"),
+        table.texts("ends"),
+    )
     table.done()
-    return condition
+    return pause
+
+
+def _conditions(tables: Iterable[_Table]) -> tuple[Condition, ...]:
+    found = []
+    for table in tables:
+        found.append(Condition(table.optional_text("step"), table.optional_text("field"), table.texts("values")))
+        table.done()
+    return tuple(found)
 
 
 def _guard(table: _Table) -> Guard:
     guard = Guard(
         table.text("kind"),
-        table.text("step"),
+        table.optional_text("step"),
         table.text("article"),
         table.text("severity"),
         table.optional_text("since"),
         table.optional_text("field"),
         table.texts("values"),
-        _condition(table.optional_table("only_if")),
-        _condition(table.optional_table("unless")),
+        table.texts("by"),
+        table.optional_integer("limit"),
+        _conditions(table.one_or_more("only_if")),
+        _conditions(table.one_or_more("unless")),
         not table.flag("to_confirm"),
     )
     table.done()
@@ -117,19 +171,33 @@ def _guard(table: _Table) -> Guard:
 
 
 def _clock(table: _Table) -> Clock:
+    """A term; one in calendar days, months or years ends on a day of work (民法典 203) unless the rule says not."""
+    unit, kind = table.text("unit"), table.optional_text("kind") or WITHIN
     clock = Clock(
-        table.optional_text("kind") or CALENDAR_DAYS,
         table.text("start"),
-        table.integer("days"),
+        table.integer("amount"),
+        unit,
         table.text("article"),
         table.text("severity"),
+        kind,
         table.optional_text("counted") or FIRST,
+        table.flag("rolls", kind != NOT_BEFORE and unit not in (HOURS, WORKING_DAYS)),
+        table.flag("owed", kind == WITHIN),
         tuple(_shift(shift) for shift in table.tables("shifts")),
-        _condition(table.optional_table("only_if")),
+        tuple(_extension(extension) for extension in table.tables("extensions")),
+        table.texts("pauses"),
+        _conditions(table.one_or_more("only_if")),
+        _conditions(table.one_or_more("unless")),
         not table.flag("to_confirm"),
     )
     table.done()
     return clock
+
+
+def _extension(table: _Table) -> Extension:
+    extension = Extension(table.text("step"), table.integer("amount"))
+    table.done()
+    return extension
 
 
 def _shift(table: _Table) -> Shift:
@@ -186,10 +254,13 @@ class _Table:
             raise self._fault(name, "a whole number is expected here" if name in self._values else "is missing")
         return value
 
-    def flag(self, name: str) -> bool:
+    def optional_integer(self, name: str) -> int | None:
+        return self.integer(name) if name in self._values else None
+
+    def flag(self, name: str, default: bool = False) -> bool:
         value = self._take(name)
         if value is None:
-            return False
+            return default
         if type(value) is not bool:
             raise self._fault(name, "true or false is expected here")
         return value
@@ -207,8 +278,11 @@ class _Table:
             raise self._fault(name, "is missing")
         return _Table(self._take(name), f"{self._place}.{name}")
 
-    def optional_table(self, name: str) -> _Table | None:
-        return self.table(name) if name in self._values else None
+    def one_or_more(self, name: str) -> tuple[_Table, ...]:
+        """A table, or a list of them."""
+        if isinstance(self._values.get(name), Mapping):
+            return (self.table(name),)
+        return self.tables(name)
 
     def tables(self, name: str) -> tuple[_Table, ...]:
         value = self._take(name)

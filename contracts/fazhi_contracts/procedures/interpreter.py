@@ -7,43 +7,29 @@ could honestly have to record is a finding; only what cannot be is refused (desi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import gt
 from typing import Final
 
 from fazhi_ledger.errors import Parameter
-from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.record_runs import RecordRun
 from fazhi_ledger.result import Finding, ResultSigner
 
-from ..calendar import end_of_day_ms, local_day
+from ..calendar import local_day
 from ..errors import Refused
-from .marks import NO_CLEAR, NO_SIGNERS, Clear, Marks, StepMark
-from .ruleset import Clock, Condition, Guard, RuleSet, Step
-from .vocabulary import DONE, FIRST, OUTCOME
+from ..workdays import CalendarMissing
+from .clauses import Clock, Guard
+from .deadlines import MarksByStep, TermEnd, plain_end, rolled, stands
+from .marks import MAX_SPANS, NO_CLEAR, NO_SIGNERS, Clear, Marks, Span, StepMark
+from .parts import Condition
+from .ruleset import RuleSet, Step
+from .settings import Settings
+from .vocabulary import AT_MOST, BEFORE, DONE, ENDED, HOURS, LAPSED, OUTCOME, WITHIN
 
 NOTE: Final = "note"
 IRREGULAR: Final = "irregular"
 GRAVE: Final = "grave"
-
-MarksByStep = dict[str, StepMark]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The parameters of the chain that the interpreter reads."""
-
-    utc_offset_min: int
-    late_record_ms: int
-    max_clock_skew_ms: int
-
-    @classmethod
-    def of(cls, parameters: Parameters) -> Settings:
-        """The settings out of a chain's parameters."""
-        return cls(
-            parameters.get("utc_offset_min"), parameters.get("late_record_ms"), parameters.get("max_clock_skew_ms")
-        )
+_MINUTE_MS: Final = 60_000
 
 
 class Judge:
@@ -51,13 +37,14 @@ class Judge:
     what the case remembers of them.
     """
 
-    __slots__ = ("_by_step", "_last_step", "_latest", "_settings", "_short", "_signers", "_time_ms", "rules")
+    __slots__ = ("_by_step", "_last_step", "_latest", "_settings", "_short", "_signers", "_spans", "_time_ms", "rules")
 
     def __init__(
         self, rules: RuleSet, marks: Marks, signers: tuple[ResultSigner, ...], time_ms: int, settings: Settings
     ) -> None:
         self.rules = rules
         self._by_step = marks.by_step()
+        self._spans = marks.spans
         self._latest = max(marks.marks, key=lambda mark: mark.last_number) if marks.marks else None
         self._signers = signers
         self._time_ms = time_ms
@@ -67,7 +54,7 @@ class Judge:
 
     def marks(self) -> Marks:
         """What the case remembers."""
-        return Marks(tuple(self._by_step.values()))
+        return Marks(tuple(self._by_step.values()), self._spans)
 
     def judge(self, run: RecordRun, place: int, number: int) -> tuple[Finding, ...]:
         """Judge the record at that place of a run, the ``number``-th event of the case, and remember it unless it is
@@ -81,8 +68,8 @@ class Judge:
         step, occurred_at_ms = rules.by_code.get(run.step), run.occurred_at_ms[place]
         if step is None:
             raise Refused("unknown-step", step=run.step)
-        if not rules.terminal.isdisjoint(marks):
-            closed_by = next(code for code in marks if code in rules.terminal)
+        closed_by = rules.closed_by(marks)
+        if closed_by is not None and closed_by not in step.from_steps:
             raise Refused("case-closed", step=step.code, closed_by=closed_by)
         if step.requires and _none_of(step.requires, marks):
             raise Refused("impossible-step", step=step.code, requires=_listed(step.requires))
@@ -93,19 +80,15 @@ class Judge:
             self._last_step = step
         if self._short is not None:
             findings.append(self._short)
-        if not step.repeatable and step.code in marks:
-            first = marks[step.code].first_number
-            findings.append(_finding("step-repeated", step.article, IRREGULAR, step=step.code, first=first))
-        if step.from_steps and _none_of(step.from_steps, marks):
-            findings.append(_step_skipped(step.article, step.from_steps))
-        if run.commitment_counts[place] < step.documents_min:
-            required, found = step.documents_min, run.commitment_counts[place]
-            findings.append(_finding("documents-short", step.article, IRREGULAR, required=required, found=found))
+        _judge_place(step, marks, run.commitment_counts[place], findings)
         for guard in step.guards:
             _judge_guard(guard, marks, clear, signers, findings)
         for clock in step.clocks:
-            _judge_clock(clock, marks, clear, occurred_at_ms, settings, findings)
+            if clock.start in marks and _counts(clock, marks, clear):
+                self._judge_clock(clock, occurred_at_ms, findings)
         _judge_times(rules, self._latest, occurred_at_ms, self._time_ms, settings, findings)
+        if step.code in rules.pausing:
+            self._pause(step, occurred_at_ms, findings)
         self._remember(step.code, number, occurred_at_ms, clear)
         return tuple(findings)
 
@@ -121,7 +104,7 @@ class Judge:
         times = run.occurred_at_ms[place - 2 : end]
         if any(map(gt, times, times[1:])):  # one that occurred before its previous
             return False
-        if not self._is_usual(run, step, place - 2, end) or self._ends_a_clock(step, times[-1]):
+        if not self._is_usual(run, step, place - 2, end) or self._clocks_find(step, times):
             return False
         more = end - place
         self._by_step[run.step] = self._latest = StepMark(
@@ -136,11 +119,13 @@ class Judge:
         )
         return True
 
-    def _ends_a_clock(self, step: Step, occurred_at_ms: int) -> bool:
-        """Whether one of the step's clocks may have run out by then."""
-        day = local_day(occurred_at_ms, self._settings.utc_offset_min)
-        starts = [(clock, self._by_step.get(clock.start)) for clock in step.clocks]
-        return any(start is not None and day > due_day(clock, start, self._settings) for clock, start in starts)
+    def _clocks_find(self, step: Step, times: tuple[int, ...]) -> bool:
+        """Whether one of the step's clocks may call for a finding between the first and the last of these times."""
+        found: list[Finding] = []
+        for clock in step.clocks:
+            if clock.start in self._by_step:
+                self._judge_clock(clock, times[-1] if clock.kind == WITHIN else times[0], found)
+        return bool(found)
 
     def opens_alike(self, run: RecordRun) -> bool:
         """Whether the records of a run, each the first of a case of its own, come to the same findings as the first of
@@ -155,6 +140,52 @@ class Judge:
             and min(times) >= self._time_ms - settings.late_record_ms
             and max(times) <= self._time_ms + settings.max_clock_skew_ms
         )
+
+    def _judge_clock(self, clock: Clock, occurred_at_ms: int, findings: list[Finding]) -> None:
+        """Judge an event by a term whose start stands."""
+        settings = self._settings
+        try:
+            end = plain_end(clock, self._by_step, self._spans, settings)
+            if end is None:  # while a pause lasts the term does not end: nothing is late, and nothing has run out
+                if clock.kind != WITHIN:
+                    findings.append(_clock_finding("term-paused", clock))
+            elif clock.kind == WITHIN:
+                if occurred_at_ms > end.end_ms:
+                    _judge_late(clock, rolled(end, clock, settings, occurred_at_ms), occurred_at_ms, settings, findings)
+            elif not _judge_early(clock, end, occurred_at_ms, settings, findings):
+                _judge_early(clock, rolled(end, clock, settings, occurred_at_ms), occurred_at_ms, settings, findings)
+        except CalendarMissing as error:
+            self._judge_without_calendar(clock, occurred_at_ms, error.year, findings)
+
+    def _judge_without_calendar(self, clock: Clock, occurred_at_ms: int, year: int, findings: list[Finding]) -> None:
+        """Judge an event by a term that hangs on a year that was not voted: by the earliest end that it may have."""
+        settings = self._settings
+        end = plain_end(clock, self._by_step, self._spans, settings, every_day=True)
+        if end is not None and clock.kind == WITHIN and occurred_at_ms <= end.end_ms:
+            return
+        if end is not None and clock.kind != WITHIN and _judge_early(clock, end, occurred_at_ms, settings, findings):
+            return
+        findings.append(_finding("calendar-missing", clock.article, NOTE, start=clock.start, year=year))
+
+    def _pause(self, step: Step, occurred_at_ms: int, findings: list[Finding]) -> None:
+        """Begin or end the pauses that this step begins or ends."""
+        day = local_day(occurred_at_ms, self._settings.utc_offset_min)
+        spans = dict(self._spans)
+        for pause in self.rules.pauses:
+            kept = spans.get(pause.code, ())
+            lasting = bool(kept) and kept[-1][1] is None
+            if step.code in pause.begins and not lasting:
+                if len(kept) == MAX_SPANS:
+                    findings.append(
+                        _finding("pause-not-counted", pause.article, NOTE, pause=pause.code, most=MAX_SPANS)
+                    )
+                else:
+                    opened: Span = (day, None)
+                    spans[pause.code] = (*kept, opened)
+            elif step.code in pause.ends and lasting:
+                begin = kept[-1][0]
+                spans[pause.code] = (*kept[:-1], (begin, max(begin, day)))
+        self._spans = tuple(sorted(spans.items()))
 
     def _remember(self, step: str, number: int, occurred_at_ms: int, clear: Clear) -> None:
         watched = step in self.rules.watched
@@ -197,19 +228,35 @@ def _none_of(steps: tuple[str, ...], marks: MarksByStep) -> bool:
 
 
 def _check_clear(step: Step, run: RecordRun) -> Clear:
-    """The records' clear fields, all of them out of the step's vocabulary."""
-    accepted: list[tuple[str, str]] = []
+    """The records' clear fields, all of them such as the step has."""
+    accepted: list[tuple[str, str | int]] = []
     for name, value in run.clear:
-        known = step.vocabulary.get(name)
+        known = step.by_name.get(name)
         if known is None:
             raise Refused("unknown-clear-field", step=step.code, field=name)
-        if not isinstance(value, str) or value not in known:
+        if isinstance(value, str):
+            sound = value in known.codes
+        else:
+            sound = not known.values and known.low <= value <= known.high
+        if not sound:
             raise Refused("unknown-clear-value", step=step.code, field=name, value=value)
         accepted.append((name, value))
     for required in step.required_clear:
         if all(required != name for name, _ in accepted):
             raise Refused("missing-clear-field", step=step.code, field=required)
     return tuple(accepted)
+
+
+def _judge_place(step: Step, marks: MarksByStep, documents: int, findings: list[Finding]) -> None:
+    """Breaches of the procedure's order, and documents that are missing."""
+    if not step.repeatable and step.code in marks:
+        first = marks[step.code].first_number
+        findings.append(_finding("step-repeated", step.article, IRREGULAR, step=step.code, first=first))
+    if step.from_steps and _none_of(step.from_steps, marks):
+        findings.append(_step_skipped(step.article, step.from_steps))
+    if documents < step.documents_min:
+        required = step.documents_min
+        findings.append(_finding("documents-short", step.article, IRREGULAR, required=required, found=documents))
 
 
 @lru_cache(maxsize=256)  # by the rule set alone, and the same in every record of a batch that has skipped a step
@@ -220,67 +267,76 @@ def _step_skipped(article: str, from_steps: tuple[str, ...]) -> Finding:
 def _judge_guard(
     guard: Guard, marks: MarksByStep, clear: Clear, signers: tuple[ResultSigner, ...], findings: list[Finding]
 ) -> None:
-    if guard.only_if is not None and not _holds(guard.only_if, marks, clear):
-        return
-    if guard.unless is not None and _holds(guard.unless, marks, clear):
-        return
-    mark = marks.get(guard.step)
+    if _counts(guard, marks, clear):
+        broken = _broken_limit(guard, clear) if guard.kind == AT_MOST else _broken(guard, marks, signers)
+        if broken is not None:
+            findings.append(broken)
+
+
+def _broken_limit(guard: Guard, clear: Clear) -> Finding | None:
+    """The finding where a number of the record itself is too large."""
+    name, limit = guard.field or "", guard.limit or 0
+    value = _value_of(clear, name)
+    over = isinstance(value, int) and value > limit
+    return _guard_finding("over-limit", guard, field=name, value=value or 0, limit=limit) if over else None
+
+
+def _broken(guard: Guard, marks: MarksByStep, signers: tuple[ResultSigner, ...]) -> Finding | None:
+    """The finding where a guard over another step, which counts, does not hold."""
+    step = guard.step or ""
+    mark = marks.get(step)
     if guard.kind == DONE:
         since = None if guard.since is None else marks.get(guard.since)
         if mark is None:
-            findings.append(_finding("step-missing", guard.article, guard.severity, guard.confirmed, step=guard.step))
-        elif since is not None and mark.last_number < since.last_number:
-            findings.append(
-                _finding(
-                    "step-outdated", guard.article, guard.severity, guard.confirmed, step=guard.step, since=since.step
-                )
-            )
+            return _guard_finding("step-missing", guard, step=step)
+        if since is not None and mark.last_number < since.last_number:
+            return _guard_finding("step-outdated", guard, step=step, since=since.step)
     elif mark is None:
-        return
+        pass
     elif guard.kind == OUTCOME:
-        value = _value_of(mark.clear, guard.field or "")
+        name = guard.field or ""
+        value = _value_of(mark.clear, name)
         if value not in guard.values:
-            findings.append(
-                _finding(
-                    "outcome-adverse",
-                    guard.article,
-                    guard.severity,
-                    guard.confirmed,
-                    step=guard.step,
-                    field=guard.field or "",
-                    value=value or "",
-                )
-            )
+            return _guard_finding("outcome-adverse", guard, step=step, field=name, value=value or "")
+    elif guard.kind == ENDED:
+        if all(marks[code].last_number < mark.last_number for code in guard.by if code in marks):
+            return _guard_finding("not-ended", guard, step=step, by=_listed(guard.by))
+    elif guard.kind == BEFORE:
+        return _guard_finding("after-step", guard, step=step)
     elif any(signer.key in mark.signers for signer in signers):
-        findings.append(_finding("same-signer", guard.article, guard.severity, guard.confirmed, step=guard.step))
+        return _guard_finding("same-signer", guard, step=step)
+    return None
 
 
-def _judge_clock(
-    clock: Clock, marks: MarksByStep, clear: Clear, occurred_at_ms: int, settings: Settings, findings: list[Finding]
-) -> None:
-    mark = marks.get(clock.start)
-    if mark is None or (clock.only_if is not None and not _holds(clock.only_if, marks, clear)):
+def _guard_finding(code: str, guard: Guard, **named: str | int) -> Finding:
+    return _finding(code, guard.article, guard.severity, guard.confirmed, **named)
+
+
+def _judge_late(clock: Clock, end: TermEnd, occurred_at_ms: int, settings: Settings, findings: list[Finding]) -> None:
+    if occurred_at_ms <= end.end_ms:
         return
-    late_days = local_day(occurred_at_ms, settings.utc_offset_min) - due_day(clock, mark, settings)
-    if late_days > 0:
-        findings.append(
-            _finding(
-                "deadline-exceeded",
-                clock.article,
-                clock.severity,
-                clock.confirmed,
-                start=clock.start,
-                days=clock.days,
-                late_days=late_days,
-            )
-        )
+    if clock.unit == HOURS:
+        late_minutes = -(-(occurred_at_ms - end.end_ms) // _MINUTE_MS)
+        findings.append(_clock_finding("deadline-exceeded", clock, late_minutes=late_minutes))
+    else:
+        late_days = local_day(occurred_at_ms, settings.utc_offset_min) - end.day
+        findings.append(_clock_finding("deadline-exceeded", clock, late_days=late_days))
 
 
-def due_day(clock: Clock, start: StepMark, settings: Settings) -> int:
-    """The last day (counted from 1970-01-01 in the chain's offset) on which the clock's step is in time."""
-    start_ms = start.first_occurred_ms if clock.counted == FIRST else start.last_occurred_ms
-    shifted = sum(shift.days for shift in clock.shifts if (shift.field, shift.value) in start.clear)
-    return local_day(start_ms, settings.utc_offset_min) + shifted + clock.days
+def _judge_early(clock: Clock, end: TermEnd, occurred_at_ms: int, settings: Settings, findings: list[Finding]) -> bool:
+    """Whether the event is early."""
+    first_ms = end.end_ms + 1 if clock.kind == LAPSED else end.begin_ms
+    if occurred_at_ms >= first_ms:
+        return False
+    first_day = local_day(first_ms, settings.utc_offset_min)
+    early_days = first_day - local_day(occurred_at_ms, settings.utc_offset_min)
+    findings.append(_clock_finding("too-early", clock, early_days=early_days))
+    return True
+
+
+def _clock_finding(code: str, clock: Clock, **named: str | int) -> Finding:
+    named = {"start": clock.start, "amount": clock.amount, "unit": clock.unit, **named}
+    return _finding(code, clock.article, clock.severity, clock.confirmed, **named)
 
 
 def _judge_times(
@@ -318,50 +374,20 @@ def _judge_times(
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RunningClock:
-    """A deadline that runs: ``step`` is due on ``due_day``, at the latest at ``due_ms``, counted from ``start``."""
-
-    step: str
-    start: str
-    days: int
-    due_day: int
-    due_ms: int
-    article: str
-    confirmed: bool
-
-
-def running_clocks(rules: RuleSet, marks: Marks, settings: Settings) -> tuple[RunningClock, ...]:
-    """The deadlines that have started and whose step has not been recorded yet, soonest first; none once the case is
-    closed.
-
-    A clock that hangs on a fact of the awaited record itself is listed as running: the fact is not known yet.
-    """
-    recorded = marks.by_step()
-    closed = not rules.terminal.isdisjoint(recorded)
-    running: list[RunningClock] = []
-    for step in () if closed else rules.steps:
-        for clock in () if step.code in recorded else step.clocks:
-            start = recorded.get(clock.start)
-            condition = clock.only_if
-            if start is None or (condition is not None and condition.step and not _holds(condition, recorded, ())):
-                continue
-            day = due_day(clock, start, settings)
-            due_ms = end_of_day_ms(day, settings.utc_offset_min)
-            running.append(
-                RunningClock(step.code, clock.start, clock.days, day, due_ms, clock.article, clock.confirmed)
-            )
-    return tuple(sorted(running, key=lambda clock: clock.due_ms))
+def _counts(clause: Guard | Clock, marks: MarksByStep, clear: Clear) -> bool:
+    """Whether a guard or clock is asked for at all."""
+    return all(_holds(one, marks, clear) for one in clause.only_if) and not any(
+        _holds(one, marks, clear) for one in clause.unless
+    )
 
 
 def _holds(condition: Condition, marks: MarksByStep, clear: Clear) -> bool:
     if condition.step is None:
-        return _value_of(clear, condition.field) in condition.values
-    mark = marks.get(condition.step)
-    return mark is not None and _value_of(mark.clear, condition.field) in condition.values
+        return _value_of(clear, condition.field or "") in condition.values
+    return stands(condition, marks)
 
 
-def _value_of(clear: Clear, name: str) -> str | None:
+def _value_of(clear: Clear, name: str) -> str | int | None:
     for known, value in clear:
         if known == name:
             return value

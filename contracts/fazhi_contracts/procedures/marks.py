@@ -1,6 +1,6 @@
 """What a case remembers of its steps:
 
-enough for guards and clocks, and no more than one mark a step of its rule set.
+enough for guards and clocks, no more than one mark a step of its rule set, and the pauses.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from fazhi_ledger.limits import MAX_CLEAR_FIELDS, MAX_CODE_CHARS, MAX_INT, MAX_N
 from fazhi_ledger.names import NAME, STEP, TOKEN
 from fazhi_ledger.shape import as_bytes, as_int, as_text, as_tuple
 
-from .ruleset import MAX_STEPS
+from .clauses import MAX_PAUSES
+from .parts import MAX_STEPS
 
-Clear = tuple[tuple[str, str], ...]
-"""Clear fields of a record that its rule set has accepted: names and values of the vocabulary, sorted by name."""
+Clear = tuple[tuple[str, str | int], ...]
+"""Clear fields of a record that its rule set has accepted, sorted by name: values of the vocabulary, or numbers."""
+
+MAX_SPANS: Final = 8
+"""Of one pause in one case. What begins after that is not left out, and a finding says so."""
+MAX_DAY: Final = MAX_TIME_MS // 86_400_000 + 1
 
 NO_CLEAR: Final[Clear] = ()
 NO_SIGNERS: Final[tuple[bytes, ...]] = ()
@@ -101,24 +106,56 @@ def _are_clear(value: Any) -> bool:
     return all(_clear_from_value(pair) for pair in as_tuple(value, "clear", max_length=MAX_CLEAR_FIELDS))
 
 
-def _clear_from_value(pair: Value) -> tuple[str, str]:
+def _clear_from_value(pair: Value) -> tuple[str, str | int]:
     name, value = as_tuple(pair, "clear field", length=2)
-    return as_text(name, "clear field", MAX_NAME_CHARS, NAME), as_text(value, "clear value", MAX_CODE_CHARS, TOKEN)
+    checked = as_text(name, "clear field", MAX_NAME_CHARS, NAME)
+    if isinstance(value, str):
+        return checked, as_text(value, "clear value", MAX_CODE_CHARS, TOKEN)
+    return checked, as_int(value, "clear value", low=-MAX_INT)
+
+
+Span = tuple[int, int | None]
+"""From the day on which a pause began to that on which it ended, counted from 1970-01-01; None while it lasts."""
+
+Spans = tuple[tuple[str, tuple[Span, ...]], ...]
+"""By the code of the pause, sorted: how often it was, in the order of recording."""
 
 
 @slotted
 class Marks:
-    """The marks of a case in the order in which its steps were first recorded."""
+    """``[[mark…], [[pause, [[begin, end | nil]…]]…]]``: the marks of a case in the order in which its steps were first
+    recorded, and the pauses that its clocks leave out."""
 
     marks: tuple[StepMark, ...] = ()
+    spans: Spans = ()
 
     def by_step(self) -> dict[str, StepMark]:
         """The marks by their steps, in the same order."""
         return {mark.step: mark for mark in self.marks}
 
     def to_value(self) -> Value:
-        return tuple(mark.to_value() for mark in self.marks)
+        return (tuple(mark.to_value() for mark in self.marks), self.spans)
 
     @classmethod
     def from_value(cls, value: Value) -> Marks:
-        return cls(tuple(StepMark.from_value(mark) for mark in as_tuple(value, "marks", max_length=MAX_STEPS)))
+        marks, spans = as_tuple(value, "marks", length=2)
+        return cls(
+            tuple(StepMark.from_value(mark) for mark in as_tuple(marks, "marks", max_length=MAX_STEPS)),
+            tuple(_pause_from_value(pause) for pause in as_tuple(spans, "pauses", max_length=MAX_PAUSES))
+            if spans
+            else (),
+        )
+
+
+def _pause_from_value(value: Value) -> tuple[str, tuple[Span, ...]]:
+    code, spans = as_tuple(value, "pause", length=2)
+    return (
+        as_text(code, "pause", MAX_CODE_CHARS, TOKEN),
+        tuple(_span_from_value(span) for span in as_tuple(spans, "spans", max_length=MAX_SPANS)),
+    )
+
+
+def _span_from_value(value: Value) -> Span:
+    begin, end = as_tuple(value, "span", length=2)
+    first = as_int(begin, "begin", high=MAX_DAY)
+    return first, None if end is None else as_int(end, "end", low=first, high=MAX_DAY)

@@ -10,10 +10,22 @@ from typing import Final
 DONE: Final = "done"
 OUTCOME: Final = "outcome"
 OTHERS_THAN: Final = "others-than"
-GUARD_KINDS: Final = (DONE, OUTCOME, OTHERS_THAN)
+ENDED: Final = "ended"
+BEFORE: Final = "before"
+AT_MOST: Final = "at-most"
+GUARD_KINDS: Final = (DONE, OUTCOME, OTHERS_THAN, ENDED, BEFORE, AT_MOST)
 
+WITHIN: Final = "within"
+NOT_BEFORE: Final = "not-before"
+LAPSED: Final = "lapsed"
+CLOCK_KINDS: Final = (WITHIN, NOT_BEFORE, LAPSED)
+
+HOURS: Final = "hours"
 CALENDAR_DAYS: Final = "calendar-days"
-CLOCK_KINDS: Final = (CALENDAR_DAYS,)
+WORKING_DAYS: Final = "working-days"
+MONTHS: Final = "months"
+YEARS: Final = "years"
+UNITS: Final = (HOURS, CALENDAR_DAYS, WORKING_DAYS, MONTHS, YEARS)
 
 FIRST: Final = "first"
 LAST: Final = "last"

@@ -1,0 +1,87 @@
+"""Every story comes to what it says. A lawyer adds one by adding a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
+from fazhi_contracts.procedures.stories import BadStory, StoryBroken, check_story, play, read_story
+
+FOLDER = Path(__file__).parent
+STORIES = sorted(FOLDER.glob("*/*.txt"))
+
+
+@pytest.mark.parametrize("path", STORIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_story_comes_to_what_it_says(path: Path) -> None:
+    story = read_story(path.read_text(encoding="utf-8"))
+    assert story.procedure == path.parent.name
+    check_story(play(story, load_builtin_rule_set(story.procedure)))
+
+
+def test_each_procedure_has_its_stories() -> None:
+    for procedure in BUILTIN_PROCEDURES:
+        assert len(list((FOLDER / procedure).glob("*.txt"))) >= 10, procedure
+
+
+GOOD = """程序 penalty
+2026-03-02 09:00 LEAD officer:甲
+2026-03-03 09:00 FILED head:乙
+    期限 DECIDED 2026-06-01
+2026-03-04 09:00 INVEST officer:甲
+    发现 signers-short found=1
+2026-03-04 09:00 SERVED officer:甲 mode=direct
+    拒绝 impossible-step
+"""
+
+
+def broken(text: str) -> tuple[str, int]:
+    with pytest.raises((BadStory, StoryBroken)) as caught:
+        check_story(play(read_story(text), load_builtin_rule_set("penalty")))
+    return caught.value.code, int(dict(caught.value.parameters)["line"])
+
+
+def test_what_a_story_says_is_held_against_what_it_comes_to() -> None:
+    calendar = "日历 2026 休 01-01\n"
+    check_story(play(read_story(calendar + GOOD), load_builtin_rule_set("penalty")))
+    for old, new, line in (
+        ("    发现 signers-short found=1\n", "", 6),
+        ("found=1", "found=2", 6),
+        ("发现 signers-short", "发现 step-missing", 6),
+        ("    期限 DECIDED 2026-06-01", "    期限 DECIDED 2026-06-02", 5),
+        ("    期限 DECIDED 2026-06-01", "    期限 DECIDED 无", 5),
+        ("    拒绝 impossible-step\n", "", 8),
+        ("impossible-step", "case-closed", 8),
+    ):
+        assert broken(calendar + GOOD.replace(old, new)) == ("story-broken", line), new
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2026-02-29 09:00 LEAD officer:甲",
+        "2026-03-02 24:00 LEAD officer:甲",
+        "２０２６-03-02 09:00 LEAD officer:甲",
+        "1969-12-31 09:00 LEAD officer:甲",
+        "2026-03-02 09:00",
+        "2026-03-02 09:00 LEAD",
+        "2026-03-02 09:00 LEAD officer:甲 documents=-1",
+        "2026-03-02 09:00 LEAD officer:甲 recorded=2026-03-02",
+        "程序",
+        "日历 26 休 01-01",
+        "日历 2026 休 13-01",
+        "日历 2026 休 01-03",
+        "发现 signers-short found",
+        "发现",
+        "期限 DECIDED",
+        "期限 DECIDED soon",
+        "拒绝",
+    ],
+)
+def test_what_cannot_be_read_is_named_by_its_line(line: str) -> None:
+    assert broken(f"{GOOD}\n{line}") == ("bad-story", 10)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing", "程序 penalty", "2026-03-02 09:00 LEAD officer:甲", "发现 无"])
+def test_what_is_no_story(text: str) -> None:
+    assert broken(text)[0] == "bad-story"
