@@ -70,6 +70,9 @@ _ENTRIES: Final = (
 def _holds_in_all_ways(data: bytes, head: CaseHead) -> None:
     if CaseHead.decode_carefully(data) != head:
         raise Violation("a head at a glance is another head")
+    for mark in head.marks.marks:
+        if StepMark.from_value_carefully(mark.to_value()) != mark:
+            raise Violation("a mark that is read at a glance is another one")
 
 
 def _judged(data: bytes) -> Any:

@@ -20,6 +20,7 @@ from .parts import MAX_STEPS
 Clear = tuple[tuple[str, str | int], ...]
 """Clear fields of a record that its rule set has accepted, sorted by name: values of the vocabulary, or numbers."""
 
+MAX_KEY_BYTES: Final = 128
 MAX_SPANS: Final = 8
 """Of one pause in one case. What begins after that is not left out, and a finding says so."""
 MAX_DAY: Final = MAX_TIME_MS // 86_400_000 + 1
@@ -74,7 +75,7 @@ class StepMark:
             as_int(last_ms, "last occurred", high=MAX_TIME_MS),
             tuple(_clear_from_value(pair) for pair in as_tuple(clear, "clear", max_length=MAX_CLEAR_FIELDS)),
             tuple(
-                as_bytes(key, "signer", max_length=128)
+                as_bytes(key, "signer", max_length=MAX_KEY_BYTES)
                 for key in as_tuple(signers, "signers", max_length=MAX_SIGNER_KEYS)
             ),
         )
@@ -94,9 +95,9 @@ def _mark_at_a_glance(value: Any) -> StepMark | None:
             and 0 <= last_ms <= MAX_TIME_MS
             and STEP[step]
             and (clear == () or _are_clear(clear))
-            and signers == ()
+            and (signers == () or _are_signers(signers))
         ):
-            return StepMark(step, count, first, last, first_ms, last_ms, clear, NO_SIGNERS)
+            return StepMark(step, count, first, last, first_ms, last_ms, clear, signers)
     except (TypeError, ValueError, EncodingError):
         pass
     return None
@@ -104,6 +105,14 @@ def _mark_at_a_glance(value: Any) -> StepMark | None:
 
 def _are_clear(value: Any) -> bool:
     return all(_clear_from_value(pair) for pair in as_tuple(value, "clear", max_length=MAX_CLEAR_FIELDS))
+
+
+def _are_signers(value: Any) -> bool:
+    return (
+        type(value) is tuple
+        and len(value) <= MAX_SIGNER_KEYS
+        and all(type(key) is bytes and len(key) <= MAX_KEY_BYTES for key in value)
+    )
 
 
 def _clear_from_value(pair: Value) -> tuple[str, str | int]:
