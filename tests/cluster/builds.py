@@ -11,10 +11,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
+from fazhi_ledger.genesis import PROTOCOL_VERSION
+
 from tests.conftest import ROOT
 
 DISTRIBUTIONS: Final = ("ledger", "consensus", "contracts", "node")
 SOURCE: Final = Path(__file__).resolve().parent / "wrong_clock.c"
+
+
+class OtherProtocol(Exception):
+    """No chain can be run by both builds."""
 
 
 def _git(*words: str) -> bytes:
@@ -27,6 +33,7 @@ def previous_build(folder: Path, revision: str = "") -> tuple[str, str]:
 
     Raises:
         OSError, subprocess.SubprocessError: there is no git, or no such history.
+        OtherProtocol: the other build runs no chain of this one.
     """
     if not revision:
         last = _git("log", "-1", "--format=%H", "--", *DISTRIBUTIONS).decode().strip()
@@ -34,6 +41,9 @@ def previous_build(folder: Path, revision: str = "") -> tuple[str, str]:
     found = _git("rev-parse", "--short=12", f"{revision}^{{commit}}").decode().strip()
     with tarfile.open(fileobj=BytesIO(_git("archive", found, *DISTRIBUTIONS))) as archive:
         archive.extractall(folder, filter="data")
+    genesis = (folder / "ledger" / "fazhi_ledger" / "genesis.py").read_text(encoding="utf-8")
+    if f"PROTOCOL_VERSION: Final = {PROTOCOL_VERSION}\n" not in genesis:
+        raise OtherProtocol(f"the chains of {found} have another protocol")
     return found, os.pathsep.join(str(folder / name) for name in DISTRIBUTIONS)
 
 

@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 from tests.campaign import commit, conclude
 
 from . import spaces
-from .builds import Clocks, previous_build
+from .builds import Clocks, OtherProtocol, previous_build
 from .clients import Clients
 from .faults import BESIDE, CLIENT, FAULTS, World
 from .nodes import Nodes
@@ -77,6 +77,8 @@ class Means:
         """Look for them; the older build is unpacked in the folder."""
         try:
             old = previous_build(folder / "old", revision)
+        except OtherProtocol as error:
+            old = f"not tried: {error}", ""
         except (OSError, subprocess.SubprocessError) as error:
             old = f"not tried: {type(error).__name__}", ""
         return cls(Clocks.build(folder / "clock"), old)
