@@ -24,9 +24,9 @@ KEY_DIGITS = 8
 
 
 def rule_set_of(genesis: Genesis, procedure: str) -> RuleSet | None:
-    """The built-in rule set of a procedure, where it is the one that the genesis names."""
-    named = dict(genesis.rule_sets).get(procedure)
-    if named is None:
+    """The built-in rule set of a procedure, of the newest law, where it is one that the genesis names."""
+    named = [digest for name, digest in genesis.rule_sets if name == procedure]
+    if not named:
         return None
     from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
 
@@ -34,7 +34,7 @@ def rule_set_of(genesis: Genesis, procedure: str) -> RuleSet | None:
         return None
     try:
         rules = load_builtin_rule_set(procedure)
-        return rules if rules.hash(genesis.suite) == named else None
+        return rules if rules.hash(genesis.suite) in named else None
     except FazhiError:
         return None
 

@@ -12,17 +12,35 @@ from .errors import BadRuleSet
 from .procedures.compile import compile_rule_set
 from .procedures.ruleset import RuleSet
 
-BUILTIN_PROCEDURES: Final = ("penalty",)
+VERSIONS: Final[dict[str, tuple[str, ...]]] = {
+    "penalty": ("penalty",),
+}
+"""The files of each procedure, without ``.toml``: one a version of its law, in the order of the days from which it is
+in force."""
+BUILTIN_PROCEDURES: Final = tuple(VERSIONS)
 
 
 def load_builtin_rule_set(procedure: str) -> RuleSet:
-    """The built-in rule set of a procedure.
+    """The built-in rule set of a procedure, in the version of the law that is in force today.
 
     Raises:
         BadRuleSet: there is none of that name.
     """
+    return load_builtin_versions(procedure)[-1]
+
+
+def load_builtin_versions(procedure: str) -> tuple[RuleSet, ...]:
+    """The built-in rule sets of a procedure, by the day from which the law that they state is in force.
+
+    Raises:
+        BadRuleSet: there are none of that name.
+    """
     if procedure not in BUILTIN_PROCEDURES:
         raise BadRuleSet(procedure, f"no built-in rule set; there are: {', '.join(BUILTIN_PROCEDURES)}")
+    return tuple(_load(name) for name in VERSIONS[procedure])
+
+
+def _load(name: str) -> RuleSet:
     # pkgutil, since importlib.resources would bring zipfile and tempfile into `fazhi verify`.
-    source = pkgutil.get_data("fazhi_contracts", f"rulesets/{procedure}.toml") or b""
+    source = pkgutil.get_data("fazhi_contracts", f"rulesets/{name}.toml") or b""
     return compile_rule_set(tomllib.loads(source.decode("utf-8")))

@@ -28,7 +28,7 @@ def genesis_state(genesis_file: GenesisFile) -> dict[bytes, bytes]:
 
     Raises:
         InvalidGenesis: see ``GenesisFile.check``; ``reserved-role``, ``no-roles``, ``bad-rule-set``,
-            ``wrong-procedure``.
+            ``wrong-procedure``, ``same-law-from``.
     """
     genesis_file.check()
     genesis = genesis_file.genesis
@@ -41,14 +41,22 @@ def genesis_state(genesis_file: GenesisFile) -> dict[bytes, bytes]:
     for member, der in zip(genesis.members, genesis_file.certificates, strict=True):
         entry = MemberEntry(member.org, der, member.p2p_address, member.gateway_url)
         state[member_key(member.org)] = entry.encode()
-    names = []
-    for (procedure, rule_set_hash), data in zip(genesis.rule_sets, genesis_file.rule_sets, strict=True):
-        rules = _rule_set(procedure, data)
-        names.append(procedure)
-        state[rule_set_key(rule_set_hash)] = data
-        state[procedure_key(procedure)] = ProcedureEntry(((rules.law_from, rule_set_hash),)).encode()
-    state[single_key("procedures")] = ProceduresEntry(tuple(names)).encode()
+    _add_rule_sets(state, genesis_file)
     return state
+
+
+def _add_rule_sets(state: dict[bytes, bytes], genesis_file: GenesisFile) -> None:
+    known: dict[str, ProcedureEntry] = {}
+    for (procedure, digest), data in zip(genesis_file.genesis.rule_sets, genesis_file.rule_sets, strict=True):
+        law_from = _rule_set(procedure, data).law_from
+        entry = known.get(procedure, ProcedureEntry(()))
+        if any(day == law_from for day, _ in entry.rule_sets):
+            raise InvalidGenesis("same-law-from", procedure=procedure, date=law_from)
+        known[procedure] = entry.with_rule_set(law_from, digest)
+        state[rule_set_key(digest)] = data
+    for procedure, entry in known.items():
+        state[procedure_key(procedure)] = entry.encode()
+    state[single_key("procedures")] = ProceduresEntry(tuple(known)).encode()
 
 
 def _add_keys(state: dict[bytes, bytes], genesis: Genesis) -> None:

@@ -231,6 +231,10 @@ GENESIS: Final[Sentences] = {
         "创世文件中程序 {procedure} 所附的是 {rule_set} 的规则集。",
         "In the genesis, the rule set beside the procedure {procedure} is one of {rule_set}.",
     ),
+    "same-law-from": (
+        "创世文件中程序 {procedure} 有两个规则集都自 {date} 起陈述法律。",
+        "In the genesis, two rule sets of the procedure {procedure} state the law from {date} on.",
+    ),
 }
 """Codes of a genesis that this distribution refuses; the ledger has its own."""
 

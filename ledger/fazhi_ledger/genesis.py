@@ -165,7 +165,8 @@ class Genesis:
     """``[version, name, suite, time_ms, parameters, protocol_version, engine, members, officers, rule sets,
     predecessor | nil]``.
 
-    ``rule_sets`` are ``[[procedure, hash]…]`` sorted by procedure. :meth:`check` looks at what holds between the parts.
+    ``rule_sets`` are ``[[procedure, hash]…]``, sorted; a procedure stands there once for each version of its law.
+    :meth:`check` looks at what holds between the parts.
     """
 
     name: str
@@ -252,7 +253,7 @@ class Genesis:
             raise InvalidGenesis("unknown-engine", engine=self.engine)
         if self.protocol_version != PROTOCOL_VERSION:
             raise InvalidGenesis("other-protocol", found=self.protocol_version, known=PROTOCOL_VERSION)
-        if [procedure for procedure, _ in self.rule_sets] != sorted({procedure for procedure, _ in self.rule_sets}):
+        if list(self.rule_sets) != sorted(set(self.rule_sets)):
             raise InvalidGenesis("unsorted-rule-sets")
         self.validator_set()
         orgs = {member.org for member in self.members}

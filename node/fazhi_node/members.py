@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -308,24 +308,25 @@ def _roles(card: dict[str, Any]) -> tuple[str, ...]:
     return tuple(roles)
 
 
-def built_in_rule_sets(procedures: Sequence[str]) -> dict[str, bytes]:
-    """Compiled rule sets of built-in procedures, by procedure.
+def built_in_rule_sets(procedures: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Compiled rule sets of built-in procedures, each with its procedure: of every version of the law.
 
     Raises:
         Misuse: ``unknown-procedure``.
     """
-    from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
+    from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_versions
 
     for procedure in procedures:
         if procedure not in BUILTIN_PROCEDURES:
             raise Misuse("unknown-procedure", name=procedure, known=", ".join(BUILTIN_PROCEDURES))
-    return {procedure: load_builtin_rule_set(procedure).encode() for procedure in procedures}
+    named = dict.fromkeys(procedures)
+    return [(procedure, rules.encode()) for procedure in named for rules in load_builtin_versions(procedure)]
 
 
 def assemble_genesis(
     cards: Sequence[Path],
     officers: Sequence[Path],
-    rule_sets: Mapping[str, bytes],
+    rule_sets: Iterable[tuple[str, bytes]],
     *,
     name: str,
     time_ms: int,
@@ -333,8 +334,8 @@ def assemble_genesis(
 ) -> GenesisFile:
     """The genesis file of a consortium: members in order of their organisation ids, whatever the order of the cards.
 
-    ``rule_sets`` are compiled rule sets by procedure. The same cards, time and parameters give the same file on every
-    machine.
+    ``rule_sets`` are compiled rule sets, each with its procedure. The same cards, time and parameters give the same
+    file on every machine.
 
     Raises:
         Misuse: a bad card, cards of several suites, an organisation twice, or whatever else does not hold together.
@@ -347,7 +348,7 @@ def assemble_genesis(
     known = sorted(
         (read_officer_card(path, suite) for path in officers), key=lambda officer: (officer.org, officer.key)
     )
-    ordered = sorted(rule_sets.items())
+    ordered = sorted((procedure, rule_set_hash(suite, data), data) for procedure, data in rule_sets)
     try:
         genesis = Genesis(
             name=name,
@@ -356,10 +357,10 @@ def assemble_genesis(
             parameters=Parameters.defaults(parameters),
             members=tuple(member for member, _, _ in read),
             officers=tuple(known),
-            rule_sets=tuple((procedure, rule_set_hash(suite, data)) for procedure, data in ordered),
+            rule_sets=tuple((procedure, digest) for procedure, digest, _ in ordered),
         )
         file = GenesisFile(
-            genesis.encode(), tuple(data for _, data in ordered), tuple(certificate for _, certificate, _ in read)
+            genesis.encode(), tuple(data for _, _, data in ordered), tuple(certificate for _, certificate, _ in read)
         )
         return GenesisFile.decode(file.encode())
     except FazhiError as error:

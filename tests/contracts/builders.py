@@ -14,7 +14,7 @@ Keys follow from words, times from the world's clock, lanes and seqs from what w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -72,15 +72,15 @@ def signer(word: str) -> SoftwareSigner:
 
 
 def make_genesis_file(
-    rule_sets: Mapping[str, bytes] | None = None,
+    rule_sets: Iterable[tuple[str, bytes]] | None = None,
     parameters: Mapping[str, int] | None = None,
     officers: Mapping[str, tuple[str, tuple[str, ...]]] | None = None,
     orgs: Sequence[str] = tuple(ORGS),
 ) -> GenesisFile:
     """A genesis of ``orgs`` as validators, in that order; by default with the built-in penalty procedure."""
     if rule_sets is None:
-        rule_sets = {"penalty": penalty().encode()}
-    ordered = sorted(rule_sets.items())
+        rule_sets = [("penalty", penalty().encode())]
+    ordered = sorted((procedure, rule_set_hash(SUITE, data), data) for procedure, data in rule_sets)
     certificates = tuple(f"certificate of {org}".encode() for org in orgs)
     genesis = Genesis(
         name="测试链",
@@ -89,9 +89,9 @@ def make_genesis_file(
         parameters=Parameters.defaults(parameters),
         members=tuple(_member(org, der) for org, der in zip(orgs, certificates, strict=True)),
         officers=tuple(_officer(word, org, roles) for word, (org, roles) in (officers or OFFICERS).items()),
-        rule_sets=tuple((procedure, rule_set_hash(SUITE, data)) for procedure, data in ordered),
+        rule_sets=tuple((procedure, digest) for procedure, digest, _ in ordered),
     )
-    return GenesisFile(genesis.encode(), tuple(data for _, data in ordered), certificates)
+    return GenesisFile(genesis.encode(), tuple(data for _, _, data in ordered), certificates)
 
 
 def _member(org: str, certificate: bytes) -> Member:

@@ -57,7 +57,7 @@ def mixed_world(rng: Random) -> World:
     rule_sets = {name: compile_rule_set(document()).encode() for name, document in (("small", small), ("loops", loops))}
     rule_sets["drawn"] = compile_rule_set(draw_rules(rng, "drawn")).encode()
     rule_sets |= {"penalty": penalty().encode(), "review": review}
-    world = World(make_genesis_file(rule_sets, parameters={"max_lanes_per_key": 1000}))
+    world = World(make_genesis_file(rule_sets.items(), parameters={"max_lanes_per_key": 1000}))
     world.do(world.by("zfj").register_org("zfj.a"))
     world.do(world.by("zfj").register_officer("zfj.a", "ann"))
     world.knows("ann", "zfj.a")

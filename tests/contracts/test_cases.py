@@ -107,7 +107,7 @@ def test_unknown_case_step_and_procedure() -> None:
 def test_wrong_procedure() -> None:
     rules = penalty().encode()
     review = replace(penalty(), procedure="review").encode()
-    world = World(make_genesis_file({"penalty": rules, "review": review}))
+    world = World(make_genesis_file([("penalty", rules), ("review", review)]))
     case = world.case()
     world.do(world.by("officer-1").record(case, "LEAD"))
     record = replace(make_record(case, "FILED", world.now_ms), procedure="review")

@@ -91,7 +91,7 @@ def test_state_root_is_that_after_the_block() -> None:
 
 def test_rules_hash_is_over_protocol_parameters_and_rule_sets() -> None:
     rules = {"penalty": penalty().encode(), "review": replace(penalty(), procedure="review").encode()}
-    world = World(make_genesis_file(rules))
+    world = World(make_genesis_file(rules.items()))
     view = world.state.view
     hashes = sorted(digest for name in procedures(view) for digest in installed_rule_sets(view, name))
     assert procedures(view) == ("penalty", "review")
@@ -99,7 +99,7 @@ def test_rules_hash_is_over_protocol_parameters_and_rule_sets() -> None:
     expected = SUITE.tagged_hash("rules", encode((protocol_version(view), parameters, tuple(hashes))))
     assert rules_hash(view, SUITE) == expected == world.build().block.header.rules_hash
     assert [rule_set_bytes(view, h) for h in installed_rule_sets(view, "penalty")] == [rules["penalty"]]
-    others = [World(), World(max_lane_void=9), World(make_genesis_file({}))]
+    others = [World(), World(max_lane_void=9), World(make_genesis_file([]))]
     found = {rules_hash(other.state.view, SUITE) for other in others}
     assert len(found) == 3
     assert expected not in found

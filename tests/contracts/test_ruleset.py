@@ -11,7 +11,7 @@ from typing import Any
 
 import fazhi_contracts
 import pytest
-from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
+from fazhi_contracts.builtin import BUILTIN_PROCEDURES, VERSIONS, load_builtin_rule_set, load_builtin_versions
 from fazhi_contracts.errors import BadRuleSet
 from fazhi_contracts.procedures.compile import compile_rule_set
 from fazhi_contracts.procedures.ruleset import RuleSet
@@ -148,15 +148,21 @@ def test_the_penalty_procedure() -> None:
 
 @pytest.mark.parametrize("procedure", BUILTIN_PROCEDURES)
 def test_built_in_rule_sets(procedure: str) -> None:
-    rules = load_builtin_rule_set(procedure)
-    assert rules.procedure == procedure
-    assert RuleSet.decode(rules.encode()) == rules
-    assert rules.hash(SUITE) == rule_set_hash(SUITE, rules.encode())
+    versions = load_builtin_versions(procedure)
+    days = [rules.law_from for rules in versions]
+    assert days == sorted(set(days))
+    assert load_builtin_rule_set(procedure) == versions[-1]
+    for rules in versions:
+        assert rules.procedure == procedure
+        assert RuleSet.decode(rules.encode()) == rules
+        assert rules.hash(SUITE) == rule_set_hash(SUITE, rules.encode())
 
 
 def test_built_in_files_are_all_named() -> None:
     folder = Path(fazhi_contracts.__file__).parent / "rulesets"
-    assert sorted(path.stem for path in folder.iterdir()) == sorted(BUILTIN_PROCEDURES)
+    assert sorted(path.stem for path in folder.glob("*.toml")) == sorted(
+        name for each in VERSIONS.values() for name in each
+    )
     with pytest.raises(BadRuleSet):
         load_builtin_rule_set("../penalty")
 

@@ -28,6 +28,7 @@ READS: Final = re.compile(
 
 ELSEWHERE: Final[dict[str, str]] = {
     "fazhi_contracts.builtin:load_builtin_rule_set": "reads a file of the package itself; its TOML is a target",
+    "fazhi_contracts.builtin:load_builtin_versions": "reads files of the package itself; their TOML is a target",
     "fazhi_contracts.state:Overlay.load": "read_entry, remembered",
     "fazhi_sdk.aio.case:Draft.load": "DraftData.decode of a file",
     "fazhi_sdk.sync:Draft.load": "DraftData.decode of a file",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
-from fazhi_contracts.procedures.stories import BadStory, StoryBroken, check_story, play, read_story
+from fazhi_contracts.builtin import BUILTIN_PROCEDURES, VERSIONS, load_builtin_rule_set, load_builtin_versions
+from fazhi_contracts.procedures.ruleset import RuleSet
+from fazhi_contracts.procedures.stories import BadStory, Story, StoryBroken, check_story, play, read_story
+from fazhi_contracts.rulebook import date_number
 
 FOLDER = Path(__file__).parent
 STORIES = sorted(FOLDER.glob("*/*.txt"))
@@ -15,13 +17,22 @@ STORIES = sorted(FOLDER.glob("*/*.txt"))
 @pytest.mark.parametrize("path", STORIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_story_comes_to_what_it_says(path: Path) -> None:
     story = read_story(path.read_text(encoding="utf-8"))
-    assert story.procedure == path.parent.name
-    check_story(play(story, load_builtin_rule_set(story.procedure)))
+    name, rules = law_of(story)
+    assert name == path.parent.name
+    check_story(play(story, rules))
 
 
-def test_each_procedure_has_its_stories() -> None:
+def law_of(story: Story) -> tuple[str, RuleSet]:
+    """The rule set of the day on which a story's case is opened, and the name of its file."""
+    opened = date_number(story.events[0].occurred_at_ms, 480)
+    versions = zip(VERSIONS[story.procedure], load_builtin_versions(story.procedure), strict=True)
+    return [(name, rules) for name, rules in versions if rules.law_from <= opened][-1]
+
+
+def test_each_rule_set_has_its_stories() -> None:
     for procedure in BUILTIN_PROCEDURES:
-        assert len(list((FOLDER / procedure).glob("*.txt"))) >= 10, procedure
+        for name in VERSIONS[procedure]:
+            assert len(list((FOLDER / name).glob("*.txt"))) >= 10, name
 
 
 GOOD = """程序 penalty

@@ -58,7 +58,7 @@ class Chain:
         self._receipting = Receipting(trust, outbox, worker, self._delivery)
         self._filer = Filer(outbox, trust, worker, self._delivery)
         self._orgs: dict[bytes, str] = {}
-        self._rules = {rules.procedure: rules for rules in map(RuleSet.decode, trust.file.rule_sets)}
+        self._rules = sorted(map(RuleSet.decode, trust.file.rule_sets), key=lambda rules: rules.law_from)
 
     @classmethod
     async def connect(
@@ -143,19 +143,21 @@ class Chain:
         return self._gateways
 
     def rules(self, procedure: str) -> RuleSet:
-        """The rule set of a procedure as the genesis installs it.
+        """The rule set of a procedure as the genesis installs it: of several the one of the newest law.
 
         Raises:
             InputError: ``unknown-procedure``.
         """
-        rules = self._rules.get(procedure)
-        if rules is None:
-            raise InputError("unknown-procedure", procedure=procedure, known=", ".join(sorted(self._rules)))
-        return rules
+        found = self.rule_sets(procedure)
+        if not found:
+            known = ", ".join(sorted({rules.procedure for rules in self._rules}))
+            raise InputError("unknown-procedure", procedure=procedure, known=known)
+        return found[-1]
 
     def rule_sets(self, procedure: str) -> list[RuleSet]:
-        """The known rule sets of a procedure; none where one was installed by vote since."""
-        return [rules for name, rules in self._rules.items() if name == procedure]
+        """The rule sets of a procedure that the genesis installs, the one of the newest law last; none where it was
+        installed by vote since."""
+        return [rules for rules in self._rules if rules.procedure == procedure]
 
     async def checkpoint(self) -> Header:
         """The newest block that the nearest gateway shows, certified by a quorum.
