@@ -18,8 +18,8 @@ from fazhi_ledger.errors import FazhiError, InvalidProof
 from fazhi_ledger.header import Header
 from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.record import Record, case_id
+from fazhi_ledger.recording import Recording
 from fazhi_ledger.result import Finding, RecordResult, ResultSigner
-from fazhi_ledger.shape import as_digest, as_int, as_tuple
 from fazhi_ledger.stateproof import StateProof, verify_absence, verify_presence
 from fazhi_ledger.submission import SubmissionBody, envelope_parts, submission_id
 
@@ -166,15 +166,13 @@ def proven_event(trust: Trust, decided: Decided, fields: Fields) -> tuple[Event,
         )
         body = SubmissionBody.decode(envelope_parts(envelope)[0])
         index = fields.integer("record_index")
-        count_value, root_value = as_tuple(body.args, "args", length=2)
-        count, root = as_int(count_value, "record count", low=1), as_digest(root_value, "records root")
-        leaf = merkle.leaf_hash(suite, record_bytes)
-        merkle.verify_inclusion(suite, leaf, index, count, fields.hashes("record_proof"), root)
+        said, leaf = Recording.of(body), merkle.leaf_hash(suite, record_bytes)
+        merkle.verify_inclusion(suite, leaf, index, said.count, fields.hashes("record_proof"), said.root)
         leaf = merkle.leaf_hash(suite, result_bytes)
         proof, root = fields.hashes("record_result_proof"), decided.result.record_results_root
-        merkle.verify_inclusion(suite, leaf, index, count, proof, root)
+        merkle.verify_inclusion(suite, leaf, index, said.count, proof, root)
         record, result = Record.decode(record_bytes), RecordResult.decode(result_bytes)
-        if result.case_id != case_id(suite, body.org, record.case_key):
+        if result.case_id != case_id(suite, said.member, record.case_key):
             raise InvalidProof("record-result-of-another-case")
         item_id = submission_id(suite, envelope_parts(envelope)[0])
     except BadAnswer:

@@ -45,8 +45,10 @@ from fazhi_ledger.record import (
     case_key,
     commitment,
     commitments_root,
+    member_of,
     records_root,
 )
+from fazhi_ledger.recording import RECORDING, recording_args
 from fazhi_ledger.shape import as_bytes, as_digest, as_int, as_text, as_tuple, as_version
 from fazhi_ledger.submission import DRAFT_ID_BYTES, LANE_BYTES, Item, SubmissionBody
 from fazhi_ledger.suites import DIGEST_BYTES, Suite, suite_named
@@ -57,8 +59,7 @@ from .outbox_rows import Entry, Kept
 
 MAGIC: Final = b"FAZHI-DRAFT-1\n"
 DRAFT_VERSION: Final = 1
-CASES: Final = "cases"
-RECORD: Final = "record"
+CASES, RECORD = RECORDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +230,7 @@ class DraftData:
         if self.place is None:
             raise DraftError("bad-draft-file", path="", reason="no place is reserved")
         encoded = self.record_bytes() if records is None else records
+        case_org = self.records[0].org if self.records else self.org
         return SubmissionBody(
             self.genesis_hash,
             self.org,
@@ -237,7 +239,7 @@ class DraftData:
             self.draft_id,
             CASES,
             RECORD,
-            (len(encoded), records_root(self.suite, encoded)),
+            recording_args(self.org, len(encoded), records_root(self.suite, encoded), case_org),
             self.signer_keys,
             self.claimed_time_ms,
             self.not_before,
@@ -447,6 +449,7 @@ def can_combine(one: DraftData, other: DraftData) -> bool:
         and not one.missing
         and one.signer_keys == other.signer_keys
         and one.org == other.org
+        and member_of(one.records[0].org) == member_of(other.records[0].org)
         and one.valid_until_ms == other.valid_until_ms
         and one.not_before == other.not_before
     )

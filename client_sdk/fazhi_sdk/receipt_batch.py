@@ -23,6 +23,7 @@ from fazhi_ledger.names import ORG
 from fazhi_ledger.receipt import Disclosed, Docket, RecordReceipt
 from fazhi_ledger.receipt_steps import DisclosedFile, Facts
 from fazhi_ledger.record import Opening, Record, case_id, case_key, commitment
+from fazhi_ledger.recording import Recording, is_recording
 from fazhi_ledger.result import RecordResult
 from fazhi_ledger.submission import Item, SubmissionBody, envelope_parts
 
@@ -66,10 +67,9 @@ class Batch:
         sound = (
             _signed(trust, item, signed)
             and body.genesis_hash == trust.genesis_hash
-            and (body.contract, body.action) == ("cases", "record")
+            and is_recording(body)
             and count == len(results) > 0
-            and body.args == (count, records_tree.root)
-            and type(body.args[0]) is int
+            and _says(body, count, records_tree.root)
             and result.ok
             and tuple(signer.key for signer in result.signers) == body.signer_keys
             and result.record_results_root == results_tree.root
@@ -87,7 +87,7 @@ class Batch:
             openings = disclosable(record, kept)
             suite, body = self.trust.suite, self.body
             if (
-                result.case_id == case_id(suite, body.org, record.case_key)
+                result.case_id == case_id(suite, Recording.of(body).member, record.case_key)
                 and (kept is None or self._is_case(record, kept))
                 and self._opened(index, record, openings)
                 and self._fits(index, openings)
@@ -220,3 +220,12 @@ def _size(opening: Opening) -> int:
 
 def _length(value: Value) -> int:
     return len(value) if isinstance(value, str | bytes) else 0
+
+
+def _says(body: SubmissionBody, count: int, root: bytes) -> bool:
+    """Whether the signed arguments are those of so many records under that root."""
+    try:
+        said = Recording.of(body)
+    except FazhiError:
+        return False
+    return said.count == count and said.root == root

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
 
 from fazhi_ledger.errors import EncodingError, InvalidSubmission
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.record import member_of
 from fazhi_ledger.record_runs import RecordRun
+from fazhi_ledger.recording import Recording, is_recording
 from fazhi_ledger.result import ResultSigner
 from fazhi_ledger.submission import Item, SubmissionBody
 
@@ -24,9 +24,6 @@ from .errors import StateCorrupt
 from .keys import key_key, lane_count_key, lane_key_of, member_key, single_key
 from .lanes import seq_after
 from .state import Overlay, StateView, read
-
-RECORDING: Final = ("cases", "record")
-"""The one action that carries records beside its signed body."""
 
 
 def signatures_to_verify(item: Item) -> tuple[tuple[bytes, bytes, bytes], ...]:
@@ -147,16 +144,18 @@ _signer = lru_cache(maxsize=4096)(ResultSigner)
 def _runs(parameters: Parameters, item: Item, context: BlockContext) -> tuple[RecordRun, ...]:
     """The records beside the body, which must be the ones that the signed args name."""
     body = item.body
-    if (body.contract, body.action) != RECORDING:
+    if not is_recording(body):
         if item.records:
             raise InvalidSubmission("unexpected-records", records=len(item.records))
         return ()
     count = len(item.records)
     if count > parameters.get("max_records_per_item"):
         raise InvalidSubmission("too-many-records", records=count, limit=parameters.get("max_records_per_item"))
-    args, expected = body.args, (count, item.records_root(context.suite))
-    # To Python True is 1, on the chain it is not.
-    if count == 0 or not isinstance(args, tuple) or args != expected or args[0] is True:
+    try:
+        said = Recording.of(body)
+    except EncodingError:
+        raise InvalidSubmission("wrong-records", records=count) from None
+    if said.count != count or said.root != item.records_root(context.suite):
         raise InvalidSubmission("wrong-records", records=count)
     try:
         return item.record_runs()

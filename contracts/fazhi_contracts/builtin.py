@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pkgutil
 import tomllib
-from typing import Final
+from typing import Any, Final
 
 from .errors import BadRuleSet
 from .procedures.compile import compile_rule_set
@@ -18,6 +18,7 @@ VERSIONS: Final[dict[str, tuple[str, ...]]] = {
 """The files of each procedure, without ``.toml``: one a version of its law, in the order of the days from which it is
 in force."""
 BUILTIN_PROCEDURES: Final = tuple(VERSIONS)
+COMMON_PARTS: Final = ("attestation", "supervision")
 
 
 def load_builtin_rule_set(procedure: str) -> RuleSet:
@@ -41,6 +42,15 @@ def load_builtin_versions(procedure: str) -> tuple[RuleSet, ...]:
 
 
 def _load(name: str) -> RuleSet:
+    return compile_rule_set(_document(name), common_parts())
+
+
+def common_parts() -> dict[str, dict[str, Any]]:
+    """The documents of steps that any rule set may use, by their names; see ``rulesets/common``."""
+    return {name: _document(f"common/{name}") for name in COMMON_PARTS}
+
+
+def _document(name: str) -> dict[str, Any]:
     # pkgutil, since importlib.resources would bring zipfile and tempfile into `fazhi verify`.
     source = pkgutil.get_data("fazhi_contracts", f"rulesets/{name}.toml") or b""
-    return compile_rule_set(tomllib.loads(source.decode("utf-8")))
+    return tomllib.loads(source.decode("utf-8"))

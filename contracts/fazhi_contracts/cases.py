@@ -3,6 +3,9 @@
 ``record [record_count, records_root]`` carries its records beside the signed body. A batch is atomic: if one record is
 refused, so is all of it, and the refusal names the record. A record whose step is an initial one of its procedure
 opens a case and claims its id, which no other member can claim (:func:`fazhi_ledger.record.case_id`).
+
+``record [record_count, records_root, member]`` records in cases of another member what is that organisation's to say:
+a supervisor's notice, a notary's attestation, a court's ruling. Rule sets tell which steps these are, and whose.
 """
 
 from __future__ import annotations
@@ -14,19 +17,21 @@ from typing import Final
 from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.record import case_id, member_of
 from fazhi_ledger.record_runs import RecordRun
+from fazhi_ledger.recording import Recording
 from fazhi_ledger.result import ResultRun, encode_firsts
 from fazhi_ledger.suites import Suite
 
 from .calendar import year_of
 from .context import Call, Effect
-from .entries import Counter
+from .entries import Counter, OrgEntry
 from .errors import Refused
 from .head import CaseHead, event_leaves, opened_heads
 from .identity import is_within
-from .keys import case_state_key, procedure_key, serial_key
+from .keys import case_state_key, org_key, procedure_key, serial_key
 from .procedures.interpreter import Judge
 from .procedures.marks import Marks
 from .procedures.ruleset import RuleSet
+from .procedures.vocabulary import OWN
 from .rulebook import ProcedureEntry, bound_rule_set, date_number, decoded_procedure
 from .state import Entry
 
@@ -98,12 +103,26 @@ class _Batch:
     """The records of one item, one run after another, and what they come to together. ``at`` is the place of the record
     taken up last."""
 
-    __slots__ = ("_call", "_cases", "_encoded", "_new_cases", "_opened", "_org", "_results", "_suite", "at")
+    __slots__ = (
+        "_call",
+        "_cases",
+        "_encoded",
+        "_member",
+        "_new_cases",
+        "_opened",
+        "_org",
+        "_results",
+        "_standings",
+        "_suite",
+        "at",
+    )
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._suite = call.context.suite
         self._org = call.body.org
+        self._member = Recording.of(call.body).member  # whose cases
+        self._standings: dict[str, tuple[str, ...]] = {}  # of the signers, by the organisation whose case it is
         self._cases: dict[bytes, _Case] = {}  # by the key that its records carry
         self._opened: dict[bytes, bytes] = {}  # heads of cases opened together, by their keys in the state
         self._new_cases: dict[str, _NewCases] = {}  # by procedure
@@ -147,7 +166,7 @@ class _Batch:
                 break
             self._keep(case, ResultRun(case.identity, number, 1, case.judge.judge(run, place, number)))
             place += 1
-        if case is not None:
+        if case is not None and run.step not in case.judge.rules.beside:
             case.step = run.step
 
     def _keep(self, case: _Case, results: ResultRun) -> None:
@@ -169,7 +188,7 @@ class _Batch:
         first, call, suite = self._cases[run.case_keys[0]], self._call, self._suite
         if first.head.count or not first.judge.opens_alike(run):
             return 0
-        identities = [case_id(suite, self._org, key) for key in run.case_keys[1:]]
+        identities = [case_id(suite, self._member, key) for key in run.case_keys[1:]]
         state_keys = [case_state_key(identity) for identity in identities]
         if not self._opened.keys().isdisjoint(state_keys) or any(call.state.get(key) is not None for key in state_keys):
             return 0
@@ -203,7 +222,7 @@ class _Batch:
     def _first_touched(self, run: RecordRun, place: int) -> _Case:
         """The case of the batch's first record with that case key."""
         call = self._call
-        identity = case_id(self._suite, self._org, run.case_keys[place])
+        identity = case_id(self._suite, self._member, run.case_keys[place])
         key = case_state_key(identity)
         opened = self._opened.get(key)
         head = call.state.load(key, CaseHead.decode) if opened is None else CaseHead.decode(opened)
@@ -212,8 +231,10 @@ class _Batch:
         else:
             rules = bound_rule_set(call.base, head.rule_set_hash)
             _check_continues(head, rules, run)
-        _check_writers(call, head.org)
-        judge = Judge(rules, head.marks, call.admitted.signers, call.context.time_ms, call.settings)
+        standing = self._standings.get(head.org)
+        if standing is None:
+            standing = self._standings[head.org] = _standing(call, head.org)
+        judge = Judge(rules, head.marks, call.admitted.signers, call.context.time_ms, call.settings, standing)
         return _Case(identity, key, head, judge)
 
     def _in_force(self, new: _NewCases, occurred_at_ms: int) -> bytes | None:
@@ -235,7 +256,7 @@ class _Batch:
         step = rules.step(entry.step)
         if step is None:
             raise Refused("unknown-step", step=entry.step)
-        if not step.initial:
+        if not step.initial or self._member != member_of(self._org):
             raise Refused("unknown-case", step=entry.step)
         new.serial += 1
         context = self._call.context
@@ -275,11 +296,20 @@ def _check_continues(head: CaseHead, rules: RuleSet, entry: RecordRun) -> None:
         raise Refused("case-exists", step=entry.step, opened_height=head.opened_height)
 
 
-def _check_writers(call: Call, org: str) -> None:
-    """Every signer belongs to the case's organisation, to a unit of it, or to the member above it.
+def _standing(call: Call, org: str) -> tuple[str, ...]:
+    """What the signers are to a case of ``org``: its own, who belong to it, to a unit of it or to the member above it;
+    or what all of their organisations are among the members, none of them the case's.
 
-    What other organisations have to say is no event of this contract.
+    Raises:
+        Refused: ``wrong-org``: some are of the case's member and some are not, or of another unit of it.
     """
-    for signer in call.admitted.signers:
-        if signer.org != org and not is_within(signer.org, org) and signer.org != member_of(org):
-            raise Refused("wrong-org", org=signer.org, case_org=org)
+    signers, member = call.admitted.signers, member_of(org)
+    strangers = [signer.org for signer in signers if not is_within(signer.org, org) and signer.org != member]
+    if not strangers:
+        return (OWN,)
+    others = {member_of(signer.org) for signer in signers}
+    if member in others:
+        raise Refused("wrong-org", org=strangers[0], case_org=org)
+    entries = [call.base.load(org_key(other), OrgEntry.decode) for other in sorted(others)]
+    roles = [set() if entry is None else set(entry.roles) for entry in entries]
+    return tuple(sorted(set.intersection(*roles) - {OWN}))

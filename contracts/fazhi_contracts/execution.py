@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from fazhi_ledger.errors import InvalidBlock, InvalidSubmission
+from fazhi_ledger.recording import RECORDING
 from fazhi_ledger.result import OK, Result, record_results_root
 from fazhi_ledger.submission import Item
 
 from . import cases, epochs, governance, identity, lanes
 from .admission import (
-    RECORDING,
     admit,
     check_item,
     content_bytes,

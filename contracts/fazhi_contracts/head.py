@@ -114,7 +114,7 @@ def opened_heads(
     log = since + pack(head.count) + _LOG_OF_ONE
     once = pack(head.step) + _MARKS_OF_ONE + pack(mark.step) + pack(mark.count)
     once += pack(mark.first_number) + pack(mark.last_number)
-    after = pack(mark.clear) + pack(mark.signers) + _NO_SPANS
+    after = pack(mark.clear) + pack(mark.signers) + _NO_SPANS_NO_SUMS
     return [
         before + serial + log + leaf + once + at_ms + at_ms + after
         for serial, leaf, at_ms in zip(map(pack, serials), map(pack, leaves), map(pack, occurred_at_ms), strict=True)
@@ -122,8 +122,8 @@ def opened_heads(
 
 
 _LOG_OF_ONE: Final = b"\x92\x01\x91"  # [1, [peak]], up to the peak
-_MARKS_OF_ONE: Final = b"\x92\x91\x98"  # [[mark], up to what the mark holds
-_NO_SPANS: Final = b"\x90"
+_MARKS_OF_ONE: Final = b"\x93\x91\x98"  # [[mark], up to what the mark holds
+_NO_SPANS_NO_SUMS: Final = b"\x90\x90"
 
 _HEAD: Final = b"\x9c\x01"  # an array of twelve, the first of which is HEAD_VERSION
 
@@ -136,7 +136,7 @@ def _head_at_a_glance(data: bytes) -> CaseHead | None:
     _, org, procedure, serial, year, rules, height, time_ms, count, frontier, step, marks = parts
     try:
         size, peaks = frontier
-        steps, spans = marks
+        steps, spans, sums = marks
         if (
             type(serial) is type(year) is type(height) is type(time_ms) is type(count) is type(size) is int
             and type(frontier) is type(peaks) is type(marks) is type(steps) is tuple
@@ -148,7 +148,7 @@ def _head_at_a_glance(data: bytes) -> CaseHead | None:
             and 0 <= time_ms <= MAX_TIME_MS
             and 1 <= count == size
             and len(steps) <= MAX_STEPS
-            and spans == ()
+            and spans == sums == ()
             and ORG[org]
             and NAME[procedure]
             and STEP[step]

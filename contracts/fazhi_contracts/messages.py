@@ -47,6 +47,10 @@ REFUSALS: Final[Sentences] = {
         "{org} 的密钥不能在 {case_org} 的案件中记录。",
         "A key of {org} cannot record in a case of {case_org}.",
     ),
+    "wrong-standing": (
+        "步骤 {step} 不是签署单位可以记录的；可以记录的是：{orgs}（own：案件所属单位；其余：具有该角色的其他成员）。",
+        "The step {step} is not the signing organisation's to record, but that of: {orgs} (own: the organisation whose case it is; else another member with that role).",
+    ),
     "impossible-step": (
         "步骤 {step} 须在 {requires} 之后，现在不可能发生。",
         "The step {step} is impossible before {requires}.",
@@ -64,6 +68,11 @@ REFUSALS: Final[Sentences] = {
         "步骤 {step} 必须写明公开字段 {field}。",
         "The step {step} must state the clear field {field}.",
     ),
+    "tally-short": (
+        "{tally} 不足：现为 {stands_at}，本次须减 {asked}。",
+        "There is too little of {tally}: it stands at {stands_at}, and {asked} were to be taken off.",
+    ),
+    "tally-full": ("{tally} 已达上限 {limit}。", "{tally} would exceed the limit of {limit}."),
     "void-not-at-seq": (
         "作废须从本提交自己的序号 {seq} 开始，而不是 {first}。",
         "A void begins at the submission's own seq {seq}, not at {first}.",

@@ -29,7 +29,7 @@ from .suites import Suite, suite_named
 from .validators import Validator, ValidatorSet
 
 GENESIS_VERSION: Final = 1
-PROTOCOL_VERSION: Final = 3
+PROTOCOL_VERSION: Final = 4
 """How blocks are executed. 1 and 2 were those of builds before the first release: the state of the one knew no members'
 certificates, the rule sets of the other no working days. Those chains are refused, not misread."""
 ENGINE: Final = "pbft"

@@ -21,8 +21,8 @@ from .genesis import Genesis, genesis_hash_of
 from .header import Header
 from .receipt import RecordReceipt
 from .record import FileValue, Opening, Record
+from .recording import Recording, is_recording
 from .result import RecordResult, Result, ResultSigner
-from .shape import as_digest, as_int, as_tuple
 from .submission import Item, envelope_parts, submission_id
 from .suites import Suite
 from .validators import ValidatorSet
@@ -206,7 +206,7 @@ class _Check:
     record: Record = field(init=False)
     result: Result = field(init=False)
     record_result: RecordResult = field(init=False)
-    records: tuple[int, bytes] = field(init=False)
+    recording: Recording = field(init=False)
     openings: tuple[Opening, ...] = field(init=False)
     disclosed: tuple[DisclosedFile, ...] = field(init=False)
     validators: ValidatorSet = field(init=False)
@@ -250,8 +250,7 @@ class _Check:
         self.record_result = RecordResult.decode(receipt.record_result)
         self.openings = tuple(Opening.decode(item.opening) for item in receipt.openings)
         self.certificate = CommitCertificate.decode(receipt.certificate)
-        count, root = as_tuple(self.item.body.args, "args", length=2)
-        self.records = (as_int(count, "record count", low=1), as_digest(root, "records root"))
+        self.recording = Recording.of(self.item.body)
         return ""
 
     def check_genesis(self) -> str:
@@ -295,11 +294,11 @@ class _Check:
     def check_record(self) -> str:
         """(4) The record is leaf ``record_index`` of the records whose count and root the submission's signed
         arguments hold."""
-        if (self.item.body.contract, self.item.body.action) != ("cases", "record"):
+        if not is_recording(self.item.body):
             raise InvalidReceipt("not-a-record-submission")
-        count, root = self.records
-        leaf = merkle.leaf_hash(self.suite, self.receipt.record)
-        merkle.verify_inclusion(self.suite, leaf, self.receipt.record_index, count, self.receipt.record_proof, root)
+        said, leaf = self.recording, merkle.leaf_hash(self.suite, self.receipt.record)
+        proof = self.receipt.record_proof
+        merkle.verify_inclusion(self.suite, leaf, self.receipt.record_index, said.count, proof, said.root)
         return ""
 
     def check_signatures(self) -> str:
@@ -328,8 +327,8 @@ class _Check:
         """(8) The record's result, its number in the case and its findings, is under that result, for the same case."""
         leaf = merkle.leaf_hash(self.suite, self.receipt.record_result)
         proof, root = self.receipt.record_result_proof, self.result.record_results_root
-        merkle.verify_inclusion(self.suite, leaf, self.receipt.record_index, self.records[0], proof, root)
-        if self.record_result.case_id != record_format.case_id(self.suite, self.item.body.org, self.record.case_key):
+        merkle.verify_inclusion(self.suite, leaf, self.receipt.record_index, self.recording.count, proof, root)
+        if self.record_result.case_id != record_format.case_id(self.suite, self.recording.member, self.record.case_key):
             raise InvalidReceipt("record-result-of-another-case")
         return ""
 

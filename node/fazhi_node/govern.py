@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from fazhi_contracts.builtin import common_parts
 from fazhi_contracts.calendar import date_of_day, day_of_date
 from fazhi_contracts.entries import MemberEntry
 from fazhi_contracts.errors import BadRuleSet
@@ -154,7 +155,7 @@ def rules_proposal(path: Path) -> tuple[str, Value]:
         document = tomllib.loads(read_bounded(path, MAX_TOML_BYTES).decode("utf-8"))
         if "calendar" in document:
             return "calendar.set", (compile_calendar(document).encode(),)
-        return "rules.install", (compile_rule_set(document).encode(),)
+        return "rules.install", (compile_rule_set(document, common_parts()).encode(),)
     except BadRuleSet as error:
         named = dict(error.parameters)
         raise Misuse("bad-rules", path=str(path), place=named["place"], reason=named["what"]) from None

@@ -12,18 +12,16 @@ from collections.abc import Callable
 from typing import Final
 
 from fazhi_ledger.block import Block, block_parts
-from fazhi_ledger.errors import InvalidBlock
+from fazhi_ledger.errors import EncodingError, InvalidBlock
 from fazhi_ledger.header import Header
 from fazhi_ledger.limits import MAX_HEADER_BYTES
 from fazhi_ledger.record import records_root
+from fazhi_ledger.recording import Recording, is_recording
 from fazhi_ledger.shape import as_bytes, as_tuple
 from fazhi_ledger.submission import Item
 from fazhi_ledger.suites import Suite
 
 REMEMBERED_PAYLOADS: Final = 4
-
-RECORDING: Final = ("cases", "record")
-"""The one contract and action whose submissions carry records."""
 
 
 def check_records_bound(suite: Suite, item: Item) -> None:
@@ -33,11 +31,15 @@ def check_records_bound(suite: Suite, item: Item) -> None:
         InvalidBlock: ``unbound-records``.
     """
     body = item.body
-    if (body.contract, body.action) != RECORDING:
+    if not is_recording(body):
         if item.records:
             raise InvalidBlock("unbound-records", contract=body.contract, action=body.action)
         return
-    if body.args != (len(item.records), records_root(suite, item.records)):
+    try:
+        said = Recording.of(body)
+    except EncodingError:
+        raise InvalidBlock("unbound-records", contract=body.contract, action=body.action) from None
+    if (said.count, said.root) != (len(item.records), records_root(suite, item.records)):
         raise InvalidBlock("unbound-records", contract=body.contract, action=body.action)
 
 

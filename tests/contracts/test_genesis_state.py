@@ -17,7 +17,7 @@ from fazhi_contracts.queries import (
 )
 from fazhi_contracts.state import MemoryState
 from fazhi_ledger.errors import InvalidGenesis
-from fazhi_ledger.genesis import GenesisFile
+from fazhi_ledger.genesis import PROTOCOL_VERSION, GenesisFile
 
 from .builders import OFFICERS, ORGS, SUITE, make_genesis_file, penalty, signer
 
@@ -37,7 +37,7 @@ def test_everything_of_the_genesis_stands_in_the_state() -> None:
         assert key is not None
         assert (key.org, key.roles, key.revoked_height) == (org, roles, None)
     assert parameters(view).get("max_lane_void") == 77
-    assert (protocol_version(view), procedures(view)) == (3, ("penalty",))
+    assert (protocol_version(view), procedures(view)) == (PROTOCOL_VERSION, ("penalty",))
     assert validator_sets(view) == (file.genesis.validator_set(), None)
     assert genesis_state(file) == genesis_state(GenesisFile.decode(file.encode()))
 

@@ -11,7 +11,13 @@ from typing import Any
 
 import fazhi_contracts
 import pytest
-from fazhi_contracts.builtin import BUILTIN_PROCEDURES, VERSIONS, load_builtin_rule_set, load_builtin_versions
+from fazhi_contracts.builtin import (
+    BUILTIN_PROCEDURES,
+    COMMON_PARTS,
+    VERSIONS,
+    load_builtin_rule_set,
+    load_builtin_versions,
+)
 from fazhi_contracts.errors import BadRuleSet
 from fazhi_contracts.procedures.compile import compile_rule_set
 from fazhi_contracts.procedures.ruleset import RuleSet
@@ -163,6 +169,7 @@ def test_built_in_files_are_all_named() -> None:
     assert sorted(path.stem for path in folder.glob("*.toml")) == sorted(
         name for each in VERSIONS.values() for name in each
     )
+    assert sorted(path.stem for path in (folder / "common").iterdir()) == sorted(COMMON_PARTS)
     with pytest.raises(BadRuleSet):
         load_builtin_rule_set("../penalty")
 

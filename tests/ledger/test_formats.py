@@ -23,7 +23,7 @@ from fazhi_ledger.errors import (
     InvariantBroken,
     invariant,
 )
-from fazhi_ledger.genesis import Genesis, GenesisFile, Officer, prove_possession
+from fazhi_ledger.genesis import PROTOCOL_VERSION, Genesis, GenesisFile, Officer, prove_possession
 from fazhi_ledger.header import HEADER_FIELDS, Header
 from fazhi_ledger.limits import BATCHES_KEPT_DECODED, MAX_SIGNER_KEYS, MAX_VALIDATORS, RECORDS_KEPT_DECODED
 from fazhi_ledger.messages import MESSAGES, duration, printable, sentence
@@ -363,7 +363,7 @@ class TestGenesis:
             dataclasses.replace(genesis, members=(unit, *genesis.members[1:])).check()
         with pytest.raises(InvalidGenesis, match="unknown-engine"):
             dataclasses.replace(genesis, engine="raft").check()
-        for version in (1, 2, 4):
+        for version in (1, PROTOCOL_VERSION - 1, PROTOCOL_VERSION + 1):
             with pytest.raises(InvalidGenesis, match="other-protocol"):
                 dataclasses.replace(genesis, protocol_version=version).check()
         assert len(seats) == 4

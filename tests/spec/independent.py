@@ -94,7 +94,8 @@ VALIDATORS: Final = row(COUNT, HEIGHT, many(row(ORG, KEY), 128, 1))
 CERTIFICATE: Final = row(only("pbft"), HEIGHT, COUNT, DIGEST, many(row(COUNT, SIGNATURE), 128))
 ENVELOPE: Final = row(data(0, 65_536), many(SIGNATURE, 16))
 BODY: Final = row(
-    only(1), DIGEST, ORG, data(16), integer(0, 2**63 - 2), data(16), NAME, NAME, row(integer(1), DIGEST),
+    only(1), DIGEST, ORG, data(16), integer(0, 2**63 - 2), data(16), NAME, NAME,
+    either(row(integer(1), DIGEST), row(integer(1), DIGEST, text(r"[a-z][a-z0-9-]{0,30}"))),
     many(KEY, 16, 1), TIME, either(NIL, row(HEIGHT, DIGEST)), either(NIL, TIME),
 )  # fmt: skip
 RECORD: Final = row(
@@ -163,7 +164,7 @@ PARAMETERS: Final = {
 def check_genesis(genesis: Any) -> None:
     """Whether a genesis of the right form holds together."""
     protocol, engine, members, officers, procedures, _ = genesis[5:]
-    require((protocol, engine) == (3, "pbft"), "the protocol or the engine")
+    require((protocol, engine) == (4, "pbft"), "the protocol or the engine")
     require(rising([name for name, _ in procedures]), "the procedures' order")
     orgs = [member[0] for member in members]
     require(len(set(orgs)) == len(orgs) and not any("." in org for org in orgs), "the members' names")
@@ -249,6 +250,7 @@ class Receipt:
         self.body_bytes, self.signatures = part(raw["submission"], ENVELOPE, "submission")
         self.body = part(self.body_bytes, BODY, "body")
         self.keys = self.body[9]
+        require(self.body[8][2:] != (self.body[2].partition(".")[0],), "the own member, named")
         require(len(set(self.keys)) == len(self.keys) == len(self.signatures), "signer keys and signatures")
         self.record = part(raw["record"], RECORD, "record")
         require(rising([name for name, _ in self.record[6]]), "the order of clear fields")
@@ -303,7 +305,7 @@ class Receipt:
 
     def step_record(self) -> bool:
         require(self.body[6:8] == ("cases", "record"), "no submission of records")
-        count, root = self.body[8]
+        count, root, *_ = self.body[8]
         check_inclusion(self.raw["record"], self.record_index, count, self.proof["record"], root)
         return True
 
@@ -329,7 +331,8 @@ class Receipt:
     def step_record_result(self) -> bool:
         place = self.record_index, self.body[8][0]
         check_inclusion(self.raw["record_result"], *place, self.proof["record_result"], self.result[5])
-        member = self.body[2].partition(".")[0]
+        own, named = self.body[2].partition(".")[0], self.body[8][2:]
+        member = named[0] if named else own
         require(self.record_result[0] == tagged("case-id", encode((member, self.record[2]))), "another case")
         return True
 

@@ -151,11 +151,13 @@ def _submission(twist: Twist, chain: bytes) -> dict[str, Any]:
     record = _put(record, 2, twist("case_key", case_key))
     record = encode(_put(record, 5, twist("commitments", (3, paths[0][0]))))
     records_root, record_path = _log([b"another record", record], 1)
-    body_bytes = encode(_put(body, 8, twist("args", (2, records_root))))
+    own = _member(_get(body, 2))
+    args = twist("args", (2, records_root) if own == "zfj" else (2, records_root, "zfj"))
+    body_bytes = encode(_put(body, 8, args))
     keys = _get(body, 9) if isinstance(_get(body, 9), tuple) else keys
     envelope = twist("envelope", (body_bytes, tuple(_sign(key, "submission", body_bytes) for key in keys)))
-    org = _get(body, 2)
-    case = tagged("case-id", encode((org.partition(".")[0] if isinstance(org, str) else org, case_key)))
+    member = args[2] if isinstance(args, tuple) and len(args) == 3 else own
+    case = tagged("case-id", encode((member, case_key)))
     findings = (("late", "第五十四条", "irregular", (("days", -3), ("step", "INVEST"))),)
     record_result = encode(twist("record_result", (case, 5, findings)))
     results_root, result_path = _log([b"another result", record_result], 1)
@@ -173,6 +175,10 @@ def _submission(twist: Twist, chain: bytes) -> dict[str, Any]:
         ],
         "leaves": [_log([b"", leaf, b"2"], 1) for leaf in (encode(envelope), result)],
     }  # fmt: skip
+
+
+def _member(org: Any) -> Any:
+    return org.partition(".")[0] if isinstance(org, str) else org
 
 
 # --- twists of a value -----------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from .vocabulary import (
     HOURS,
     MONTHS,
     OUTCOME,
+    OWN,
     UNITS,
     WITHIN,
     WORKING_DAYS,
@@ -30,7 +31,7 @@ from .vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from .clauses import Clock, Guard, Pause
+    from .clauses import Clock, Colour, Guard, Pause, Tally
     from .parts import ClearField, Condition
     from .ruleset import RuleSet, Step
 
@@ -57,6 +58,12 @@ def check_rule_set(rules: RuleSet) -> None:
         _check_pause(rules, pause)
     for step in rules.steps:
         _check_step(rules, step)
+    _distinct("tallies", "tally", (tally.code for tally in rules.tallies))
+    for tally in rules.tallies:
+        _check_tally(rules, tally)
+    _distinct("colours", "colour", (colour.code for colour in rules.colours))
+    for colour in rules.colours:
+        _check_colour(rules, colour)
     if len(rules.watched) > MAX_WATCHED:
         raise BadRuleSet("guards", f"at most {MAX_WATCHED} steps may have their signers remembered")
     _check_reachable(rules)
@@ -75,7 +82,9 @@ def _check_step(rules: RuleSet, step: Step) -> None:
         raise BadRuleSet(place, "an initial step opens a case: nothing comes before it")
     if step.initial and (step.terminal or step.repeatable):
         raise BadRuleSet(place, "an initial step neither repeats nor closes a case")
-    if not step.initial and not step.from_steps:
+    if step.beside and (step.initial or step.terminal or step.decides or step.from_steps):
+        raise BadRuleSet(place, "a step beside the procedure neither opens, closes nor decides, and comes from nowhere")
+    if not step.initial and not step.beside and not step.from_steps:
         raise BadRuleSet(place, "a step that is not initial names the steps it comes from")
     _check_signing(step)
     _distinct(f"{place}.documents", "document", (document.code for document in step.documents))
@@ -95,6 +104,14 @@ def _check_signing(step: Step) -> None:
     if list(step.signing.roles) != sorted(set(step.signing.roles)):
         raise BadRuleSet(place, "roles are sorted and distinct")
     _check_text(place, "article", step.signing.article)
+    if step.signing.each and step.signing.minimum != len(step.signing.roles):
+        raise BadRuleSet(place, "one signer of each role: as many as there are roles are the minimum")
+    if not step.signing.orgs:
+        raise BadRuleSet(place, "at least one organisation's signers record a step")
+    if list(step.signing.orgs) != sorted(set(step.signing.orgs)):
+        raise BadRuleSet(place, "orgs are sorted and distinct")
+    if step.initial and step.signing.orgs != (OWN,):
+        raise BadRuleSet(place, "a case is opened by the organisation whose it is")
 
 
 def _check_clear(place: str, known: ClearField) -> None:
@@ -117,6 +134,35 @@ def _check_pause(rules: RuleSet, pause: Pause) -> None:
                 raise BadRuleSet(f"{place}.{name}", "nothing runs yet when a case is opened")
     if not set(pause.begins).isdisjoint(pause.ends):
         raise BadRuleSet(place, "a step cannot both begin and end it")
+
+
+def _check_tally(rules: RuleSet, tally: Tally) -> None:
+    place = f"tallies.{tally.code}"
+    _check_text(place, "article", tally.article)
+    if not tally.plus:
+        raise BadRuleSet(place, "nothing is ever added")
+    _distinct(place, "number", (f"{step}.{name}" for step, name in (*tally.plus, *tally.minus)))
+    for code, name in (*tally.plus, *tally.minus):
+        step = _known_step(rules, place, code)
+        known = _known_field(step, name, place)
+        if step.initial:
+            raise BadRuleSet(place, "nothing is counted when a case is opened")
+        if known.values or known.low < 0:
+            raise BadRuleSet(place, f"{code}.{name} is no number from 0 on")
+
+
+def _check_colour(rules: RuleSet, colour: Colour) -> None:
+    place = f"colours.{colour.code}"
+    for condition in (*colour.only_if, *colour.unless):
+        if condition.step is None:
+            raise BadRuleSet(place, "a condition names a step")
+        _check_condition(_known_step(rules, place, condition.step), condition, place)
+    if colour.term is None:
+        return
+    if not colour.overdue and colour.elapsed_percent is None:
+        raise BadRuleSet(place, "'term' belongs to 'overdue' and 'elapsed_percent'")
+    if not any(clock.owed for clock in _known_step(rules, place, colour.term).clocks):
+        raise BadRuleSet(place, f"no term is owed for {colour.term}")
 
 
 def _check_guard(rules: RuleSet, step: Step, guard: Guard, place: str) -> None:
@@ -202,20 +248,25 @@ def _check_clock(rules: RuleSet, step: Step, clock: Clock, place: str) -> None:
 
 def _check_conditions(rules: RuleSet, step: Step, conditions: Iterable[Condition], place: str) -> None:
     for condition in conditions:
-        target = step if condition.step is None else _known_step(rules, place, condition.step)
         if condition.step == step.code:
             raise BadRuleSet(place, "a condition on the step's own record names no step")
-        if condition.field is None:
-            if condition.step is None or condition.values:
-                raise BadRuleSet(place, "a condition without a field names a step, and no values")
-            continue
-        if not condition.values:
-            raise BadRuleSet(place, "a condition needs values")
+        _check_condition(
+            step if condition.step is None else _known_step(rules, place, condition.step), condition, place
+        )
+
+
+def _check_condition(target: Step, condition: Condition, place: str) -> None:
+    if condition.field is None:
+        if condition.step is None or condition.values:
+            raise BadRuleSet(place, "a condition without a field names a step, and no values")
+    elif not condition.values:
+        raise BadRuleSet(place, "a condition needs values")
+    else:
         _known_values(target, condition.field, condition.values, place)
 
 
 def _check_reachable(rules: RuleSet) -> None:
-    reached = {step.code for step in rules.steps if step.initial}
+    reached = {step.code for step in rules.steps if step.initial or step.beside}
     for _ in rules.steps:
         reached |= {step.code for step in rules.steps if any(code in reached for code in step.from_steps)}
     for step in rules.steps:

@@ -29,6 +29,8 @@ from .vocabulary import CLOCK_KINDS, COUNTED, FIRST, GUARD_KINDS, UNITS, WITHIN
 MAX_AMOUNT: Final = 36_500
 """Of a clock, in its unit."""
 MAX_PAUSES: Final = 8
+MAX_TALLIES: Final = 8
+MAX_COLOURS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,93 @@ class Pause:
             article_of(article),
             steps_of(begins),
             steps_of(ends),
+        )
+
+
+Added = tuple[str, str]
+"""A step, and the name of the number of its record that a tally counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A sum over numbers that the records of a case state in clear: those of ``plus`` less those of ``minus``. A record
+    that would bring it below zero is refused."""
+
+    code: str
+    zh: str
+    en: str
+    article: str
+    plus: tuple[Added, ...]
+    minus: tuple[Added, ...]
+
+    def to_value(self) -> Value:
+        return (self.code, self.zh, self.en, self.article, self.plus, self.minus)
+
+    @classmethod
+    def from_value(cls, value: Value) -> Tally:
+        code, zh, en, article, plus, minus = as_tuple(value, "tally", length=6)
+        return cls(
+            as_text(code, "tally", MAX_CODE_CHARS, TOKEN),
+            name_of(zh),
+            name_of(en),
+            article_of(article),
+            _added_of(plus),
+            _added_of(minus),
+        )
+
+
+def _added_of(value: Value) -> tuple[Added, ...]:
+    found = []
+    for pair in as_tuple(value, "numbers", max_length=MAX_CHOICES):
+        step, name = as_tuple(pair, "number", length=2)
+        found.append((step_of(step), as_text(name, "field", MAX_NAME_CHARS, NAME)))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How people see at a glance how a case stands: the first colour of which everything holds is the case's.
+
+    ``closed``: a terminal step stands. ``overdue``: a term that is owed has run out. ``elapsed_percent``: that share of
+    the days of such a term has passed. ``term`` names the step whose terms are meant; without it any is.
+    """
+
+    code: str
+    zh: str
+    en: str
+    closed: bool = False
+    overdue: bool = False
+    elapsed_percent: int | None = None
+    term: str | None = None
+    only_if: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
+
+    def to_value(self) -> Value:
+        return (
+            self.code,
+            self.zh,
+            self.en,
+            self.closed,
+            self.overdue,
+            self.elapsed_percent,
+            self.term,
+            tuple(one.to_value() for one in self.only_if),
+            tuple(one.to_value() for one in self.unless),
+        )
+
+    @classmethod
+    def from_value(cls, value: Value) -> Colour:
+        code, zh, en, closed, overdue, percent, term, only_if, unless = as_tuple(value, "colour", length=9)
+        return cls(
+            as_text(code, "colour", MAX_CODE_CHARS, TOKEN),
+            name_of(zh),
+            name_of(en),
+            as_bool(closed, "closed"),
+            as_bool(overdue, "overdue"),
+            None if percent is None else as_int(percent, "elapsed percent", low=1, high=100),
+            optional_step(term),
+            conditions_of(only_if),
+            conditions_of(unless),
         )
 
 

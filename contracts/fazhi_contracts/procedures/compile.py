@@ -7,7 +7,7 @@ not vanish.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from fazhi_ledger.errors import EncodingError
@@ -15,14 +15,29 @@ from fazhi_ledger.errors import EncodingError
 from ..calendar import date_of_day, day_of_date
 from ..errors import BadRuleSet
 from ..workdays import FIRST_YEAR, LAST_YEAR, YearCalendar
-from .ruleset import ClearField, Clock, Condition, Extension, Guard, Pause, RuleSet, Shift, Signing, Step, Term
-from .vocabulary import FIRST, HOURS, NOT_BEFORE, WITHIN, WORKING_DAYS
+from .ruleset import (
+    ClearField,
+    Clock,
+    Colour,
+    Condition,
+    Extension,
+    Guard,
+    Pause,
+    RuleSet,
+    Shift,
+    Signing,
+    Step,
+    Tally,
+    Term,
+)
+from .vocabulary import FIRST, HOURS, NOT_BEFORE, OWN, WITHIN, WORKING_DAYS
 
 _MONTH_AND_DAY: Final = re.compile(r"(\d{2})-(\d{2})", re.ASCII)
 
 
-def compile_rule_set(document: Mapping[str, Any]) -> RuleSet:
-    """The rule set that a TOML document describes (``rulesets/penalty.toml`` shows every key).
+def compile_rule_set(document: Mapping[str, Any], common: Mapping[str, Mapping[str, Any]] | None = None) -> RuleSet:
+    """The rule set that a TOML document describes (``rulesets/penalty.toml`` shows every key). The steps of what it
+    ``uses`` follow its own; ``common`` holds the documents of what there is to use, by their names.
 
     Raises:
         BadRuleSet: with ``place`` and ``what``.
@@ -34,11 +49,13 @@ def compile_rule_set(document: Mapping[str, Any]) -> RuleSet:
     law_from = top.date("law_from")
     record_article = top.text("record_article")
     pauses = tuple(_pause(table) for table in top.tables("pauses"))
-    steps = tuple(_step(table) for table in top.tables("steps"))
+    tallies = tuple(_tally(table) for table in top.tables("tallies"))
+    colours = tuple(_colour(table) for table in top.tables("colours"))
+    steps = tuple(_step(table) for table in (*top.tables("steps"), *_used(top.texts("uses"), common or {})))
     title_zh, title_en = title.text("zh"), title.text("en")
     title.done()
     top.done()
-    rules = RuleSet(procedure, number, title_zh, title_en, law_from, record_article, pauses, steps)
+    rules = RuleSet(procedure, number, title_zh, title_en, law_from, record_article, pauses, steps, tallies, colours)
     try:
         # Lengths, grammars and bounds are the decoder's: what it would not read back must not be made.
         decoded = RuleSet.decode(rules.encode())
@@ -47,6 +64,16 @@ def compile_rule_set(document: Mapping[str, Any]) -> RuleSet:
     if decoded != rules:
         raise BadRuleSet("rule set", "does not read back as written")
     return rules
+
+
+def _used(names: Sequence[str], common: Mapping[str, Mapping[str, Any]]) -> Iterator[_Table]:
+    """The steps of the common parts of those names."""
+    for name in names:
+        if name not in common:
+            raise BadRuleSet("rule set.uses", f"there is no {name}; there are: {', '.join(sorted(common)) or 'none'}")
+        part = _Table(common[name], name)
+        yield from part.tables("steps")
+        part.done()
 
 
 def compile_calendar(document: Mapping[str, Any]) -> YearCalendar:
@@ -90,6 +117,8 @@ def _step(table: _Table) -> Step:
         table.flag("initial"),
         table.flag("terminal"),
         table.flag("repeatable"),
+        table.flag("beside"),
+        table.flag("decides"),
         table.texts("from"),
         table.texts("requires"),
         tuple(_term(document) for document in table.tables("documents")),
@@ -104,8 +133,10 @@ def _step(table: _Table) -> Step:
 
 def _signing(table: _Table) -> Signing:
     sign = table.table("sign")
-    roles = tuple(sorted(sign.texts("roles")))
-    signing = Signing(roles, sign.integer("minimum", 1), sign.text("article"), not sign.flag("to_confirm"))
+    roles, each = tuple(sorted(sign.texts("roles"))), sign.flag("each")
+    minimum = sign.integer("minimum", len(roles) if each else 1)
+    orgs = tuple(sorted(sign.texts("orgs"))) or (OWN,)
+    signing = Signing(roles, minimum, sign.text("article"), not sign.flag("to_confirm"), each, orgs)
     sign.done()
     return signing
 
@@ -141,6 +172,43 @@ def _pause(table: _Table) -> Pause:
     )
     table.done()
     return pause
+
+
+def _tally(table: _Table) -> Tally:
+    tally = Tally(
+        table.text("code"),
+        table.text("zh"),
+        table.text("en"),
+        table.text("article"),
+        _numbers(table.tables("plus")),
+        _numbers(table.tables("minus")),
+    )
+    table.done()
+    return tally
+
+
+def _numbers(tables: Iterable[_Table]) -> tuple[tuple[str, str], ...]:
+    found = []
+    for table in tables:
+        found.append((table.text("step"), table.text("field")))
+        table.done()
+    return tuple(found)
+
+
+def _colour(table: _Table) -> Colour:
+    colour = Colour(
+        table.text("code"),
+        table.text("zh"),
+        table.text("en"),
+        table.flag("closed"),
+        table.flag("overdue"),
+        table.optional_integer("elapsed_percent"),
+        table.optional_text("term"),
+        _conditions(table.one_or_more("only_if")),
+        _conditions(table.one_or_more("unless")),
+    )
+    table.done()
+    return colour
 
 
 def _conditions(tables: Iterable[_Table]) -> tuple[Condition, ...]:

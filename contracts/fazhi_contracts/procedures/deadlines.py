@@ -10,9 +10,9 @@ from ..workdays import CalendarMissing
 from .clauses import Clock
 from .marks import Marks, Spans, StepMark
 from .parts import Condition
-from .ruleset import RuleSet
+from .ruleset import RuleSet, Step
 from .settings import Settings
-from .vocabulary import CALENDAR_DAYS, FIRST, HOURS, MONTHS, WORKING_DAYS, YEARS
+from .vocabulary import CALENDAR_DAYS, FIRST, HOURS, LAST, MONTHS, WORKING_DAYS, YEARS
 
 HOUR_MS: Final = 3_600_000
 LONGEST_REST_DAYS: Final = 15
@@ -137,26 +137,32 @@ def _count(day: int, amount: int, stop: int | None, working: bool, settings: Set
 
 @dataclass(frozen=True, slots=True)
 class RunningClock:
-    """A term that runs: ``step`` is due on ``due_day``, at the latest at ``due_ms``, counted from ``start``.
+    """A term that runs: ``step`` is due on ``due_day``, at the latest at ``due_ms``, counted from ``start``, which
+    happened on ``start_day``.
 
-    Both are None while a ``pause`` lasts, or where the calendar of ``missing_year`` was not voted and no day can be
-    named without it.
+    ``due_day`` and ``due_ms`` are None while a ``pause`` lasts, or where the calendar of ``missing_year`` was not voted
+    and no day can be named without it.
     """
 
     step: str
     start: str
     amount: int
     unit: str
+    start_day: int
     due_day: int | None
     due_ms: int | None
     missing_year: int | None
     article: str
     confirmed: bool
 
+    def is_overdue(self, at_ms: int) -> bool:
+        """Whether it has run out before that time."""
+        return self.due_ms is not None and at_ms > self.due_ms
+
 
 def running_clocks(rules: RuleSet, marks: Marks, settings: Settings) -> tuple[RunningClock, ...]:
-    """The terms within which a step is owed that has not been recorded yet, soonest first; once the case is closed
-    those of steps that may still come.
+    """The terms within which a step is owed that has not been recorded yet, or not since what a term of a repeatable
+    step was last counted from; soonest first. Once the case is closed those of steps that may still come.
 
     One that hangs on a fact of the awaited record itself is listed as running: the fact is not known yet.
     """
@@ -165,11 +171,18 @@ def running_clocks(rules: RuleSet, marks: Marks, settings: Settings) -> tuple[Ru
     running = [
         _running(step.code, clock, recorded, marks.spans, settings)
         for step in rules.steps
-        if step.code not in recorded and (closed_by is None or closed_by in step.from_steps)
+        if closed_by is None or closed_by in step.from_steps or step.beside
         for clock in step.clocks
-        if clock.owed and clock.start in recorded and _may_count(clock, recorded)
+        if clock.owed and clock.start in recorded and _awaited(step, clock, recorded) and _may_count(clock, recorded)
     ]
     return tuple(sorted(running, key=_by_urgency))
+
+
+def _awaited(step: Step, clock: Clock, marks: MarksByStep) -> bool:
+    mark = marks.get(step.code)
+    if mark is None:
+        return True
+    return step.repeatable and clock.counted == LAST and mark.last_number < marks[clock.start].last_number
 
 
 def _by_urgency(clock: RunningClock) -> tuple[bool, int]:
@@ -193,11 +206,14 @@ def _running(step: str, clock: Clock, marks: MarksByStep, spans: Spans, settings
             end = rolled(end, clock, settings)
     except CalendarMissing as error:
         missing = error.year
+    start = marks[clock.start]
+    start_ms = start.first_occurred_ms if clock.counted == FIRST else start.last_occurred_ms
     return RunningClock(
         step,
         clock.start,
         clock.amount,
         clock.unit,
+        local_day(start_ms, settings.utc_offset_min),
         None if end is None else end.day,
         None if end is None else end.end_ms,
         missing,

@@ -12,19 +12,20 @@ from operator import gt
 from typing import Final
 
 from fazhi_ledger.errors import Parameter
+from fazhi_ledger.limits import MAX_INT
 from fazhi_ledger.record_runs import RecordRun
 from fazhi_ledger.result import Finding, ResultSigner
 
 from ..calendar import local_day
 from ..errors import Refused
 from ..workdays import CalendarMissing
-from .clauses import Clock, Guard
+from .clauses import Added, Clock, Guard
 from .deadlines import MarksByStep, TermEnd, plain_end, rolled, stands
-from .marks import MAX_SPANS, NO_CLEAR, NO_SIGNERS, Clear, Marks, Span, StepMark
+from .marks import MAX_SPANS, NO_CLEAR, NO_SIGNERS, Clear, Marks, Span, StepMark, Sums
 from .parts import Condition
 from .ruleset import RuleSet, Step
 from .settings import Settings
-from .vocabulary import AT_MOST, BEFORE, DONE, ENDED, HOURS, LAPSED, OUTCOME, WITHIN
+from .vocabulary import AT_MOST, BEFORE, DONE, ENDED, HOURS, LAPSED, OUTCOME, OWN, WITHIN
 
 NOTE: Final = "note"
 IRREGULAR: Final = "irregular"
@@ -35,18 +36,41 @@ _MINUTE_MS: Final = 60_000
 class Judge:
     """Judges the records of one submission in one case, one after another, in a block of ``time_ms``, and remembers
     what the case remembers of them.
+
+    ``standing`` is what the signers are to the case: of its own organisation, or of another that has these roles.
     """
 
-    __slots__ = ("_by_step", "_last_step", "_latest", "_settings", "_short", "_signers", "_spans", "_time_ms", "rules")
+    __slots__ = (
+        "_by_step",
+        "_last_step",
+        "_latest",
+        "_settings",
+        "_short",
+        "_signers",
+        "_spans",
+        "_standing",
+        "_sums",
+        "_time_ms",
+        "rules",
+    )
 
     def __init__(
-        self, rules: RuleSet, marks: Marks, signers: tuple[ResultSigner, ...], time_ms: int, settings: Settings
+        self,
+        rules: RuleSet,
+        marks: Marks,
+        signers: tuple[ResultSigner, ...],
+        time_ms: int,
+        settings: Settings,
+        standing: tuple[str, ...] = (OWN,),
     ) -> None:
         self.rules = rules
         self._by_step = marks.by_step()
         self._spans = marks.spans
-        self._latest = max(marks.marks, key=lambda mark: mark.last_number) if marks.marks else None
+        self._sums = marks.sums
+        in_order = [mark for mark in marks.marks if mark.step not in rules.beside] if rules.beside else marks.marks
+        self._latest = max(in_order, key=lambda mark: mark.last_number) if in_order else None
         self._signers = signers
+        self._standing = standing
         self._time_ms = time_ms
         self._settings = settings
         self._last_step: Step | None = None
@@ -54,30 +78,35 @@ class Judge:
 
     def marks(self) -> Marks:
         """What the case remembers."""
-        return Marks(tuple(self._by_step.values()), self._spans)
+        return Marks(tuple(self._by_step.values()), self._spans, self._sums)
 
     def judge(self, run: RecordRun, place: int, number: int) -> tuple[Finding, ...]:
         """Judge the record at that place of a run, the ``number``-th event of the case, and remember it unless it is
         refused.
 
         Raises:
-            Refused: ``unknown-step``, ``case-closed``, ``impossible-step``, ``role-not-allowed``,
-                ``unknown-clear-field``, ``unknown-clear-value`` or ``missing-clear-field``.
+            Refused: ``unknown-step``, ``wrong-standing``, ``case-closed``, ``impossible-step``, ``role-not-allowed``,
+                ``unknown-clear-field``, ``unknown-clear-value``, ``missing-clear-field``, ``tally-short`` or
+                ``tally-full``.
         """
         rules, marks, signers, settings = self.rules, self._by_step, self._signers, self._settings
         step, occurred_at_ms = rules.by_code.get(run.step), run.occurred_at_ms[place]
         if step is None:
             raise Refused("unknown-step", step=run.step)
+        if step.signing.orgs != self._standing and set(step.signing.orgs).isdisjoint(self._standing):
+            raise Refused("wrong-standing", step=step.code, orgs=_listed(step.signing.orgs))
         closed_by = rules.closed_by(marks)
-        if closed_by is not None and closed_by not in step.from_steps:
+        if closed_by is not None and closed_by not in step.from_steps and not step.beside:
             raise Refused("case-closed", step=step.code, closed_by=closed_by)
         if step.requires and _none_of(step.requires, marks):
             raise Refused("impossible-step", step=step.code, requires=_listed(step.requires))
         clear = _check_clear(step, run) if run.clear or step.required_clear else NO_CLEAR
-        findings: list[Finding] = []
         if step is not self._last_step:
             self._short = self._signers_short(step)
             self._last_step = step
+        if step.code in rules.tallied:
+            self._sums = _counted(rules, self._sums, step, clear)
+        findings: list[Finding] = []
         if self._short is not None:
             findings.append(self._short)
         _judge_place(step, marks, run.commitment_counts[place], findings)
@@ -86,7 +115,8 @@ class Judge:
         for clock in step.clocks:
             if clock.start in marks and _counts(clock, marks, clear):
                 self._judge_clock(clock, occurred_at_ms, findings)
-        _judge_times(rules, self._latest, occurred_at_ms, self._time_ms, settings, findings)
+        previous = None if step.beside else self._latest
+        _judge_times(rules, previous, occurred_at_ms, self._time_ms, settings, findings)
         if step.code in rules.pausing:
             self._pause(step, occurred_at_ms, findings)
         self._remember(step.code, number, occurred_at_ms, clear)
@@ -100,6 +130,8 @@ class Judge:
         fields and signers. What may still differ are times and commitments: they must call for no finding at all.
         """
         step = self.rules.by_code[run.step]
+        if step.beside or step.code in self.rules.tallied:
+            return False
         mark = self._by_step[run.step]
         times = run.occurred_at_ms[place - 2 : end]
         if any(map(gt, times, times[1:])):  # one that occurred before its previous
@@ -196,7 +228,9 @@ class Judge:
         else:
             first, first_ms = known.first_number, known.first_occurred_ms
             mark = StepMark(step, known.count + 1, first, number, first_ms, occurred_at_ms, clear, signers)
-        self._by_step[step] = self._latest = mark
+        self._by_step[step] = mark
+        if step not in self.rules.beside:
+            self._latest = mark
 
     def _signers_short(self, step: Step) -> Finding | None:
         """The finding that too few have signed the step."""
@@ -207,6 +241,8 @@ class Judge:
                 if role in rule.roles:
                     found += 1
                     break
+        if found and rule.each:
+            found = _shared_out(rule.roles, self._signers)
         if found == 0:
             raise Refused("role-not-allowed", step=step.code, roles=_listed(rule.roles))
         if found >= rule.minimum:
@@ -220,6 +256,40 @@ class Judge:
             required=rule.minimum,
             found=found,
         )
+
+
+def _shared_out(roles: tuple[str, ...], signers: tuple[ResultSigner, ...]) -> int:
+    """How many of the roles can be filled by signers, each by another one."""
+    if not roles:
+        return 0
+    most = _shared_out(roles[1:], signers)  # the first role unfilled
+    for place, signer in enumerate(signers):
+        if roles[0] in signer.roles:
+            most = max(most, 1 + _shared_out(roles[1:], signers[:place] + signers[place + 1 :]))
+    return most
+
+
+def _counted(rules: RuleSet, sums: Sums, step: Step, clear: Clear) -> Sums:
+    """The tallies with a record of that step."""
+    totals = dict(sums)
+    for tally in rules.tallies:
+        before = totals.get(tally.code, 0)
+        more = _stated(tally.plus, step, clear)
+        less = _stated(tally.minus, step, clear)
+        total = before + more - less
+        if total < 0:
+            raise Refused("tally-short", tally=tally.code, stands_at=before + more, asked=less)
+        if total > MAX_INT:
+            raise Refused("tally-full", tally=tally.code, stands_at=before, limit=MAX_INT)
+        if more or less:
+            totals[tally.code] = total
+    return tuple(sorted(totals.items()))
+
+
+def _stated(numbers: tuple[Added, ...], step: Step, clear: Clear) -> int:
+    """The sum of the numbers that the record states."""
+    values = [value for name, value in clear if (step.code, name) in numbers]
+    return sum(value for value in values if isinstance(value, int))
 
 
 def _none_of(steps: tuple[str, ...], marks: MarksByStep) -> bool:

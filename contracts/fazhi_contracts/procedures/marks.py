@@ -14,7 +14,7 @@ from fazhi_ledger.limits import MAX_CLEAR_FIELDS, MAX_CODE_CHARS, MAX_INT, MAX_N
 from fazhi_ledger.names import NAME, STEP, TOKEN
 from fazhi_ledger.shape import as_bytes, as_int, as_text, as_tuple
 
-from .clauses import MAX_PAUSES
+from .clauses import MAX_PAUSES, MAX_TALLIES
 from .parts import MAX_STEPS
 
 Clear = tuple[tuple[str, str | int], ...]
@@ -130,29 +130,35 @@ Spans = tuple[tuple[str, tuple[Span, ...]], ...]
 """By the code of the pause, sorted: how often it was, in the order of recording."""
 
 
+Sums = tuple[tuple[str, int], ...]
+"""By the code of the tally, sorted; those of which something was counted."""
+
+
 @slotted
 class Marks:
-    """``[[mark…], [[pause, [[begin, end | nil]…]]…]]``: the marks of a case in the order in which its steps were first
-    recorded, and the pauses that its clocks leave out."""
+    """``[[mark…], [[pause, [[begin, end | nil]…]]…], [[tally, sum]…]]``: the marks of a case in the order in which its
+    steps were first recorded, the pauses that its clocks leave out, and its tallies."""
 
     marks: tuple[StepMark, ...] = ()
     spans: Spans = ()
+    sums: Sums = ()
 
     def by_step(self) -> dict[str, StepMark]:
         """The marks by their steps, in the same order."""
         return {mark.step: mark for mark in self.marks}
 
     def to_value(self) -> Value:
-        return (tuple(mark.to_value() for mark in self.marks), self.spans)
+        return (tuple(mark.to_value() for mark in self.marks), self.spans, self.sums)
 
     @classmethod
     def from_value(cls, value: Value) -> Marks:
-        marks, spans = as_tuple(value, "marks", length=2)
+        marks, spans, sums = as_tuple(value, "marks", length=3)
         return cls(
             tuple(StepMark.from_value(mark) for mark in as_tuple(marks, "marks", max_length=MAX_STEPS)),
             tuple(_pause_from_value(pause) for pause in as_tuple(spans, "pauses", max_length=MAX_PAUSES))
             if spans
             else (),
+            tuple(_sum_from_value(one) for one in as_tuple(sums, "tallies", max_length=MAX_TALLIES)) if sums else (),
         )
 
 
@@ -162,6 +168,11 @@ def _pause_from_value(value: Value) -> tuple[str, tuple[Span, ...]]:
         as_text(code, "pause", MAX_CODE_CHARS, TOKEN),
         tuple(_span_from_value(span) for span in as_tuple(spans, "spans", max_length=MAX_SPANS)),
     )
+
+
+def _sum_from_value(value: Value) -> tuple[str, int]:
+    code, total = as_tuple(value, "tally", length=2)
+    return as_text(code, "tally", MAX_CODE_CHARS, TOKEN), as_int(total, "sum")
 
 
 def _span_from_value(value: Value) -> Span:

@@ -11,6 +11,8 @@ from fazhi_ledger.limits import MAX_CODE_CHARS, MAX_INT, MAX_NAME_CHARS, MAX_SIG
 from fazhi_ledger.names import NAME, STEP, TOKEN
 from fazhi_ledger.shape import as_bool, as_int, as_text, as_tuple
 
+from .vocabulary import OWN
+
 MAX_STEPS: Final = 64
 MAX_CHOICES: Final = 32
 MAX_CONDITIONS: Final = 4
@@ -143,22 +145,33 @@ def conditions_of(value: Value) -> tuple[Condition, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """Who signs: at least ``minimum`` signers with one of ``roles``. Fewer is a finding, none at all is refused."""
+    """Who signs: at least ``minimum`` signers with one of ``roles``, and where ``each`` is set one of each role, no two
+    of them the same. Fewer is a finding, none at all is refused. ``orgs`` says whose signers they are: those of the
+    organisation whose case it is (``own``), or of another member that has one of these roles among the organisations.
+    """
 
     roles: tuple[str, ...]
     minimum: int
     article: str
     confirmed: bool = True
+    each: bool = False
+    orgs: tuple[str, ...] = (OWN,)
 
     def to_value(self) -> Value:
-        return (self.roles, self.minimum, self.article, self.confirmed)
+        return (self.roles, self.minimum, self.each, self.orgs, self.article, self.confirmed)
 
     @classmethod
     def from_value(cls, value: Value) -> Signing:
-        roles, minimum, article, confirmed = as_tuple(value, "signing", length=4)
+        roles, minimum, each, orgs, article, confirmed = as_tuple(value, "signing", length=6)
         return cls(
-            tuple(as_text(role, "role", MAX_NAME_CHARS, NAME) for role in as_tuple(roles, "roles", max_length=8)),
+            _roles_of(roles),
             as_int(minimum, "minimum", low=1, high=MAX_SIGNER_KEYS),
             article_of(article),
             as_bool(confirmed, "confirmed"),
+            as_bool(each, "each"),
+            _roles_of(orgs),
         )
+
+
+def _roles_of(value: Value) -> tuple[str, ...]:
+    return tuple(as_text(role, "role", MAX_NAME_CHARS, NAME) for role in as_tuple(value, "roles", max_length=8))

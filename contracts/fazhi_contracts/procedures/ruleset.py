@@ -2,11 +2,14 @@
 
 ::
 
-    rule set  = [version, procedure, number, title_zh, title_en, law_from, record_article, [pause…], [step…]]
+    rule set  = [version, procedure, number, title_zh, title_en, law_from, record_article, [pause…], [tally…],
+                 [colour…], [step…]]
     pause     = [code, zh, en, article, [begins…], [ends…]]
-    step      = [code, zh, en, article, initial, terminal, repeatable, signing, [from…], [requires…],
+    tally     = [code, zh, en, article, [[step, field]…], [[step, field]…]]                  plus, minus
+    colour    = [code, zh, en, closed, overdue, elapsed_percent | nil, term | nil, [only_if…], [unless…]]
+    step      = [code, zh, en, article, initial, terminal, repeatable, beside, decides, signing, [from…], [requires…],
                  [document…], documents_min, [clear field…], [guard…], [clock…]]
-    signing   = [[role…], minimum, article, confirmed]
+    signing   = [[role…], minimum, each, [org…], article, confirmed]
     document  = [code, zh, en]
     clear     = [name, zh, en, required, [[code, zh, en]…], low, high]
     guard     = [kind, step | nil, since | nil, field | nil, [value…], [by…], limit | nil,
@@ -17,6 +20,9 @@
 
 ``from`` are the steps of which one is expected to stand before (else a finding), ``requires`` those of which one must
 (else the step is impossible and refused). Once a terminal step stands, only steps that come ``from`` it are recorded.
+A step ``beside`` the procedure (a notice of the supervisor, an attestation) has no place in its order: it may be
+recorded at any time, and the case stands where it stood. A step that ``decides`` freezes the case file: what was
+recorded by then is what it was decided on.
 ``confirmed`` false marks a figure held but not yet confirmed in the text of the law: findings that rest on it say so. A
 guard or clock counts where every ``only_if`` holds and no ``unless`` does.
 
@@ -58,7 +64,18 @@ from fazhi_ledger.suites import Suite
 
 from ..errors import BadRuleSet
 from .check import check_rule_set
-from .clauses import MAX_PAUSES, Clock, Extension, Guard, Pause, Shift
+from .clauses import (
+    MAX_COLOURS,
+    MAX_PAUSES,
+    MAX_TALLIES,
+    Clock,
+    Colour,
+    Extension,
+    Guard,
+    Pause,
+    Shift,
+    Tally,
+)
 from .parts import (
     MAX_CHOICES,
     MAX_STEPS,
@@ -77,6 +94,7 @@ __all__ = [
     "MAX_STEPS",
     "ClearField",
     "Clock",
+    "Colour",
     "Condition",
     "Extension",
     "Guard",
@@ -85,11 +103,12 @@ __all__ = [
     "Shift",
     "Signing",
     "Step",
+    "Tally",
     "Term",
     "decoded_rule_set",
 ]
 
-RULE_SET_VERSION: Final = 2
+RULE_SET_VERSION: Final = 3
 MAX_RULE_SET_BYTES: Final = 48 * 1024
 """A proposal holds it whole, and is an entry of the state with its votes beside it."""
 MAX_GUARDS: Final = 24
@@ -109,6 +128,8 @@ class Step:
     initial: bool = False
     terminal: bool = False
     repeatable: bool = False
+    beside: bool = False
+    decides: bool = False
     from_steps: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     documents: tuple[Term, ...] = ()
@@ -137,6 +158,8 @@ class Step:
             self.initial,
             self.terminal,
             self.repeatable,
+            self.beside,
+            self.decides,
             self.signing.to_value(),
             self.from_steps,
             self.requires,
@@ -149,9 +172,9 @@ class Step:
 
     @classmethod
     def from_value(cls, value: Value) -> Step:
-        parts = as_tuple(value, "step", length=15)
-        code, zh, en, article, initial, terminal, repeatable, signing, from_steps, requires = parts[:10]
-        documents, documents_min, clear, guards, clocks = parts[10:]
+        parts = as_tuple(value, "step", length=17)
+        code, zh, en, article, initial, terminal, repeatable, beside, decides = parts[:9]
+        signing, from_steps, requires, documents, documents_min, clear, guards, clocks = parts[9:]
         return cls(
             step_of(code),
             name_of(zh),
@@ -161,6 +184,8 @@ class Step:
             as_bool(initial, "initial"),
             as_bool(terminal, "terminal"),
             as_bool(repeatable, "repeatable"),
+            as_bool(beside, "beside"),
+            as_bool(decides, "decides"),
             steps_of(from_steps),
             steps_of(requires),
             tuple(Term.from_value(document) for document in as_tuple(documents, "documents", max_length=MAX_CHOICES)),
@@ -191,6 +216,8 @@ class RuleSet:
     record_article: str
     pauses: tuple[Pause, ...]
     steps: tuple[Step, ...]
+    tallies: tuple[Tally, ...] = ()
+    colours: tuple[Colour, ...] = ()
     by_code: dict[str, Step] = field(init=False, compare=False, repr=False)
     watched: frozenset[str] = field(init=False, compare=False, repr=False)
     """Steps whose last signers a guard compares with: only those are remembered."""
@@ -198,6 +225,10 @@ class RuleSet:
     """Steps that close a case."""
     pausing: frozenset[str] = field(init=False, compare=False, repr=False)
     """Steps that begin or end a pause."""
+    beside: frozenset[str] = field(init=False, compare=False, repr=False)
+    """Steps beside the procedure's order."""
+    tallied: frozenset[str] = field(init=False, compare=False, repr=False)
+    """Steps with a number that a tally counts."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_code", {step.code: step for step in self.steps})
@@ -206,6 +237,9 @@ class RuleSet:
         object.__setattr__(self, "terminal", frozenset(step.code for step in self.steps if step.terminal))
         pausing = (code for pause in self.pauses for code in (*pause.begins, *pause.ends))
         object.__setattr__(self, "pausing", frozenset(pausing))
+        object.__setattr__(self, "beside", frozenset(step.code for step in self.steps if step.beside))
+        tallied = (step for tally in self.tallies for step, _ in (*tally.plus, *tally.minus))
+        object.__setattr__(self, "tallied", frozenset(tallied))
         check_rule_set(self)
 
     def step(self, code: str) -> Step | None:
@@ -229,14 +263,16 @@ class RuleSet:
             self.law_from,
             self.record_article,
             tuple(pause.to_value() for pause in self.pauses),
+            tuple(tally.to_value() for tally in self.tallies),
+            tuple(colour.to_value() for colour in self.colours),
             tuple(step.to_value() for step in self.steps),
         )
 
     @classmethod
     def from_value(cls, value: Value) -> RuleSet:
-        parts = as_tuple(value, "rule set", length=9)
+        parts = as_tuple(value, "rule set", length=11)
         as_version(parts[0], "rule set", RULE_SET_VERSION)
-        _, procedure, number, title_zh, title_en, law_from, record_article, pauses, steps = parts
+        _, procedure, number, title_zh, title_en, law_from, record_article, pauses, tallies, colours, steps = parts
         return cls(
             as_text(procedure, "procedure", MAX_NAME_CHARS, NAME),
             as_int(number, "number", low=1),
@@ -246,6 +282,8 @@ class RuleSet:
             article_of(record_article),
             tuple(Pause.from_value(pause) for pause in as_tuple(pauses, "pauses", max_length=MAX_PAUSES)),
             tuple(Step.from_value(step) for step in as_tuple(steps, "steps", max_length=MAX_STEPS)),
+            tuple(Tally.from_value(tally) for tally in as_tuple(tallies, "tallies", max_length=MAX_TALLIES)),
+            tuple(Colour.from_value(colour) for colour in as_tuple(colours, "colours", max_length=MAX_COLOURS)),
         )
 
     def encode(self) -> bytes:

@@ -16,11 +16,14 @@ A line is empty, a comment (``#``), a heading, an event, or what is expected of 
 Chinese or English:
 
 * ``程序 | procedure NAME``; ``日历 | calendar YEAR 休 | off MM-DD… 班 | work MM-DD…``;
-* an event: day, time, step, then in any order signers (``role:name``), clear fields (``name=value``), the number of
-  documents (``documents=N``, one where it is not said), the time of recording (``recorded=…``, else as it occurred);
-  any other word is for the reader;
+* an event: day, time, step, then in any order signers (``role:name``, and where they are of another organisation than
+  the case's ``role:name@role-of-that-organisation``), clear fields (``name=value``), the number of documents
+  (``documents=N``, one where it is not said), the time of recording (``recorded=…``, else as it occurred); any other
+  word is for the reader;
 * ``发现 | finding CODE [name=value…]``, one line each, or ``发现 无 | finding none`` (which is also what is expected
   where nothing is said); ``拒绝 | refused CODE``;
+* ``余额 | tally CODE NUMBER``: what a tally stands at after the event;
+* ``颜色 | colour CODE [DAY]``: the case's colour after the event, at its time or at noon of that day;
 * ``期限 | due STEP DAY``: after the event the step is owed by that day; ``中止 | paused`` instead of the day while a
   pause lasts, ``无 | none`` where nothing of the kind is owed.
 
@@ -42,17 +45,20 @@ from fazhi_ledger.result import Finding, ResultSigner
 from ..calendar import MINUTE_MS, date_of_day, day_of_date
 from ..errors import Refused
 from ..workdays import Workdays, YearCalendar
+from .clauses import Colour
+from .colours import colour_of
 from .deadlines import RunningClock, running_clocks
 from .interpreter import Judge
-from .marks import Marks
+from .marks import Marks, Sums
 from .ruleset import RuleSet
 from .settings import Settings
+from .vocabulary import OWN
 
 MAX_STORY_CHARS: Final = 1 << 20
 _DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 _TIME: Final = re.compile(r"(\d{2}):(\d{2})", re.ASCII)
 _SHORT_DAY: Final = re.compile(r"(\d{2})-(\d{2})", re.ASCII)
-_SIGNER: Final = re.compile(r"([a-z][a-z0-9_]{0,31}):(\S+)")
+_SIGNER: Final = re.compile(r"([a-z][a-z0-9_]{0,31}):([^\s@]+)(?:@([a-z][a-z0-9_]{0,31}))?")
 _FIELD: Final = re.compile(r"([a-z][a-z0-9_]{0,31})=(-?[A-Za-z0-9_:.-]+)", re.ASCII)
 
 
@@ -88,19 +94,32 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Stands:
+    """What is expected of a tally, or with a time (Unix milliseconds) of the case's colour."""
+
+    line: int
+    code: str
+    total: int | None = None
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StoryEvent:
-    """One event, and what is expected of it. Times are Unix milliseconds."""
+    """One event, and what is expected of it. Times are Unix milliseconds. ``standing`` is what the signers are to the
+    case: its own, or of another organisation with that role."""
 
     line: int
     step: str
     occurred_at_ms: int
     recorded_at_ms: int
     signers: tuple[tuple[str, str], ...]
+    standing: str
     clear: tuple[tuple[str, str | int], ...]
     documents: int
     findings: tuple[Expected, ...] = ()
     refused: str | None = None
     due: tuple[Due, ...] = ()
+    stands: tuple[Stands, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +133,15 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an event came to: its findings, or the code that it was refused with; and the terms that run after it."""
+    """What an event came to: its findings, or the code that it was refused with; and after it the terms that run, the
+    tallies, and the colours at the times that the story asks for."""
 
     event: StoryEvent
     findings: tuple[Finding, ...]
     refused: str | None
     clocks: tuple[RunningClock, ...]
+    sums: Sums
+    colours: tuple[tuple[int, str | None], ...]
 
 
 # Reading
@@ -136,6 +158,7 @@ class _Reader:
     expected: list[Expected] = field(default_factory=list)
     refused: str | None = None
     due: list[Due] = field(default_factory=list)
+    stands: list[Stands] = field(default_factory=list)
 
     def read(self, number: int, words: Sequence[str]) -> None:
         """One line."""
@@ -154,6 +177,12 @@ class _Reader:
             case "期限" | "due":
                 self._of_event(number)
                 self.due.append(_due(number, words[1:]))
+            case "余额" | "tally":
+                self._of_event(number)
+                self.stands.append(_tally(number, words[1:]))
+            case "颜色" | "colour":
+                self._of_event(number)
+                self.stands.append(_colour(number, words[1:], self.events[-1], self.offset_min))
             case _:
                 self.close()
                 self.events.append(_event(number, words, self.offset_min))
@@ -166,9 +195,13 @@ class _Reader:
         """Give the last event what was expected of it."""
         if self.events:
             self.events[-1] = replace(
-                self.events[-1], findings=tuple(self.expected), refused=self.refused, due=tuple(self.due)
+                self.events[-1],
+                findings=tuple(self.expected),
+                refused=self.refused,
+                due=tuple(self.due),
+                stands=tuple(self.stands),
             )
-        self.expected, self.refused, self.due = [], None, []
+        self.expected, self.refused, self.due, self.stands = [], None, [], []
 
 
 def read_story(text: str, offset_min: int = 480) -> Story:
@@ -250,12 +283,14 @@ def _event(number: int, words: Sequence[str], offset_min: int) -> StoryEvent:
         raise BadStory(number, "an event needs a day, a time and a step")
     occurred_at_ms = recorded_at_ms = _moment(number, words[0], words[1], offset_min)
     signers: list[tuple[str, str]] = []
+    standings: set[str] = set()
     clear: dict[str, str | int] = {}
     documents = 1
     for word in words[3:]:
         signer, named = _SIGNER.fullmatch(word), _FIELD.fullmatch(word)
         if signer is not None:
             signers.append((signer[1], signer[2]))
+            standings.add(signer[3] or OWN)
         elif named is None:
             continue
         elif named[1] == "recorded":
@@ -269,8 +304,11 @@ def _event(number: int, words: Sequence[str], offset_min: int) -> StoryEvent:
             clear[named[1]] = _value(named[2])
     if not signers:
         raise BadStory(number, "nobody signs: role:name")
+    if len(standings) > 1:
+        raise BadStory(number, "those who sign are of one organisation, or of one kind")
     fields = tuple(sorted(clear.items()))
-    return StoryEvent(number, words[2], occurred_at_ms, recorded_at_ms, tuple(signers), fields, documents)
+    (standing,) = standings
+    return StoryEvent(number, words[2], occurred_at_ms, recorded_at_ms, tuple(signers), standing, fields, documents)
 
 
 def _expected(number: int, words: Sequence[str]) -> Expected:
@@ -292,6 +330,19 @@ def _due(number: int, words: Sequence[str]) -> Due:
     return Due(number, words[0], known or _day(number, words[1]))
 
 
+def _tally(number: int, words: Sequence[str]) -> Stands:
+    if len(words) != 2 or not words[1].isascii() or not words[1].isdigit() or len(words[1]) > 15:
+        raise BadStory(number, "a tally, and the number that it stands at")
+    return Stands(number, words[0], int(words[1]))
+
+
+def _colour(number: int, words: Sequence[str], event: StoryEvent, offset_min: int) -> Stands:
+    if len(words) not in (1, 2):
+        raise BadStory(number, "a colour, and the day on which the case has it")
+    at_ms = event.recorded_at_ms if len(words) == 1 else _moment(number, words[1], "12:00", offset_min)
+    return Stands(number, words[0], None, at_ms)
+
+
 # Playing
 
 
@@ -300,13 +351,7 @@ def play(story: Story, rules: RuleSet) -> tuple[Told, ...]:
     settings = Settings.of(Parameters.defaults(), Workdays.of(story.calendars))
     marks, told, count = Marks(), [], 0
     for event in story.events:
-        signers = tuple(
-            ResultSigner(
-                name.encode("utf-8"), "story", tuple(sorted(role for role, other in event.signers if other == name))
-            )
-            for name in dict.fromkeys(name for _, name in event.signers)
-        )
-        judge = Judge(rules, marks, signers, event.recorded_at_ms, settings)
+        judge = Judge(rules, marks, _signers(event), event.recorded_at_ms, settings, (event.standing,))
         run = RecordRun(
             0, rules.procedure, event.step, event.clear, (b"",), (event.occurred_at_ms,), (event.documents,)
         )
@@ -318,8 +363,14 @@ def play(story: Story, rules: RuleSet) -> tuple[Told, ...]:
             refused = refusal.code
         else:
             marks, count = judge.marks(), count + 1
-        told.append(Told(event, findings, refused, running_clocks(rules, marks, settings)))
+        times = [one.at_ms for one in event.stands if one.at_ms is not None]
+        colours = tuple((at_ms, _code(colour_of(rules, marks, settings, at_ms))) for at_ms in times)
+        told.append(Told(event, findings, refused, running_clocks(rules, marks, settings), marks.sums, colours))
     return tuple(told)
+
+
+def _code(colour: Colour | None) -> str | None:
+    return None if colour is None else colour.code
 
 
 def _signers(event: StoryEvent) -> tuple[ResultSigner, ...]:
@@ -349,6 +400,8 @@ def check_story(told: Iterable[Told]) -> None:
             raise StoryBroken(event.line, f"findings that the story does not say: {_listed(found)}")
         for due in event.due:
             _check_due(due, one.clocks)
+        for stands in event.stands:
+            _check_stands(stands, one)
 
 
 def _is(finding: Finding, expected: Expected) -> bool:
@@ -375,6 +428,17 @@ def _check_due(due: Due, clocks: Sequence[RunningClock]) -> None:
         return
     said = ", ".join(_date(end) for end in ends) or "none"
     raise StoryBroken(due.line, f"the term of {due.step} ends: {said}, the story says {_date(due.ends)}")
+
+
+def _check_stands(stands: Stands, told: Told) -> None:
+    if stands.total is not None:
+        total = dict(told.sums).get(stands.code, 0)
+        if total != stands.total:
+            raise StoryBroken(stands.line, f"{stands.code} stands at {total}, the story says {stands.total}")
+        return
+    colour = next(code for at_ms, code in told.colours if at_ms == stands.at_ms)
+    if colour != stands.code:
+        raise StoryBroken(stands.line, f"the case's colour is {colour or 'none'}, the story says {stands.code}")
 
 
 def _date(end: int | str) -> str:

@@ -27,6 +27,9 @@ MONTHS: Final = "months"
 YEARS: Final = "years"
 UNITS: Final = (HOURS, CALENDAR_DAYS, WORKING_DAYS, MONTHS, YEARS)
 
+OWN: Final = "own"
+"""Whose signers record a step: those of the organisation whose case it is. Any other word is a role of another one."""
+
 FIRST: Final = "first"
 LAST: Final = "last"
 COUNTED: Final = (FIRST, LAST)
