@@ -33,6 +33,7 @@ from .admission import (
 from .context import BlockContext, BlockOutcome, Call, Effect, ItemOutcome
 from .entries import LaneEntry
 from .errors import Refused
+from .in_force import keep_rules
 from .keys import lane_key_of
 from .procedures.settings import Settings
 from .rulebook import workdays_of
@@ -94,6 +95,7 @@ def execute_block(view: StateView, items: Sequence[Item], context: BlockContext)
         call = Call(context, parameters, settings, admitted, base, state)
         outcomes.append(_execute(call, lane))
     epochs.advance(state, context.height)
+    keep_rules(state, context.suite)
     return BlockOutcome(tuple(outcomes), state.changes())
 
 

@@ -15,9 +15,11 @@ from .entries import (
     ProceduresEntry,
 )
 from .errors import BadRuleSet
-from .keys import key_key, member_key, org_key, procedure_key, rule_set_key, single_key
+from .in_force import rules_of
+from .keys import key_key, member_key, org_key, procedure_key, rule_set_key, rules_key, single_key
 from .procedures.ruleset import RuleSet
 from .rulebook import ProcedureEntry
+from .state import MemoryState
 
 
 def genesis_state(genesis_file: GenesisFile) -> dict[bytes, bytes]:
@@ -42,6 +44,8 @@ def genesis_state(genesis_file: GenesisFile) -> dict[bytes, bytes]:
         entry = MemberEntry(member.org, der, member.p2p_address, member.gateway_url)
         state[member_key(member.org)] = entry.encode()
     _add_rule_sets(state, genesis_file)
+    rules = rules_of(MemoryState(state))
+    state[rules_key(rules.hash(genesis.suite))] = rules.encode()
     return state
 
 

@@ -89,6 +89,12 @@ def procedure_key(procedure: str) -> bytes:
     return state_key("procedure", procedure)
 
 
+@lru_cache(maxsize=16)
+def rules_key(rules_hash: bytes) -> bytes:
+    """``["rules", hash]`` → :class:`~fazhi_contracts.in_force.Rules`."""
+    return state_key("rules", rules_hash)
+
+
 @lru_cache(maxsize=8)
 def single_key(kind: str) -> bytes:
     """The key of a kind of which there is one:

@@ -6,9 +6,7 @@ what the gateway, the CLI and the auditor ask, as typed answers. None of these r
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 
-from fazhi_ledger.canonical import encode
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.suites import Suite
 from fazhi_ledger.validators import ValidatorSet
@@ -28,7 +26,9 @@ from .epochs import current_set, pending_set
 from .errors import StateCorrupt
 from .governance import open_proposals
 from .head import CaseHead
+from .in_force import rules_of
 from .keys import (
+    calendar_key,
     case_state_key,
     epoch_key,
     key_key,
@@ -39,6 +39,7 @@ from .keys import (
     procedure_key,
     proposal_key,
     rule_set_key,
+    rules_key,
     serial_key,
     single_key,
 )
@@ -46,7 +47,7 @@ from .procedures.deadlines import RunningClock, running_clocks
 from .procedures.ruleset import RuleSet
 from .procedures.settings import Settings
 from .proposals import Proposal, decoded_proposal
-from .rulebook import bound_rule_set, calendar_hashes, date_number, decoded_procedure, workdays_of
+from .rulebook import bound_rule_set, date_number, decoded_procedure, workdays_of
 from .state import Overlay, StateView, read
 
 
@@ -147,18 +148,18 @@ def rule_set_in_force(view: StateView, procedure: str, time_ms: int) -> RuleSet 
 
 
 def rules_hash(view: StateView, suite: Suite) -> bytes:
-    """``H[protocol_version, parameters, [hash of every installed rule set and calendar, sorted]]``, as the next block's
-    header carries it.
-    """
-    hashes = sorted(
-        {*calendar_hashes(view), *(one for name in procedures(view) for one in installed_rule_sets(view, name))}
-    )
-    return suite.tagged_hash("rules", _rules_bytes(protocol_version(view), parameters(view), tuple(hashes)))
+    """``H("rules", rules)``, as the next block's header carries it (:mod:`.in_force`)."""
+    return rules_of(view).hash(suite)
 
 
-@lru_cache(maxsize=16)  # the same for every block until a vote
-def _rules_bytes(version: int, rules: Parameters, hashes: tuple[bytes, ...]) -> bytes:
-    return encode((version, rules.to_value(), hashes))
+def rules_bytes(view: StateView, digest: bytes) -> bytes | None:
+    """The rules of that hash, those of earlier blocks too."""
+    return view.get(rules_key(digest))
+
+
+def calendar_bytes(view: StateView, digest: bytes) -> bytes | None:
+    """The canonical bytes of a calendar that was voted."""
+    return view.get(calendar_key(digest))
 
 
 def case_head(view: StateView, case_id: bytes) -> CaseHead | None:

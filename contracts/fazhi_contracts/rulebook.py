@@ -50,7 +50,11 @@ class ProcedureEntry:
 
     @classmethod
     def decode(cls, data: bytes) -> ProcedureEntry:
-        (pairs,) = decode_entry(data, "procedure entry", 1)
+        return cls.from_value(decode_entry(data, "procedure entry", 1)[0])
+
+    @classmethod
+    def from_value(cls, pairs: Value) -> ProcedureEntry:
+        """Out of ``[[law_from, hash]…]``."""
         found = tuple(_dated(pair) for pair in as_tuple(pairs, "rule sets", max_length=MAX_RULE_SETS_PER_PROCEDURE))
         if not found or [day for day, _ in found] != sorted(day for day, _ in found):
             raise EncodingError("bad-shape", what="rule sets", expected="at least one, by their days")
@@ -83,7 +87,11 @@ class CalendarsEntry:
 
     @classmethod
     def decode(cls, data: bytes) -> CalendarsEntry:
-        (pairs,) = decode_entry(data, "calendars entry", 1)
+        return cls.from_value(decode_entry(data, "calendars entry", 1)[0])
+
+    @classmethod
+    def from_value(cls, pairs: Value) -> CalendarsEntry:
+        """Out of ``[[year, hash]…]``."""
         return cls(tuple(_of_year(pair) for pair in as_tuple(pairs, "calendars", max_length=MAX_CALENDARS)))
 
     def of(self, year: int) -> bytes | None:
@@ -130,12 +138,6 @@ def date_number(time_ms: int, utc_offset_min: int) -> int:
     """The calendar day of a time in that offset, as YYYYMMDD."""
     year, month, day = date_of_day(local_day(time_ms, utc_offset_min))
     return year * 10_000 + month * 100 + day
-
-
-def calendar_hashes(view: StateView | Overlay) -> tuple[bytes, ...]:
-    """Of every calendar that was ever voted."""
-    entry = read(view, single_key("calendars"), decoded_calendars)
-    return () if entry is None else tuple(digest for _, digest in entry.calendars)
 
 
 def calendar_in_force(view: StateView | Overlay, year: int) -> YearCalendar | None:

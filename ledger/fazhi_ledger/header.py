@@ -27,8 +27,8 @@ class Header:
     ``state_root`` is that after the block; ``history_root`` is the RFC 6962 root over the leaves before it: leaf 0
     the genesis hash, leaf i the header hash of height i, so ``height`` leaves in all. Height 1's parent is the
     genesis hash. ``validators_hash`` names the set that certifies this block, ``next_validators_hash`` the one that
-    certifies the next; ``rules_hash`` covers protocol version, parameters and installed rule sets in the state before
-    it.
+    certifies the next; ``rules_hash`` covers protocol version, parameters, installed rule sets and calendars in the
+    state before it.
     """
 
     genesis_hash: bytes

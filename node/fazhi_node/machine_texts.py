@@ -64,6 +64,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "该提交没有第 {record} 条记录(共 {records} 条,结果 {result})。",
         "The submission has no record {record} (it has {records}, result {result}).",
     ),
+    "unknown-rules": ("本链没有区块依此规则执行。", "No block of this chain was executed under these rules."),
     "below-base": (
         (
             "本节点由状态快照加入,只保存第 {first} 个区块起的链;所问的内容可能在此之前。"

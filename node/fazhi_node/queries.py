@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from fazhi_contracts.entries import KeyEntry, MemberEntry
 from fazhi_contracts.head import CaseHead
+from fazhi_contracts.in_force import decoded_rules
 from fazhi_contracts.keys import case_state_key, member_key
 from fazhi_contracts.proposals import Proposal
 from fazhi_contracts.queries import (
+    calendar_bytes,
     case_head,
     epoch_set,
     key_entry,
@@ -23,6 +25,8 @@ from fazhi_contracts.queries import (
     members,
     parameters,
     proposals,
+    rule_set_bytes,
+    rules_bytes,
     validator_sets,
 )
 from fazhi_ledger import merkle, statetree
@@ -44,7 +48,7 @@ from .storage.chain_store import ChainStore
 
 class NotFound(FazhiError):
     """What was asked for is not on this chain (yet): ``unknown-submission``, ``unknown-block``, ``unknown-record``,
-    ``no-checkpoint``."""
+    ``unknown-rules``, ``no-checkpoint``."""
 
 
 class NotHere(FazhiError):
@@ -121,6 +125,16 @@ class CaseAnswer:
     def decoded_head(self) -> CaseHead | None:
         """The head's decoded form."""
         return None if self.head is None else CaseHead.decode(self.head)
+
+
+@dataclass(frozen=True, slots=True)
+class RulesAnswer:
+    """Rules of blocks, the calendars in force under them and the rule sets of one procedure, encoded. Each is known by
+    its hash: whoever holds the header needs no proof."""
+
+    rules: bytes
+    calendars: tuple[bytes, ...]
+    rule_sets: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +393,23 @@ class ChainReader:
             raise self._not_here()
         events = tuple(self._case_event(place) for place in places)
         return CaseAnswer(checkpoint, None if head is None else head.encode(), encode(proof.to_value()), events)
+
+    def rules(self, rules_hash: bytes, procedure: str | None = None) -> RulesAnswer:
+        """The rules that a header names by that hash, the calendars in force under them, and a procedure's rule sets.
+
+        Raises:
+            NotFound: ``unknown-rules``: no block of this chain had them.
+        """
+        encoded = rules_bytes(self._store, rules_hash)
+        if encoded is None:
+            raise NotFound("unknown-rules")
+        rules = decoded_rules(encoded)
+        wanted = None if procedure is None else rules.procedure(procedure)
+        found = [calendar_bytes(self._store, digest) for _, digest in rules.calendars_in_force()]
+        sets = [rule_set_bytes(self._store, digest) for digest in (wanted.hashes if wanted is not None else ())]
+        return RulesAnswer(
+            encoded, tuple(one for one in found if one is not None), tuple(one for one in sets if one is not None)
+        )
 
     def _case_event(self, place: EventPlace) -> CaseEvent:
         results = self._store.results(place.height)

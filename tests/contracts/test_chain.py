@@ -18,6 +18,7 @@ from fazhi_contracts.queries import (
     procedures,
     protocol_version,
     rule_set_bytes,
+    rules_bytes,
     rules_hash,
     validator_sets,
 )
@@ -93,11 +94,13 @@ def test_rules_hash_is_over_protocol_parameters_and_rule_sets() -> None:
     rules = {"penalty": penalty().encode(), "review": replace(penalty(), procedure="review").encode()}
     world = World(make_genesis_file(rules.items()))
     view = world.state.view
-    hashes = sorted(digest for name in procedures(view) for digest in installed_rule_sets(view, name))
+    listed = tuple((name, ((20210715, installed_rule_sets(view, name)[0]),)) for name in procedures(view))
     assert procedures(view) == ("penalty", "review")
     parameters = world.state.genesis.parameters.to_value()
-    expected = SUITE.tagged_hash("rules", encode((protocol_version(view), parameters, tuple(hashes))))
+    encoded = encode((protocol_version(view), parameters, listed, ()))
+    expected = SUITE.tagged_hash("rules", encoded)
     assert rules_hash(view, SUITE) == expected == world.build().block.header.rules_hash
+    assert rules_bytes(view, expected) == encoded
     assert [rule_set_bytes(view, h) for h in installed_rule_sets(view, "penalty")] == [rules["penalty"]]
     others = [World(), World(max_lane_void=9), World(make_genesis_file([]))]
     found = {rules_hash(other.state.view, SUITE) for other in others}

@@ -6,9 +6,10 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from fazhi_contracts.in_force import Rules
 from fazhi_contracts.procedures.compile import compile_rule_set
 from fazhi_contracts.procedures.ruleset import MAX_RULE_SET_BYTES, RuleSet
-from fazhi_contracts.queries import installed_rule_sets, rules_hash
+from fazhi_contracts.queries import installed_rule_sets, rules_bytes, rules_hash
 from fazhi_contracts.rulebook import CalendarsEntry, ProcedureEntry, calendar_in_force, workdays_of
 from fazhi_contracts.workdays import YearCalendar
 
@@ -112,6 +113,33 @@ def test_calendars_come_by_vote_and_are_replaced_by_vote() -> None:
     pass_it(world, "calendar.set", (first.encode(),))  # and back
     assert calendar_in_force(world.state.view, 2026) == first
     assert workdays_of(world.state.view).on_or_after(first.working_days[0]) == first.working_days[0]
+
+
+def test_a_header_tells_by_which_calendar_its_block_was_judged_long_after() -> None:
+    """Of two calendars of one year in force in turn, a set of hashes would not tell which counted when."""
+    world = World()
+    calendars = draw_calendar(Random(1), 2026), draw_calendar(Random(2), 2026)
+    headers = [world.block().block.header]
+    for place in (0, 1, 0):
+        pass_it(world, "calendar.set", (calendars[place].encode(),))
+        headers.append(world.block().block.header)
+    found = []
+    for header in headers:
+        data = rules_bytes(world.state.view, header.rules_hash)
+        assert data is not None
+        rules = Rules.decode(data)
+        assert (rules.encode(), rules.hash(SUITE)) == (data, header.rules_hash)
+        assert rules.procedure("penalty") == ProcedureEntry(((penalty().law_from, penalty().hash(SUITE)),))
+        assert rules.procedure("nothing") is None
+        found.append([digest for _, digest in rules.calendars_in_force()])
+    first, second = (calendar.hash(SUITE) for calendar in calendars)
+    assert found == [[], [first], [second], [first]]
+    assert len({header.rules_hash for header in headers}) == 4
+    day = calendars[0].working_days[0]
+    data = rules_bytes(world.state.view, headers[1].rules_hash)
+    assert data is not None
+    settings = Rules.decode(data).settings(SUITE, calendars)
+    assert settings.workdays.on_or_after(day) == day
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc0", YearCalendar(2026, "x", (), ()).encode()[:-1], 7, None, b"x" * 2049])

@@ -15,6 +15,7 @@ from fazhi_contracts import entries, state
 from fazhi_contracts.builtin import load_builtin_rule_set
 from fazhi_contracts.errors import StateCorrupt
 from fazhi_contracts.head import CaseHead
+from fazhi_contracts.in_force import Rules
 from fazhi_contracts.procedures.check import check_rule_set
 from fazhi_contracts.procedures.compile import compile_rule_set
 from fazhi_contracts.procedures.marks import Marks, StepMark
@@ -40,6 +41,12 @@ _PENALTY: Final = load_builtin_rule_set("penalty")
 _RULES: Final = _PENALTY.encode()
 _SMALL_RULES: Final = compile_rule_set(small()).encode()
 _TOML: Final = (files("fazhi_contracts") / "rulesets" / "penalty.toml").read_bytes()
+_RULES_OF_BLOCK: Final = Rules(
+    4,
+    Parameters.defaults(),
+    (("penalty", ProcedureEntry(((20210715, bytes(32)),))),),
+    CalendarsEntry(((2025, bytes(32)),)),
+)
 _CALENDAR: Final = YearCalendar(2026, "国办发明电〔2025〕7号", (1, 2), (4,)).encode()
 _MARKS: Final = Marks(
     (
@@ -167,6 +174,14 @@ TARGETS: Final = (
             "fazhi_contracts.procedures.marks:StepMark.from_value_carefully",
         ),
         again=lambda head: head.encode(), holds=_holds_in_all_ways,
+    ),
+    Target(
+        "rules of a block", [_RULES_OF_BLOCK.encode()], Rules.decode,
+        (
+            "fazhi_contracts.in_force:Rules.decode", "fazhi_contracts.rulebook:ProcedureEntry.from_value",
+            "fazhi_contracts.rulebook:CalendarsEntry.from_value",
+        ),
+        again=lambda rules: rules.encode(),
     ),
     Target(
         "calendar", [_CALENDAR], YearCalendar.decode,

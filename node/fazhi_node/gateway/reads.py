@@ -268,7 +268,7 @@ def submission_routes(context: Context) -> APIRouter:
 
 
 def state_routes(context: Context) -> APIRouter:
-    """Lanes, keys, cases."""
+    """Lanes, keys, cases, and the rules that they are judged by."""
     router = APIRouter(tags=["records"])
     reader = context.reader
 
@@ -316,5 +316,22 @@ def state_routes(context: Context) -> APIRouter:
             for event in found.events
         ]
         return answer({"head": b64(found.head), **proven, "events": events})
+
+    @router.get("/v1/rules/{rules_hash}", response_model=schemas.RulesBody)
+    async def rules(
+        rules_hash: DigestPath,
+        procedure: Annotated[str | None, Query(pattern="^[a-z][a-z0-9_]{0,31}$")] = None,
+    ) -> Response:
+        """The rules that a header names (``rules_hash``), those of earlier blocks too, with the calendars in force
+        under them, and with the rule sets of a procedure where one is named.
+        """
+        found = reader.rules(bytes.fromhex(rules_hash), procedure)
+        return answer(
+            {
+                "rules": b64(found.rules),
+                "calendars": [b64(one) for one in found.calendars],
+                "rule_sets": [b64(one) for one in found.rule_sets],
+            }
+        )
 
     return router

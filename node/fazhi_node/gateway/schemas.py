@@ -217,6 +217,14 @@ class CaseBody(CertifiedHeader):
     events: list[CaseEventBody]
 
 
+class RulesBody(Model):
+    """The rules of a block by their hash, and what they name by hash."""
+
+    rules: Base64
+    calendars: list[Base64]
+    rule_sets: list[Base64]
+
+
 class KeyBody(Model):
     """A registered key: of whom, for what, since and until which height."""
 

@@ -15,6 +15,9 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from fazhi_contracts.chain import genesis_state
+from fazhi_contracts.in_force import rules_of
+from fazhi_contracts.state import MemoryState
 from fazhi_ledger.canonical import encode
 from fazhi_ledger.record import case_id, case_key
 from fazhi_ledger.submission import Item
@@ -38,6 +41,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "/v1/lanes/{org}/{key}/{lane}"): READ,
     ("GET", "/v1/keys/{key}"): READ,
     ("GET", "/v1/cases/{case_id}"): READ,
+    ("GET", "/v1/rules/{rules_hash}"): READ,
     ("GET", "/v1/blocks/{height}"): READ,
     ("GET", "/v1/blocks"): READ,
     ("GET", "/v1/archive"): READ,
@@ -113,8 +117,9 @@ class Asked:
         key = self.network.officer.public_key.hex()
         case = case_id(SUITE, "zfj", case_key(SUITE, "zfj", "penalty", "甲")).hex()
         given = {"submission_id": self.submission_id, "org": "zfj", "key": key, "lane": "00" * 16, "case_id": case}
+        rules = rules_of(MemoryState(genesis_state(self.network.genesis))).hash(SUITE).hex()
         query = {"/v1/consistency": "?from=1&to=1", "/v1/submissions": "?proof=1&wait_ms=5000"}.get(path, "")
-        return path.format(**given, height=1) + query
+        return path.format(**given, rules_hash=rules, height=1) + query
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,12 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from fazhi_contracts.in_force import Rules
 from fazhi_contracts.keys import case_state_key
 from fazhi_ledger import merkle
 from fazhi_ledger.canonical import decode, encode
 from fazhi_ledger.certificate import CommitCertificate
-from fazhi_ledger.genesis import GenesisFile
+from fazhi_ledger.genesis import GenesisFile, rule_set_hash
 from fazhi_ledger.header import Header
 from fazhi_ledger.record import case_id, case_key, records_root
 from fazhi_ledger.result import Result, record_results_root
@@ -272,6 +273,22 @@ def test_cases_are_proven_present_and_absent(network: Network, node: NodeProcess
     proof = StateProof.from_value(decode(raw(body["proof"])))
     verify_absence(SUITE, header.state_root, case_state_key(absent), proof)
     assert body["head"] is None
+
+
+def test_the_rules_of_a_block_are_told_by_their_hash(network: Network, node: NodeProcess) -> None:
+    network.commit(node, network.lead("依何规则"))
+    header = Header.decode(raw(ok(node.get("/v1/checkpoint"), schemas.CertifiedHeader)["header"]))
+    at = f"/v1/rules/{header.rules_hash.hex()}"
+    found = ok(node.get(f"{at}?procedure=penalty"), schemas.RulesBody)
+    rules = Rules.decode(raw(found["rules"]))
+    assert rules.hash(SUITE) == header.rules_hash
+    entry = rules.procedure("penalty")
+    assert entry is not None
+    assert [rule_set_hash(SUITE, raw(one)) for one in found["rule_sets"]] == list(entry.hashes) != []
+    assert found["calendars"] == []
+    assert node.get(at).json["rule_sets"] == node.get(f"{at}?procedure=nothing").json["rule_sets"] == []
+    problem(node.get(f"/v1/rules/{'00' * 32}"), 404, "unknown-rules")
+    problem(node.get(f"{at}?procedure=%2E"), 400, "bad-parameter")
 
 
 def test_keys_lanes_and_validators(network: Network, node: NodeProcess) -> None:
@@ -595,6 +612,7 @@ def test_openapi_names_every_route_and_its_errors(node: NodeProcess) -> None:
         "/v1/archive",
         "/v1/snapshot",
         "/v1/cases/{case_id}",
+        "/v1/rules/{rules_hash}",
         "/v1/keys/{key}",
         "/v1/members",
         "/v1/proposals",
