@@ -205,6 +205,13 @@ ROLES: Final[dict[str, Pair]] = {
     "supervisor": ("执法监督人员", "supervisor"),
     "clerk": ("书记员", "clerk"),
     "judge": ("审判人员", "judge"),
+    "agent": ("经办人", "agent"),
+    "capturer": ("取证人员", "capturer"),
+    "banker": ("金融机构经办人", "banker"),
+    "customer": ("客户", "customer"),
+    "registrar": ("账户管理员", "registrar"),
+    "volunteer": ("服务人员", "volunteer"),
+    "station": ("服务点见证人", "service point"),
 }
 
 VERIFY: Final[dict[str, Pair]] = {

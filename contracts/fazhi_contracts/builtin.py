@@ -14,6 +14,9 @@ from .procedures.ruleset import RuleSet
 
 VERSIONS: Final[dict[str, tuple[str, ...]]] = {
     "penalty": ("penalty",),
+    "ip": ("ip",),
+    "finance": ("finance",),
+    "timebank": ("timebank",),
 }
 """The files of each procedure, without ``.toml``: one a version of its law, in the order of the days from which it is
 in force."""

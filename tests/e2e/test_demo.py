@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
 
-from demo.story import evidence_step, path_through
+from demo.story import WALKS, evidence_step, path_through
 from tests.cli.commands import fazhi
 from tests.conftest import ROOT
 from tests.e2e.processes import commands_naming, demo, end, wait_for
@@ -102,7 +102,7 @@ def test_settings_that_cannot_be(tmp_path: Path, environment: dict[str, str], sa
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("procedure", BUILTIN_PROCEDURES)
+@pytest.mark.parametrize("procedure", WALKS)
 def test_every_built_in_procedure_can_be_walked(procedure: str) -> None:
     rules = load_builtin_rule_set(procedure)
     steps = path_through(rules)
