@@ -9,28 +9,25 @@ from __future__ import annotations
 
 from functools import lru_cache
 from operator import gt
-from typing import Final
 
-from fazhi_ledger.errors import Parameter
 from fazhi_ledger.limits import MAX_INT
 from fazhi_ledger.record_runs import RecordRun
 from fazhi_ledger.result import Finding, ResultSigner
 
 from ..calendar import local_day
 from ..errors import Refused
-from ..workdays import CalendarMissing
-from .clauses import Added, Clock, Guard
-from .deadlines import MarksByStep, TermEnd, plain_end, rolled, stands
+from .clauses import Added
+from .deadlines import MarksByStep
+from .judging import IRREGULAR, NOTE, broken, counts, finding, judge_clock, listed
 from .marks import MAX_SPANS, NO_CLEAR, NO_SIGNERS, Clear, Marks, Span, StepMark, Sums
-from .parts import Condition
 from .ruleset import RuleSet, Step
 from .settings import Settings
-from .vocabulary import AT_MOST, BEFORE, DONE, ENDED, HOURS, LAPSED, OUTCOME, OWN, WITHIN
+from .vocabulary import OWN, WITHIN
 
-NOTE: Final = "note"
-IRREGULAR: Final = "irregular"
-GRAVE: Final = "grave"
-_MINUTE_MS: Final = 60_000
+Reading = list[tuple[bool, int]]
+"""What the clauses of one step came to: (whether it was asked for, how many findings there were after it), first for
+signers, repetition, place and documents together, then for each guard, then for each clock. What is found after that
+is about the recording itself, or about pauses."""
 
 
 class Judge:
@@ -80,26 +77,26 @@ class Judge:
         """What the case remembers."""
         return Marks(tuple(self._by_step.values()), self._spans, self._sums)
 
-    def judge(self, run: RecordRun, place: int, number: int) -> tuple[Finding, ...]:
+    def judge(self, run: RecordRun, place: int, number: int, reading: Reading | None = None) -> tuple[Finding, ...]:
         """Judge the record at that place of a run, the ``number``-th event of the case, and remember it unless it is
-        refused.
+        refused. Where a ``reading`` is given it gets what each clause came to.
 
         Raises:
             Refused: ``unknown-step``, ``wrong-standing``, ``case-closed``, ``impossible-step``, ``role-not-allowed``,
                 ``unknown-clear-field``, ``unknown-clear-value``, ``missing-clear-field``, ``tally-short`` or
                 ``tally-full``.
         """
-        rules, marks, signers, settings = self.rules, self._by_step, self._signers, self._settings
+        rules, marks = self.rules, self._by_step
         step, occurred_at_ms = rules.by_code.get(run.step), run.occurred_at_ms[place]
         if step is None:
             raise Refused("unknown-step", step=run.step)
         if step.signing.orgs != self._standing and set(step.signing.orgs).isdisjoint(self._standing):
-            raise Refused("wrong-standing", step=step.code, orgs=_listed(step.signing.orgs))
+            raise Refused("wrong-standing", step=step.code, orgs=listed(step.signing.orgs))
         closed_by = rules.closed_by(marks)
         if closed_by is not None and closed_by not in step.from_steps and not step.beside:
             raise Refused("case-closed", step=step.code, closed_by=closed_by)
         if step.requires and _none_of(step.requires, marks):
-            raise Refused("impossible-step", step=step.code, requires=_listed(step.requires))
+            raise Refused("impossible-step", step=step.code, requires=listed(step.requires))
         clear = _check_clear(step, run) if run.clear or step.required_clear else NO_CLEAR
         if step is not self._last_step:
             self._short = self._signers_short(step)
@@ -110,17 +107,33 @@ class Judge:
         if self._short is not None:
             findings.append(self._short)
         _judge_place(step, marks, run.commitment_counts[place], findings)
-        for guard in step.guards:
-            _judge_guard(guard, marks, clear, signers, findings)
-        for clock in step.clocks:
-            if clock.start in marks and _counts(clock, marks, clear):
-                self._judge_clock(clock, occurred_at_ms, findings)
+        self._judge_clauses(step, clear, occurred_at_ms, findings, reading)
         previous = None if step.beside else self._latest
-        _judge_times(rules, previous, occurred_at_ms, self._time_ms, settings, findings)
+        _judge_times(rules, previous, occurred_at_ms, self._time_ms, self._settings, findings)
         if step.code in rules.pausing:
             self._pause(step, occurred_at_ms, findings)
         self._remember(step.code, number, occurred_at_ms, clear)
         return tuple(findings)
+
+    def _judge_clauses(
+        self, step: Step, clear: Clear, occurred_at_ms: int, findings: list[Finding], reading: Reading | None
+    ) -> None:
+        """The guards and clocks of a step."""
+        marks = self._by_step
+        if reading is not None:
+            reading.append((True, len(findings)))
+        for guard in step.guards:
+            asked = counts(guard, marks, clear)
+            if asked and (found := broken(guard, marks, clear, self._signers)) is not None:
+                findings.append(found)
+            if reading is not None:
+                reading.append((asked, len(findings)))
+        for clock in step.clocks:
+            asked = clock.start in marks and counts(clock, marks, clear)
+            if asked:
+                judge_clock(clock, marks, self._spans, occurred_at_ms, self._settings, findings)
+            if reading is not None:
+                reading.append((asked, len(findings)))
 
     def repeat(self, run: RecordRun, place: int, end: int) -> bool:
         """Whether the records of a run from ``place`` up to ``end``, of this case like the two before them, come to the
@@ -156,7 +169,8 @@ class Judge:
         found: list[Finding] = []
         for clock in step.clocks:
             if clock.start in self._by_step:
-                self._judge_clock(clock, times[-1] if clock.kind == WITHIN else times[0], found)
+                at_ms = times[-1] if clock.kind == WITHIN else times[0]
+                judge_clock(clock, self._by_step, self._spans, at_ms, self._settings, found)
         return bool(found)
 
     def opens_alike(self, run: RecordRun) -> bool:
@@ -173,32 +187,6 @@ class Judge:
             and max(times) <= self._time_ms + settings.max_clock_skew_ms
         )
 
-    def _judge_clock(self, clock: Clock, occurred_at_ms: int, findings: list[Finding]) -> None:
-        """Judge an event by a term whose start stands."""
-        settings = self._settings
-        try:
-            end = plain_end(clock, self._by_step, self._spans, settings)
-            if end is None:  # while a pause lasts the term does not end: nothing is late, and nothing has run out
-                if clock.kind != WITHIN:
-                    findings.append(_clock_finding("term-paused", clock))
-            elif clock.kind == WITHIN:
-                if occurred_at_ms > end.end_ms:
-                    _judge_late(clock, rolled(end, clock, settings, occurred_at_ms), occurred_at_ms, settings, findings)
-            elif not _judge_early(clock, end, occurred_at_ms, settings, findings):
-                _judge_early(clock, rolled(end, clock, settings, occurred_at_ms), occurred_at_ms, settings, findings)
-        except CalendarMissing as error:
-            self._judge_without_calendar(clock, occurred_at_ms, error.year, findings)
-
-    def _judge_without_calendar(self, clock: Clock, occurred_at_ms: int, year: int, findings: list[Finding]) -> None:
-        """Judge an event by a term that hangs on a year that was not voted: by the earliest end that it may have."""
-        settings = self._settings
-        end = plain_end(clock, self._by_step, self._spans, settings, every_day=True)
-        if end is not None and clock.kind == WITHIN and occurred_at_ms <= end.end_ms:
-            return
-        if end is not None and clock.kind != WITHIN and _judge_early(clock, end, occurred_at_ms, settings, findings):
-            return
-        findings.append(_finding("calendar-missing", clock.article, NOTE, start=clock.start, year=year))
-
     def _pause(self, step: Step, occurred_at_ms: int, findings: list[Finding]) -> None:
         """Begin or end the pauses that this step begins or ends."""
         day = local_day(occurred_at_ms, self._settings.utc_offset_min)
@@ -208,9 +196,7 @@ class Judge:
             lasting = bool(kept) and kept[-1][1] is None
             if step.code in pause.begins and not lasting:
                 if len(kept) == MAX_SPANS:
-                    findings.append(
-                        _finding("pause-not-counted", pause.article, NOTE, pause=pause.code, most=MAX_SPANS)
-                    )
+                    findings.append(finding("pause-not-counted", pause.article, NOTE, pause=pause.code, most=MAX_SPANS))
                 else:
                     opened: Span = (day, None)
                     spans[pause.code] = (*kept, opened)
@@ -244,15 +230,15 @@ class Judge:
         if found and rule.each:
             found = _shared_out(rule.roles, self._signers)
         if found == 0:
-            raise Refused("role-not-allowed", step=step.code, roles=_listed(rule.roles))
+            raise Refused("role-not-allowed", step=step.code, roles=listed(rule.roles))
         if found >= rule.minimum:
             return None
-        return _finding(
+        return finding(
             "signers-short",
             rule.article,
             IRREGULAR,
             rule.confirmed,
-            roles=_listed(rule.roles),
+            roles=listed(rule.roles),
             required=rule.minimum,
             found=found,
         )
@@ -321,92 +307,17 @@ def _judge_place(step: Step, marks: MarksByStep, documents: int, findings: list[
     """Breaches of the procedure's order, and documents that are missing."""
     if not step.repeatable and step.code in marks:
         first = marks[step.code].first_number
-        findings.append(_finding("step-repeated", step.article, IRREGULAR, step=step.code, first=first))
+        findings.append(finding("step-repeated", step.article, IRREGULAR, step=step.code, first=first))
     if step.from_steps and _none_of(step.from_steps, marks):
         findings.append(_step_skipped(step.article, step.from_steps))
     if documents < step.documents_min:
         required = step.documents_min
-        findings.append(_finding("documents-short", step.article, IRREGULAR, required=required, found=documents))
+        findings.append(finding("documents-short", step.article, IRREGULAR, required=required, found=documents))
 
 
 @lru_cache(maxsize=256)  # by the rule set alone, and the same in every record of a batch that has skipped a step
 def _step_skipped(article: str, from_steps: tuple[str, ...]) -> Finding:
-    return _finding("step-skipped", article, IRREGULAR, expected=_listed(from_steps))
-
-
-def _judge_guard(
-    guard: Guard, marks: MarksByStep, clear: Clear, signers: tuple[ResultSigner, ...], findings: list[Finding]
-) -> None:
-    if _counts(guard, marks, clear):
-        broken = _broken_limit(guard, clear) if guard.kind == AT_MOST else _broken(guard, marks, signers)
-        if broken is not None:
-            findings.append(broken)
-
-
-def _broken_limit(guard: Guard, clear: Clear) -> Finding | None:
-    """The finding where a number of the record itself is too large."""
-    name, limit = guard.field or "", guard.limit or 0
-    value = _value_of(clear, name)
-    over = isinstance(value, int) and value > limit
-    return _guard_finding("over-limit", guard, field=name, value=value or 0, limit=limit) if over else None
-
-
-def _broken(guard: Guard, marks: MarksByStep, signers: tuple[ResultSigner, ...]) -> Finding | None:
-    """The finding where a guard over another step, which counts, does not hold."""
-    step = guard.step or ""
-    mark = marks.get(step)
-    if guard.kind == DONE:
-        since = None if guard.since is None else marks.get(guard.since)
-        if mark is None:
-            return _guard_finding("step-missing", guard, step=step)
-        if since is not None and mark.last_number < since.last_number:
-            return _guard_finding("step-outdated", guard, step=step, since=since.step)
-    elif mark is None:
-        pass
-    elif guard.kind == OUTCOME:
-        name = guard.field or ""
-        value = _value_of(mark.clear, name)
-        if value not in guard.values:
-            return _guard_finding("outcome-adverse", guard, step=step, field=name, value=value or "")
-    elif guard.kind == ENDED:
-        if all(marks[code].last_number < mark.last_number for code in guard.by if code in marks):
-            return _guard_finding("not-ended", guard, step=step, by=_listed(guard.by))
-    elif guard.kind == BEFORE:
-        return _guard_finding("after-step", guard, step=step)
-    elif any(signer.key in mark.signers for signer in signers):
-        return _guard_finding("same-signer", guard, step=step)
-    return None
-
-
-def _guard_finding(code: str, guard: Guard, **named: str | int) -> Finding:
-    return _finding(code, guard.article, guard.severity, guard.confirmed, **named)
-
-
-def _judge_late(clock: Clock, end: TermEnd, occurred_at_ms: int, settings: Settings, findings: list[Finding]) -> None:
-    if occurred_at_ms <= end.end_ms:
-        return
-    if clock.unit == HOURS:
-        late_minutes = -(-(occurred_at_ms - end.end_ms) // _MINUTE_MS)
-        findings.append(_clock_finding("deadline-exceeded", clock, late_minutes=late_minutes))
-    else:
-        late_days = local_day(occurred_at_ms, settings.utc_offset_min) - end.day
-        findings.append(_clock_finding("deadline-exceeded", clock, late_days=late_days))
-
-
-def _judge_early(clock: Clock, end: TermEnd, occurred_at_ms: int, settings: Settings, findings: list[Finding]) -> bool:
-    """Whether the event is early."""
-    first_ms = end.end_ms + 1 if clock.kind == LAPSED else end.begin_ms
-    if occurred_at_ms >= first_ms:
-        return False
-    first_day = local_day(first_ms, settings.utc_offset_min)
-    early_days = first_day - local_day(occurred_at_ms, settings.utc_offset_min)
-    findings.append(_clock_finding("too-early", clock, early_days=early_days))
-    return True
-
-
-def _clock_finding(code: str, clock: Clock, **named: str | int) -> Finding:
-    named = {"start": clock.start, "amount": clock.amount, "unit": clock.unit, **named}
-    return _finding(code, clock.article, clock.severity, clock.confirmed, **named)
+    return finding("step-skipped", article, IRREGULAR, expected=listed(from_steps))
 
 
 def _judge_times(
@@ -420,7 +331,7 @@ def _judge_times(
     """Breaches of the recording itself: out of order, late, or of something that has not happened yet."""
     if latest is not None and occurred_at_ms < latest.last_occurred_ms:
         findings.append(
-            _finding(
+            finding(
                 "occurred-before-previous",
                 rules.record_article,
                 IRREGULAR,
@@ -430,11 +341,11 @@ def _judge_times(
         )
     if occurred_at_ms > time_ms + settings.max_clock_skew_ms:
         findings.append(
-            _finding("occurred-in-future", rules.record_article, IRREGULAR, ahead_ms=occurred_at_ms - time_ms)
+            finding("occurred-in-future", rules.record_article, IRREGULAR, ahead_ms=occurred_at_ms - time_ms)
         )
     if time_ms - occurred_at_ms > settings.late_record_ms:
         findings.append(
-            _finding(
+            finding(
                 "recorded-late",
                 rules.record_article,
                 NOTE,
@@ -442,37 +353,3 @@ def _judge_times(
                 limit_ms=settings.late_record_ms,
             )
         )
-
-
-def _counts(clause: Guard | Clock, marks: MarksByStep, clear: Clear) -> bool:
-    """Whether a guard or clock is asked for at all."""
-    return all(_holds(one, marks, clear) for one in clause.only_if) and not any(
-        _holds(one, marks, clear) for one in clause.unless
-    )
-
-
-def _holds(condition: Condition, marks: MarksByStep, clear: Clear) -> bool:
-    if condition.step is None:
-        return _value_of(clear, condition.field or "") in condition.values
-    return stands(condition, marks)
-
-
-def _value_of(clear: Clear, name: str) -> str | int | None:
-    for known, value in clear:
-        if known == name:
-            return value
-    return None
-
-
-def _listed(codes: tuple[str, ...]) -> str:
-    """Codes as one parameter, within the bound of a result's parameter."""
-    return "/".join(codes)[:256]
-
-
-def _finding(code: str, clause: str, severity: str, confirmed: bool = True, **parameters: str | int) -> Finding:
-    named: tuple[Parameter, ...] = tuple(parameters.items())
-    if not confirmed:
-        # The figure behind this rule is configuration that nobody has confirmed in the law's text yet: say so wherever
-        # it bites.
-        named = (*named, ("to_confirm", 1))
-    return Finding(code, clause, severity, named)
