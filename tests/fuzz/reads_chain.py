@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from fazhi_contracts.errors import StateCorrupt
 from fazhi_contracts.head import CaseHead
 from fazhi_contracts.in_force import Rules
 from fazhi_contracts.procedures.check import check_rule_set
+from fazhi_contracts.procedures.clauses import Colour, Unjudged
 from fazhi_contracts.procedures.compile import compile_rule_set
 from fazhi_contracts.procedures.marks import Marks, StepMark
 from fazhi_contracts.procedures.ruleset import RuleSet, decoded_rule_set
@@ -40,6 +42,11 @@ _PAIRS: Final = encode(((0, b"s" * 65), (2, b"t" * 65)))
 _PENALTY: Final = load_builtin_rule_set("penalty")
 _RULES: Final = _PENALTY.encode()
 _SMALL_RULES: Final = compile_rule_set(small()).encode()
+_SUMMED_RULES: Final = replace(
+    load_builtin_rule_set("timebank"),
+    colours=(Colour("green", "绿", "green", closed=True), Colour("red", "红", "red", elapsed_percent=50)),
+    unjudged=(Unjudged("时效", "barred by time", "行政处罚法 36"),),
+).encode()
 _TOML: Final = (files("fazhi_contracts") / "rulesets" / "penalty.toml").read_bytes()
 _RULES_OF_BLOCK: Final = Rules(
     4,
@@ -134,7 +141,7 @@ def _entry(entry: Any) -> Target:
 
 _RULE_PARTS: Final = (
     *(f"parts:{part}" for part in ("Term", "ClearField", "Condition", "Signing")),
-    *(f"clauses:{part}" for part in ("Guard", "Shift", "Extension", "Pause", "Clock")),
+    *(f"clauses:{part}" for part in ("Guard", "Shift", "Extension", "Pause", "Clock", "Tally", "Colour", "Unjudged")),
     "ruleset:Step",
     "ruleset:RuleSet",
 )
@@ -189,7 +196,7 @@ TARGETS: Final = (
         again=lambda calendar: calendar.encode(),
     ),
     Target(
-        "rule set", [_RULES, _SMALL_RULES], RuleSet.decode,
+        "rule set", [_RULES, _SMALL_RULES, _SUMMED_RULES], RuleSet.decode,
         (
             "fazhi_contracts.procedures.ruleset:RuleSet.decode",
             *(f"fazhi_contracts.procedures.{part}.from_value" for part in _RULE_PARTS),

@@ -64,6 +64,9 @@ def check_rule_set(rules: RuleSet) -> None:
     _distinct("colours", "colour", (colour.code for colour in rules.colours))
     for colour in rules.colours:
         _check_colour(rules, colour)
+    _distinct("unjudged", "duty", (duty.zh for duty in rules.unjudged))
+    for duty in rules.unjudged:
+        _check_text("unjudged", "article", duty.article)
     if len(rules.watched) > MAX_WATCHED:
         raise BadRuleSet("guards", f"at most {MAX_WATCHED} steps may have their signers remembered")
     _check_reachable(rules)

@@ -31,6 +31,7 @@ MAX_AMOUNT: Final = 36_500
 MAX_PAUSES: Final = 8
 MAX_TALLIES: Final = 8
 MAX_COLOURS: Final = 16
+MAX_UNJUDGED: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +236,23 @@ class Colour:
             conditions_of(only_if),
             conditions_of(unless),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A duty of the law that the chain has no facts to judge by; a verdict says so."""
+
+    zh: str
+    en: str
+    article: str
+
+    def to_value(self) -> Value:
+        return (self.zh, self.en, self.article)
+
+    @classmethod
+    def from_value(cls, value: Value) -> Unjudged:
+        zh, en, article = as_tuple(value, "unjudged", length=3)
+        return cls(name_of(zh), name_of(en), article_of(article))
 
 
 @dataclass(frozen=True, slots=True)

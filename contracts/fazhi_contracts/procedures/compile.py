@@ -29,6 +29,7 @@ from .ruleset import (
     Step,
     Tally,
     Term,
+    Unjudged,
 )
 from .vocabulary import FIRST, HOURS, NOT_BEFORE, OWN, WITHIN, WORKING_DAYS
 
@@ -51,11 +52,14 @@ def compile_rule_set(document: Mapping[str, Any], common: Mapping[str, Mapping[s
     pauses = tuple(_pause(table) for table in top.tables("pauses"))
     tallies = tuple(_tally(table) for table in top.tables("tallies"))
     colours = tuple(_colour(table) for table in top.tables("colours"))
+    unjudged = tuple(_unjudged(table) for table in top.tables("unjudged"))
     steps = tuple(_step(table) for table in (*top.tables("steps"), *_used(top.texts("uses"), common or {})))
     title_zh, title_en = title.text("zh"), title.text("en")
     title.done()
     top.done()
-    rules = RuleSet(procedure, number, title_zh, title_en, law_from, record_article, pauses, steps, tallies, colours)
+    rules = RuleSet(
+        procedure, number, title_zh, title_en, law_from, record_article, pauses, steps, tallies, colours, unjudged
+    )
     try:
         # Lengths, grammars and bounds are the decoder's: what it would not read back must not be made.
         decoded = RuleSet.decode(rules.encode())
@@ -185,6 +189,12 @@ def _tally(table: _Table) -> Tally:
     )
     table.done()
     return tally
+
+
+def _unjudged(table: _Table) -> Unjudged:
+    duty = Unjudged(table.text("zh"), table.text("en"), table.text("article"))
+    table.done()
+    return duty
 
 
 def _numbers(tables: Iterable[_Table]) -> tuple[tuple[str, str], ...]:

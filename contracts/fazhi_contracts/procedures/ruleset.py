@@ -3,9 +3,10 @@
 ::
 
     rule set  = [version, procedure, number, title_zh, title_en, law_from, record_article, [pause…], [tally…],
-                 [colour…], [step…]]
+                 [colour…], [unjudged…], [step…]]
     pause     = [code, zh, en, article, [begins…], [ends…]]
     tally     = [code, zh, en, article, [[step, field]…], [[step, field]…]]                  plus, minus
+    unjudged  = [zh, en, article]
     colour    = [code, zh, en, closed, overdue, elapsed_percent | nil, term | nil, [only_if…], [unless…]]
     step      = [code, zh, en, article, initial, terminal, repeatable, beside, decides, signing, [from…], [requires…],
                  [document…], documents_min, [clear field…], [guard…], [clock…]]
@@ -68,6 +69,7 @@ from .clauses import (
     MAX_COLOURS,
     MAX_PAUSES,
     MAX_TALLIES,
+    MAX_UNJUDGED,
     Clock,
     Colour,
     Extension,
@@ -75,6 +77,7 @@ from .clauses import (
     Pause,
     Shift,
     Tally,
+    Unjudged,
 )
 from .parts import (
     MAX_CHOICES,
@@ -105,6 +108,7 @@ __all__ = [
     "Step",
     "Tally",
     "Term",
+    "Unjudged",
     "decoded_rule_set",
 ]
 
@@ -218,6 +222,7 @@ class RuleSet:
     steps: tuple[Step, ...]
     tallies: tuple[Tally, ...] = ()
     colours: tuple[Colour, ...] = ()
+    unjudged: tuple[Unjudged, ...] = ()
     by_code: dict[str, Step] = field(init=False, compare=False, repr=False)
     watched: frozenset[str] = field(init=False, compare=False, repr=False)
     """Steps whose last signers a guard compares with: only those are remembered."""
@@ -265,14 +270,16 @@ class RuleSet:
             tuple(pause.to_value() for pause in self.pauses),
             tuple(tally.to_value() for tally in self.tallies),
             tuple(colour.to_value() for colour in self.colours),
+            tuple(duty.to_value() for duty in self.unjudged),
             tuple(step.to_value() for step in self.steps),
         )
 
     @classmethod
     def from_value(cls, value: Value) -> RuleSet:
-        parts = as_tuple(value, "rule set", length=11)
+        parts = as_tuple(value, "rule set", length=12)
         as_version(parts[0], "rule set", RULE_SET_VERSION)
-        _, procedure, number, title_zh, title_en, law_from, record_article, pauses, tallies, colours, steps = parts
+        _, procedure, number, title_zh, title_en, law_from, record_article = parts[:7]
+        pauses, tallies, colours, unjudged, steps = parts[7:]
         return cls(
             as_text(procedure, "procedure", MAX_NAME_CHARS, NAME),
             as_int(number, "number", low=1),
@@ -284,6 +291,7 @@ class RuleSet:
             tuple(Step.from_value(step) for step in as_tuple(steps, "steps", max_length=MAX_STEPS)),
             tuple(Tally.from_value(tally) for tally in as_tuple(tallies, "tallies", max_length=MAX_TALLIES)),
             tuple(Colour.from_value(colour) for colour in as_tuple(colours, "colours", max_length=MAX_COLOURS)),
+            tuple(Unjudged.from_value(duty) for duty in as_tuple(unjudged, "unjudged", max_length=MAX_UNJUDGED)),
         )
 
     def encode(self) -> bytes:
