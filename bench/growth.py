@@ -60,7 +60,7 @@ PARTS: Final = {
     "results": (layout.RESULTS,),
     "state": (layout.STATE,),
     "tree_pages": (layout.PAGE,),
-    "indices": (layout.HASH, layout.ITEM, layout.EVENT, layout.NODE),
+    "indices": (layout.HASH, layout.ITEM, layout.EVENT, layout.DOCKET, layout.NODE),
 }
 """What the bytes on disk are for."""
 ROOT: Final = Path(__file__).resolve().parent.parent

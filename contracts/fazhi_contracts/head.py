@@ -161,6 +161,12 @@ def _head_at_a_glance(data: bytes) -> CaseHead | None:
     return None
 
 
+def around_serial(head: CaseHead) -> tuple[bytes, bytes]:
+    """What stands before a head's serial and right after it: so the head of another case of the same organisation,
+    procedure and year is told by its first bytes."""
+    return _HEAD + pack(head.org) + pack(head.procedure), pack(head.year)
+
+
 def event_bytes(submission_id: bytes, record_index: int, record_result: bytes) -> bytes:
     """An event of a case: ``canonical [version, submission_id, record index, record result bytes]``.
 

@@ -20,6 +20,7 @@ from typing import Final
 
 from fazhi_contracts.chain import tree_update
 from fazhi_contracts.genesis_state import genesis_state
+from fazhi_contracts.head import CaseHead
 from fazhi_contracts.queries import epoch_set, validator_sets
 from fazhi_ledger import merkle, statetree
 from fazhi_ledger.errors import FazhiError, InvariantBroken
@@ -32,6 +33,7 @@ from fazhi_ledger.validators import ValidatorSet
 
 from . import chain_layout as layout
 from .chain_store import ChainStore
+from .dockets import is_case
 
 MAX_PROBLEMS: Final = 100
 """Problems that are told one by one; the others are counted."""
@@ -109,6 +111,24 @@ class ChainCheck:
             self._progress("state", number, max(leaves, 0))
         if leaves >= 0:
             self._expected[layout.STATE] = leaves
+        with self._part(layout.DOCKET):
+            self._check_dockets()
+
+    def _check_dockets(self) -> None:
+        """Every case stands where its serial says, and nothing stands anywhere else."""
+        heads = listed = 0
+        for key, value in self._chain.walk(layout.STATE):
+            if value is not None and is_case(key[1:]):
+                head = CaseHead.decode(value)
+                found = self._chain.cases((head.org, head.procedure, head.year), head.serial, 1)
+                _same(found, ((head.serial, key[-DIGEST_BYTES:]),), f"case {key[-DIGEST_BYTES:].hex()}")
+                heads += 1
+        for _, value in self._chain.walk(layout.DOCKET):
+            listed += 0 if value is None else len(value)
+        if listed != heads * DIGEST_BYTES:
+            raise Wrong(f"{listed} bytes stored, {heads * DIGEST_BYTES} needed")
+        tip = layout.write_number(self._chain.tip.height)
+        _same(self._chain.read(layout.DOCKET_KEY), tip, "up to where the index is complete")
 
     def _check_pages(self, root: bytes) -> int:
         """From the root down, each page against what the page above says of it; how many leaves there are."""

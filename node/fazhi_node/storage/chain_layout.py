@@ -5,7 +5,7 @@ One letter, then the rest of the key; numbers are big-endian, so that they sort:
 ====  ===========================  ==========================================================
 key   rest                         value
 ====  ===========================  ==========================================================
-``m`` name                         ``tip``: [height, block hash, time]; ``genesis``: the file; ``base``: see below
+``m`` name                         ``tip``: [height, block hash, time]; ``genesis``: the file; others: see below
 ``b`` height                       block
 ``h`` height                       block hash (32) and header
 ``c`` height                       certificate; grows by late commits
@@ -13,6 +13,7 @@ key   rest                         value
 ``x`` block hash                   height
 ``i`` submission id                height, index
 ``e`` case id, number             height, index, record, count: a run of events, see below
+``d`` series, first serial         [case id…] of consecutive serials, see below
 ``s`` state key                    state value
 ``p`` path                         page of the state tree
 ``n`` level, index                 complete subtree of the history log
@@ -20,6 +21,10 @@ key   rest                         value
 
 Events of one case that stand behind one another in one item make one entry, under the number of the first: a batch of a
 thousand records of one case costs one.
+
+A series is what a serial counts in: [organisation, procedure, year], packed. Cases that one block opened under
+consecutive serials of a series make one entry, their ids behind one another. ``m`` ``docket`` says up to which height
+these entries are complete; where that is not the tip they are made anew when the store is opened (:mod:`.dockets`).
 
 A store that was made of a snapshot has a *base*: the height of the snapshot (eight bytes). Of the blocks up to it there
 are the hashes (under ``h``, ``x`` and ``n``), but header and certificate only at the base itself and where a hand-over
@@ -52,6 +57,7 @@ RESULTS: Final = b"r"
 HASH: Final = b"x"
 ITEM: Final = b"i"
 EVENT: Final = b"e"
+DOCKET: Final = b"d"
 STATE: Final = b"s"
 PAGE: Final = b"p"
 NODE: Final = b"n"
@@ -59,6 +65,7 @@ NODE: Final = b"n"
 TIP_KEY: Final = META + b"tip"
 GENESIS_KEY: Final = META + b"genesis"
 BASE_KEY: Final = META + b"base"
+DOCKET_KEY: Final = META + b"docket"
 NAMES: Final = {
     META: "chain",
     BLOCK: "block",
@@ -68,6 +75,7 @@ NAMES: Final = {
     HASH: "block hash",
     ITEM: "submission",
     EVENT: "case event",
+    DOCKET: "docket",
     STATE: "state",
     PAGE: "state page",
     NODE: "history",

@@ -25,6 +25,7 @@ from fazhi_ledger.statetree import MemoryPages, check_page, find, key_hash_of, r
 from . import chain_layout as layout
 from .cache import UNKNOWN, BoundedCache
 from .chain_layout import BlockResults, EventPlace, EventRun, Place
+from .dockets import Series, all_series, docket_entries, listed, make_anew, up_to
 from .errors import StoreCorrupt, StoreForeign
 from .limits import (
     HASH_CACHE_BYTES,
@@ -222,6 +223,14 @@ class ChainStore:
                 found.append(place)
         return tuple(found)
 
+    def series(self, after: Series | None, limit: int) -> tuple[Series, ...]:
+        """What the state holds counters of cases for, behind ``after``, at most ``limit``."""
+        return all_series(self._store, after, limit)
+
+    def cases(self, series: Series, first: int, limit: int) -> tuple[tuple[int, bytes], ...]:
+        """Serials and ids of the cases of a series from serial ``first`` on, at most ``limit``."""
+        return listed(self._store, series, first, limit)
+
     def history_node(self, level: int, index: int) -> bytes:
         """A complete subtree of the history log: what ``merkle.inclusion_proof_from`` and its like ask for.
 
@@ -258,6 +267,8 @@ class ChainStore:
         entries += self._state_entries(executed.changes, executed.tree.pages)
         late = self._late_entries()
         entries += late
+        entries += [layout.frame(*docket) for docket in docket_entries(executed)]
+        entries.append(up_to(height))
         entries.append(layout.write_tip(tip.height, tip.block_hash, tip.time_ms))
         self._moment += 1
         self._store.write(entries)
@@ -474,9 +485,11 @@ def open_chain(store: KeyValue, genesis_file: GenesisFile) -> ChainStore:
         batch: _Entries = [layout.frame(layout.GENESIS_KEY, genesis_file.encode())]
         batch.append(layout.frame(layout.node_key(0, 0), leaf))
         batch += ChainStore._state_entries(dict(entries), tree.pages)
-        batch.append(layout.write_tip(0, genesis_hash, genesis.time_ms))
+        batch += [up_to(0), layout.write_tip(0, genesis_hash, genesis.time_ms)]
         store.write(batch)
     chain = ChainStore(store)
     if chain.genesis_hash != genesis_file.hash():
         raise StoreForeign("store-other-genesis", recorded=chain.genesis_hash.hex(), expected=genesis_file.hash().hex())
+    if chain.read(layout.DOCKET_KEY) != layout.write_number(chain.tip.height):
+        make_anew(store, chain.tip.height)
     return chain

@@ -24,11 +24,13 @@ from fazhi_ledger.header import Header
 from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.receipt_steps import follow_handover
 from fazhi_ledger.stateproof import EMPTY
+from fazhi_ledger.suites import DIGEST_BYTES
 from fazhi_ledger.validators import ValidatorSet
 
 from . import chain_layout as layout
 from .cache import UNKNOWN, BoundedCache
 from .chain_store import ChainStore, Tip
+from .dockets import docket_entry, is_case, up_to
 from .limits import PAGE_CACHE_BYTES, PAGE_CACHE_ENTRIES
 from .port import KeyValue
 from .snapshot import HASHES, Head, InvalidSnapshot, decode_entries, decode_handover, decode_hashes, read_snapshot
@@ -87,6 +89,7 @@ class _Loader:
                 layout.frame(layout.height_key(layout.CERTIFICATE, tip.height), head.certificate),
                 layout.frame(layout.GENESIS_KEY, self._file.encode()),
                 layout.frame(layout.BASE_KEY, layout.write_number(tip.height)),
+                up_to(tip.height),
                 layout.write_tip(tip.height, block_hash, tip.time_ms),
             ]
         )
@@ -150,11 +153,15 @@ class _Loader:
     def _take_state(self, frames: Iterator[bytes], header: Header) -> None:
         pages = _StoredPages(self._store)
         root, last, count, size = EMPTY, None, 0, 0
+        bad_state = InvalidSnapshot("snapshot-bad-state", height=header.height)
         waiting: dict[bytes, bytes] = {}
 
         def into_the_tree() -> bytes:
             update = tree_update(self._suite, pages, waiting)
             batch = [layout.frame(layout.STATE + key, value) for key, value in waiting.items()]
+            cases = [(key, value) for key, value in waiting.items() if is_case(key)]
+            with _held_against(lambda _: bad_state):
+                batch += [layout.frame(*docket_entry(key[-DIGEST_BYTES:], value)) for key, value in cases]
             pages.keep(update.pages, batch)
             waiting.clear()
             return update.root
@@ -173,7 +180,7 @@ class _Loader:
             root = into_the_tree()
         self._progress("entries", count, 0)
         if root != header.state_root:
-            raise InvalidSnapshot("snapshot-bad-state", height=header.height)
+            raise bad_state
 
 
 class _StoredPages:

@@ -350,6 +350,9 @@ def readings(chain: ChainStore, world: World, blocks: list[ExecutedBlock]) -> li
         for item, outcome in zip(executed.block.items, executed.outcomes, strict=True):
             reads.append(partial(chain.locate, item.id(SUITE)))
             reads += [partial(chain.case_event, result.case_id, result.number) for result in outcome.record_results]
+    series = ("zfj", "penalty", 2026)
+    reads += [partial(chain.cases, series, serial, 1) for serial, _ in chain.cases(series, 1, 1000)]
+    reads += [partial(chain.read, layout.DOCKET_KEY)]
     reads += [partial(chain.get, key) for key in world.chain._entries.entries]
     reads += [partial(chain.get_page, path) for path in world.chain._pages.pages]
     sizes = [chain.history.size >> level for level in range(5)]
