@@ -21,6 +21,7 @@ from .reads import (
     block_routes,
     checkpoint_routes,
     health_routes,
+    list_routes,
     membership_routes,
     state_routes,
     submission_routes,
@@ -43,7 +44,7 @@ def make_app(context: Context, submit: SubmitRoute, failed: Callable[[BaseExcept
     )
     app.add_route(SUBMIT_PATH, submit.answer, methods=["POST"], include_in_schema=False)
     chain_routes = (block_routes, checkpoint_routes, membership_routes)
-    for routes in (health_routes, submission_routes, state_routes, *chain_routes, event_routes):
+    for routes in (health_routes, submission_routes, state_routes, list_routes, *chain_routes, event_routes):
         app.include_router(routes(context))
     _add_handlers(app, context, failed)
     _describe(app, submit)

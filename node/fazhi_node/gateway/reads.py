@@ -12,7 +12,8 @@ from fazhi_contracts.proposals import Proposal
 from fazhi_ledger.validators import ValidatorSet
 from starlette.responses import Response, StreamingResponse
 
-from ..limits import EVENTS_PAGE
+from ..case_lists import CaseLists
+from ..limits import CASES_PAGE, EVENTS_PAGE, SERIES_PAGE
 from ..queries import BlockAnswer, ChainReader
 from . import health, schemas
 from .context import Context, answer, b64, findings_json, handovers_json, hexes, records_json
@@ -27,7 +28,9 @@ MAX_HEIGHT: Final = 2**63 - 2
 
 DigestPath = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 HexPath = Annotated[str, Path(pattern="^([0-9a-f]{2}){1,128}$")]
-OrgPath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,30}(\.[a-z0-9-]{1,31})?$")]
+ORG_PATTERN: Final = r"^[a-z][a-z0-9-]{0,30}(\.[a-z0-9-]{1,31})?$"
+NAME_PATTERN: Final = "^[a-z][a-z0-9_]{0,31}$"
+OrgPath = Annotated[str, Path(pattern=ORG_PATTERN)]
 HeightPath = Annotated[int, Path(ge=1, le=MAX_HEIGHT)]
 
 
@@ -331,6 +334,51 @@ def state_routes(context: Context) -> APIRouter:
                 "rules": b64(found.rules),
                 "calendars": [b64(one) for one in found.calendars],
                 "rule_sets": [b64(one) for one in found.rule_sets],
+            }
+        )
+
+    return router
+
+
+def list_routes(context: Context) -> APIRouter:
+    """Which cases there are."""
+    router = APIRouter(tags=["records"])
+    lists = CaseLists(context.chain, context.reader)
+
+    @router.get("/v1/series", response_model=schemas.SeriesListBody)
+    async def series(
+        org: Annotated[str, Query(pattern=ORG_PATTERN)] = "",
+        procedure: Annotated[str, Query(pattern=NAME_PATTERN)] = "",
+        year: Annotated[int, Query(ge=0, le=10_000)] = 0,
+    ) -> Response:
+        """What cases there are to list: organisation, procedure, year and how many, behind the one that is named. This
+        node's word; the counters are proven by ``/v1/cases``.
+        """
+        found = lists.series((org, procedure, year) if org else None, SERIES_PAGE)
+        listed = [{"org": key[0], "procedure": key[1], "year": key[2], "cases": count} for key, count in found]
+        return answer({"series": listed, "more": len(found) == SERIES_PAGE})
+
+    @router.get("/v1/cases", response_model=schemas.CasesBody)
+    async def cases(
+        org: Annotated[str, Query(pattern=ORG_PATTERN)],
+        procedure: Annotated[str, Query(pattern=NAME_PATTERN)],
+        year: Annotated[int, Query(ge=0, le=10_000)],
+        after: Annotated[int, Query(ge=0, le=MAX_HEIGHT)] = 0,
+        limit: Annotated[int, Query(ge=0, le=CASES_PAGE)] = CASES_PAGE,
+    ) -> Response:
+        """The cases of an organisation, procedure and year as of the newest block, from behind a serial on, and how
+        many there are; all of it proven under one header.
+        """
+        found = lists.cases((org, procedure, year), after, limit)
+        return answer(
+            {
+                **certified(context.reader, found.checkpoint),
+                "counter": None if found.counter is None else b64(found.counter),
+                "counter_proof": b64(found.counter_proof),
+                "cases": [
+                    {"case": one.case_id.hex(), "head": b64(one.head), "proof": b64(one.proof)} for one in found.cases
+                ],
+                "next": found.following,
             }
         )
 

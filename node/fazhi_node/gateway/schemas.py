@@ -225,6 +225,41 @@ class RulesBody(Model):
     rule_sets: list[Base64]
 
 
+class SeriesBody(Model):
+    """What a serial counts in, and how many cases there are."""
+
+    org: str
+    procedure: str
+    year: int
+    cases: int
+
+
+class SeriesListBody(Model):
+    """Series in a fixed order; ``more`` may stand behind the last."""
+
+    series: list[SeriesBody]
+    more: bool
+
+
+class ListedCaseBody(Model):
+    """One case of a list: its id, its head, and the proof that the head stands in the state of ``header``."""
+
+    case: Digest
+    head: Base64
+    proof: Base64
+
+
+class CasesBody(CertifiedHeader):
+    """Cases of a series by their serials, and the counter of the series with its proof: null, and a proof of absence,
+    where there is no case. ``next`` is the serial behind which to ask on, null at the end.
+    """
+
+    counter: Base64 | None
+    counter_proof: Base64
+    cases: list[ListedCaseBody]
+    next: int | None
+
+
 class KeyBody(Model):
     """A registered key: of whom, for what, since and until which height."""
 

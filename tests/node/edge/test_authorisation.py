@@ -40,8 +40,10 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "/v1/submissions/{submission_id}/proof"): READ,
     ("GET", "/v1/lanes/{org}/{key}/{lane}"): READ,
     ("GET", "/v1/keys/{key}"): READ,
+    ("GET", "/v1/cases"): READ,
     ("GET", "/v1/cases/{case_id}"): READ,
     ("GET", "/v1/rules/{rules_hash}"): READ,
+    ("GET", "/v1/series"): READ,
     ("GET", "/v1/blocks/{height}"): READ,
     ("GET", "/v1/blocks"): READ,
     ("GET", "/v1/archive"): READ,
@@ -118,8 +120,9 @@ class Asked:
         case = case_id(SUITE, "zfj", case_key(SUITE, "zfj", "penalty", "甲")).hex()
         given = {"submission_id": self.submission_id, "org": "zfj", "key": key, "lane": "00" * 16, "case_id": case}
         rules = rules_of(MemoryState(genesis_state(self.network.genesis))).hash(SUITE).hex()
-        query = {"/v1/consistency": "?from=1&to=1", "/v1/submissions": "?proof=1&wait_ms=5000"}.get(path, "")
-        return path.format(**given, rules_hash=rules, height=1) + query
+        query = {"/v1/consistency": "?from=1&to=1", "/v1/submissions": "?proof=1&wait_ms=5000"}
+        query["/v1/cases"] = "?org=zfj&procedure=penalty&year=2026"
+        return path.format(**given, rules_hash=rules, height=1) + query.get(path, "")
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,10 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from fazhi_contracts.entries import Counter
+from fazhi_contracts.head import CaseHead
 from fazhi_contracts.in_force import Rules
-from fazhi_contracts.keys import case_state_key
+from fazhi_contracts.keys import case_state_key, serial_key
 from fazhi_ledger import merkle
 from fazhi_ledger.canonical import decode, encode
 from fazhi_ledger.certificate import CommitCertificate
@@ -289,6 +291,41 @@ def test_the_rules_of_a_block_are_told_by_their_hash(network: Network, node: Nod
     assert node.get(at).json["rule_sets"] == node.get(f"{at}?procedure=nothing").json["rule_sets"] == []
     problem(node.get(f"/v1/rules/{'00' * 32}"), 404, "unknown-rules")
     problem(node.get(f"{at}?procedure=%2E"), 400, "bad-parameter")
+
+
+def test_cases_are_listed_with_how_many_there_are(network: Network, node: NodeProcess) -> None:
+    """Every serial up to the counter, each proven under its page's header, and that there is none of another year."""
+    for number in range(3):
+        network.commit(node, network.lead(f"列{number}"))
+    (series,) = ok(node.get("/v1/series"), schemas.SeriesListBody)["series"]
+    assert (series["org"], series["procedure"], node.get("/v1/series").json["more"]) == ("zfj", "penalty", False)
+    of_series = f"org=zfj&procedure=penalty&year={series['year']}"
+    assert node.get(f"/v1/series?{of_series}").json["series"] == []
+    serials: list[int] = []
+    after: int | None = 0
+    while after is not None:
+        found = ok(node.get(f"/v1/cases?{of_series}&after={after}&limit=2"), schemas.CasesBody)
+        root = Header.decode(raw(found["header"])).state_root
+        proof = StateProof.from_value(decode(raw(found["counter_proof"])))
+        key = serial_key("zfj", "penalty", series["year"])
+        verify_presence(SUITE, root, key, raw(found["counter"]), proof)
+        assert Counter.decode(raw(found["counter"])).value == series["cases"]
+        for one in found["cases"]:
+            proof = StateProof.from_value(decode(raw(one["proof"])))
+            verify_presence(SUITE, root, case_state_key(bytes.fromhex(one["case"])), raw(one["head"]), proof)
+            head = CaseHead.decode(raw(one["head"]))
+            assert (head.org, head.procedure, head.year) == ("zfj", "penalty", series["year"])
+            serials.append(head.serial)
+        after = found["next"]
+    assert serials == list(range(1, series["cases"] + 1))
+    found = ok(node.get(f"/v1/cases?{of_series}&after={series['cases']}"), schemas.CasesBody)
+    assert (found["cases"], found["next"]) == ([], None)
+    found = ok(node.get("/v1/cases?org=zfj&procedure=penalty&year=1999"), schemas.CasesBody)
+    proof = StateProof.from_value(decode(raw(found["counter_proof"])))
+    verify_absence(SUITE, Header.decode(raw(found["header"])).state_root, serial_key("zfj", "penalty", 1999), proof)
+    assert (found["counter"], found["cases"]) == (None, [])
+    for bad in ("org=zfj&procedure=penalty", f"{of_series}&limit=201", "org=ZFJ&procedure=penalty&year=2026"):
+        problem(node.get(f"/v1/cases?{bad}"), 400, "bad-parameter")
 
 
 def test_keys_lanes_and_validators(network: Network, node: NodeProcess) -> None:
@@ -611,8 +648,10 @@ def test_openapi_names_every_route_and_its_errors(node: NodeProcess) -> None:
         "/v1/blocks/{height}",
         "/v1/archive",
         "/v1/snapshot",
+        "/v1/cases",
         "/v1/cases/{case_id}",
         "/v1/rules/{rules_hash}",
+        "/v1/series",
         "/v1/keys/{key}",
         "/v1/members",
         "/v1/proposals",

@@ -1,0 +1,75 @@
+"""The cases of an organisation, a procedure and a year, by their serials: each head with its proof, and the counter
+that says how many there are, so that whoever asks sees that none is left out.
+
+Whole as of one moment, like every proof of the state (:mod:`.queries`): to be asked for on the machine's thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fazhi_contracts.keys import case_state_key, serial_key
+from fazhi_contracts.queries import last_serial
+from fazhi_ledger import statetree
+from fazhi_ledger.canonical import encode
+from fazhi_ledger.stateproof import key_hash_of
+
+from .limits import CASES_PAGE
+from .queries import ChainReader, Checkpoint
+from .storage.chain_store import ChainStore
+from .storage.dockets import Series
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCase:
+    """One case of a list, its head and the head's proof encoded."""
+
+    case_id: bytes
+    head: bytes
+    proof: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CasesAnswer:
+    """Cases of a series as of the tip, in the order of their serials, and the counter that says how many there are:
+    None where there is none yet, and the proof one of absence. ``following`` is the serial behind which to ask on, None
+    at the end."""
+
+    checkpoint: Checkpoint
+    counter: bytes | None
+    counter_proof: bytes
+    cases: tuple[ListedCase, ...]
+    following: int | None
+
+
+class CaseLists:
+    """Lists of the cases in a store."""
+
+    def __init__(self, store: ChainStore, reader: ChainReader) -> None:
+        self._store = store
+        self._reader = reader
+
+    def series(self, after: Series | None, limit: int) -> tuple[tuple[Series, int], ...]:
+        """Organisation, procedure and year of cases, with how many there are; in a fixed order, behind ``after``."""
+        return tuple((one, last_serial(self._store, *one)) for one in self._store.series(after, limit))
+
+    def cases(self, series: Series, after: int = 0, limit: int = CASES_PAGE) -> CasesAnswer:
+        """The cases of an organisation, procedure and year as of the tip, from behind serial ``after`` on.
+
+        Raises:
+            NotFound: ``no-checkpoint``.
+        """
+        store, checkpoint, key = self._store, self._reader.checkpoint(), serial_key(*series)
+        listed = store.cases(series, after + 1, min(limit, CASES_PAGE))
+        cases = tuple(
+            ListedCase(case_id, store.get(state_key) or b"", self._proof(state_key))
+            for case_id, state_key in [(case_id, case_state_key(case_id)) for _, case_id in listed]
+        )
+        last = listed[-1][0] if listed else after
+        more = bool(listed) and last < last_serial(store, *series)
+        return CasesAnswer(checkpoint, store.get(key), self._proof(key), cases, last if more else None)
+
+    def _proof(self, key: bytes) -> bytes:
+        """What stands under a key of the state at the tip, or that nothing does; encoded."""
+        suite = self._store.suite
+        return encode(statetree.prove(suite, self._store, key_hash_of(suite, key)).to_value())
