@@ -414,8 +414,13 @@ def find(source: PageSource, key_hash: bytes) -> bytes | None:
 # --- proofs ---
 
 
-def prove(suite: Suite, source: PageSource, key_hash: bytes) -> StateProof:
-    """The proof of what stands under a key hash: of presence if a leaf does, else of absence.
+Seen = dict[bytes, list[list[Node]]]
+"""Pages that were checked, taken apart, by their paths."""
+
+
+def prove(suite: Suite, source: PageSource, key_hash: bytes, seen: Seen | None = None) -> StateProof:
+    """The proof of what stands under a key hash: of presence if a leaf does, else of absence. Whoever asks for many of
+    one and the same state hands in the same ``seen``, empty at first: a page that several need is checked once.
 
     Every page on the way is hashed and compared with the slot above it, so that a damaged store shows here and never
     in a verifier's hands; the root page's digest is for the caller to compare with the header's state root.
@@ -428,12 +433,15 @@ def prove(suite: Suite, source: PageSource, key_hash: bytes) -> StateProof:
     siblings: list[bytes] = []
     path = b""
     expected: Node | None = None
+    seen = {} if seen is None else seen
     while True:
-        page = source.get_page(path)
-        if page is None:
-            invariant(not path, f"state page {path.hex()} is missing")
-            return StateProof((), None)
-        levels = _checked(suite, path, page)
+        if path not in seen:
+            page = source.get_page(path)
+            if page is None:
+                invariant(not path, f"state page {path.hex()} is missing")
+                return StateProof((), None)
+            seen[path] = _checked(suite, path, page)
+        levels = seen[path]
         node = levels[-1][0]
         invariant(expected is None or node == expected, f"state page {path.hex()} is not the one its parent names")
         depth = len(path)

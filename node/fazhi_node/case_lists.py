@@ -61,15 +61,16 @@ class CaseLists:
         """
         store, checkpoint, key = self._store, self._reader.checkpoint(), serial_key(*series)
         listed = store.cases(series, after + 1, min(limit, CASES_PAGE))
+        seen: statetree.Seen = {}
         cases = tuple(
-            ListedCase(case_id, store.get(state_key) or b"", self._proof(state_key))
+            ListedCase(case_id, store.get(state_key) or b"", self._proof(state_key, seen))
             for case_id, state_key in [(case_id, case_state_key(case_id)) for _, case_id in listed]
         )
         last = listed[-1][0] if listed else after
         more = bool(listed) and last < last_serial(store, *series)
-        return CasesAnswer(checkpoint, store.get(key), self._proof(key), cases, last if more else None)
+        return CasesAnswer(checkpoint, store.get(key), self._proof(key, seen), cases, last if more else None)
 
-    def _proof(self, key: bytes) -> bytes:
+    def _proof(self, key: bytes, seen: statetree.Seen) -> bytes:
         """What stands under a key of the state at the tip, or that nothing does; encoded."""
         suite = self._store.suite
-        return encode(statetree.prove(suite, self._store, key_hash_of(suite, key)).to_value())
+        return encode(statetree.prove(suite, self._store, key_hash_of(suite, key), seen).to_value())

@@ -288,6 +288,18 @@ def test_deepest_page() -> None:
     refused(EncodingError, "bad-page", check_page, SUITE, bytes(62) + b"\x01", DEEP[bytes(63)])
 
 
+@given(pairs=PAIRS, others=PAIRS)
+def test_many_proofs_at_once_are_the_same(pairs: dict[bytes, bytes], others: dict[bytes, bytes]) -> None:
+    """Of what is there and of what is not; and a page that was checked is not asked for again."""
+    pages, seen = built(pairs), statetree.Seen()
+    wanted = [*pairs, *others]
+    alone = [prove(SUITE, pages, key) for key in wanted]
+    assert [prove(SUITE, pages, key, seen) for key in wanted] == alone
+    assert seen.keys() <= pages.pages.keys()
+    if pairs:
+        assert [prove(SUITE, MemoryPages(), key, seen) for key in wanted] == alone
+
+
 @given(pairs=PAIRS.filter(len), data=st.data())
 def test_damage_never_reaches_a_verifier(pairs: dict[bytes, bytes], data: st.DataObject) -> None:
     """Any changed byte of a page on the way stops the prover, or gives no other proof that fits the header's root.

@@ -324,7 +324,7 @@ def test_cases_are_listed_with_how_many_there_are(network: Network, node: NodePr
     proof = StateProof.from_value(decode(raw(found["counter_proof"])))
     verify_absence(SUITE, Header.decode(raw(found["header"])).state_root, serial_key("zfj", "penalty", 1999), proof)
     assert (found["counter"], found["cases"]) == (None, [])
-    for bad in ("org=zfj&procedure=penalty", f"{of_series}&limit=201", "org=ZFJ&procedure=penalty&year=2026"):
+    for bad in ("org=zfj&procedure=penalty", f"{of_series}&limit=101", "org=ZFJ&procedure=penalty&year=2026"):
         problem(node.get(f"/v1/cases?{bad}"), 400, "bad-parameter")
 
 
