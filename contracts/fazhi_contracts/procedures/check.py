@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fazhi_ledger.result import SEVERITIES
 
 from ..calendar import date_of_day, day_of_date
-from ..errors import BadRuleSet
+from ..errors import BadRuleSet, Faults
 from .vocabulary import (
     AT_MOST,
     CALENDAR_DAYS,
@@ -45,42 +45,84 @@ MAX_WATCHED: Final = 8
 
 def check_rule_set(rules: RuleSet) -> None:
     """Raise unless every reference resolves, every step can be reached, and every finding has an article."""
-    _check_text("rule set", "record_article", rules.record_article)
-    _check_date(rules.law_from)
-    codes = [step.code for step in rules.steps]
-    _distinct("steps", "step", codes)
+    faults = Faults()
+    with faults:
+        _check_text("rule set", "record_article", rules.record_article)
+        _check_date(rules.law_from)
+    with faults:
+        _check_steps(rules)
+    with faults:
+        _distinct("pauses", "pause", (pause.code for pause in rules.pauses))
+    for pause in rules.pauses:
+        with faults:
+            _check_pause(rules, pause)
+    for step in rules.steps:
+        _check_step(rules, step, faults)
+    with faults:
+        _distinct("tallies", "tally", (tally.code for tally in rules.tallies))
+    for tally in rules.tallies:
+        with faults:
+            _check_tally(rules, tally)
+    with faults:
+        _distinct("colours", "colour", (colour.code for colour in rules.colours))
+    for colour in rules.colours:
+        with faults:
+            _check_colour(rules, colour)
+    with faults:
+        _distinct("unjudged", "duty", (duty.zh for duty in rules.unjudged))
+        for duty in rules.unjudged:
+            _check_text("unjudged", "article", duty.article)
+    with faults:
+        if len(rules.watched) > MAX_WATCHED:
+            raise BadRuleSet("guards", f"at most {MAX_WATCHED} steps may have their signers remembered")
+    _check_reachable(rules, faults)
+    faults.raise_first()
+
+
+def _check_steps(rules: RuleSet) -> None:
+    """The steps together."""
+    _distinct("steps", "step", [step.code for step in rules.steps])
     if not any(step.initial for step in rules.steps):
         raise BadRuleSet("steps", "no step is initial: no case could be opened")
     if not any(step.terminal for step in rules.steps):
         raise BadRuleSet("steps", "no step is terminal: no case could be closed")
-    _distinct("pauses", "pause", (pause.code for pause in rules.pauses))
-    for pause in rules.pauses:
-        _check_pause(rules, pause)
-    for step in rules.steps:
-        _check_step(rules, step)
-    _distinct("tallies", "tally", (tally.code for tally in rules.tallies))
-    for tally in rules.tallies:
-        _check_tally(rules, tally)
-    _distinct("colours", "colour", (colour.code for colour in rules.colours))
-    for colour in rules.colours:
-        _check_colour(rules, colour)
-    _distinct("unjudged", "duty", (duty.zh for duty in rules.unjudged))
-    for duty in rules.unjudged:
-        _check_text("unjudged", "article", duty.article)
-    if len(rules.watched) > MAX_WATCHED:
-        raise BadRuleSet("guards", f"at most {MAX_WATCHED} steps may have their signers remembered")
-    _check_reachable(rules)
 
 
-def _check_step(rules: RuleSet, step: Step) -> None:
+def _check_step(rules: RuleSet, step: Step, faults: Faults) -> None:
+    """A step, each part of it by itself."""
     place = step.code
-    _check_text(place, "article", step.article)
+    with faults:
+        _check_text(place, "article", step.article)
     for name, codes in (("from", step.from_steps), ("requires", step.requires)):
-        _distinct(f"{place}.{name}", "step", codes)
+        with faults:
+            _distinct(f"{place}.{name}", "step", codes)
         for code in codes:
-            _known_step(rules, f"{place}.{name}", code)
-            if code == step.code:
-                raise BadRuleSet(f"{place}.{name}", "a step cannot come before itself")
+            with faults:
+                _known_step(rules, f"{place}.{name}", code)
+                if code == step.code:
+                    raise BadRuleSet(f"{place}.{name}", "a step cannot come before itself")
+    with faults:
+        _check_standing(step)
+    with faults:
+        _check_signing(step)
+    with faults:
+        _distinct(f"{place}.documents", "document", (document.code for document in step.documents))
+    with faults:
+        _distinct(f"{place}.clear", "clear field", (known.name for known in step.clear))
+    for known in step.clear:
+        with faults:
+            _check_clear(f"{place}.clear.{known.name}", known)
+    for number, guard in enumerate(step.guards):
+        with faults:
+            _check_guard(rules, step, guard, f"{place}.guards[{number}]")
+    for number, clock in enumerate(step.clocks):
+        with faults:
+            _check_clock(rules, step, clock, f"{place}.clocks[{number}]")
+
+
+def _check_standing(step: Step) -> None:
+    """Where a step stands in the procedure."""
+    place = step.code
     if step.initial and (step.from_steps or step.requires or step.guards or step.clocks):
         raise BadRuleSet(place, "an initial step opens a case: nothing comes before it")
     if step.initial and (step.terminal or step.repeatable):
@@ -89,15 +131,6 @@ def _check_step(rules: RuleSet, step: Step) -> None:
         raise BadRuleSet(place, "a step beside the procedure neither opens, closes nor decides, and comes from nowhere")
     if not step.initial and not step.beside and not step.from_steps:
         raise BadRuleSet(place, "a step that is not initial names the steps it comes from")
-    _check_signing(step)
-    _distinct(f"{place}.documents", "document", (document.code for document in step.documents))
-    _distinct(f"{place}.clear", "clear field", (known.name for known in step.clear))
-    for known in step.clear:
-        _check_clear(f"{place}.clear.{known.name}", known)
-    for number, guard in enumerate(step.guards):
-        _check_guard(rules, step, guard, f"{place}.guards[{number}]")
-    for number, clock in enumerate(step.clocks):
-        _check_clock(rules, step, clock, f"{place}.clocks[{number}]")
 
 
 def _check_signing(step: Step) -> None:
@@ -268,13 +301,14 @@ def _check_condition(target: Step, condition: Condition, place: str) -> None:
         _known_values(target, condition.field, condition.values, place)
 
 
-def _check_reachable(rules: RuleSet) -> None:
+def _check_reachable(rules: RuleSet, faults: Faults) -> None:
     reached = {step.code for step in rules.steps if step.initial or step.beside}
     for _ in rules.steps:
         reached |= {step.code for step in rules.steps if any(code in reached for code in step.from_steps)}
     for step in rules.steps:
-        if step.code not in reached:
-            raise BadRuleSet(step.code, "no way leads to this step")
+        with faults:
+            if step.code not in reached:
+                raise BadRuleSet(step.code, "no way leads to this step")
 
 
 def _check_date(number: int) -> None:

@@ -7,13 +7,14 @@ not vanish.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from typing import Any, Final, TypeVar
 
 from fazhi_ledger.errors import EncodingError
 
 from ..calendar import date_of_day, day_of_date
-from ..errors import BadRuleSet
+from ..errors import BadRuleSet, Faults
 from ..workdays import FIRST_YEAR, LAST_YEAR, YearCalendar
 from .ruleset import (
     ClearField,
@@ -33,6 +34,8 @@ from .ruleset import (
 )
 from .vocabulary import FIRST, HOURS, NOT_BEFORE, OWN, WITHIN, WORKING_DAYS
 
+P = TypeVar("P")
+
 _MONTH_AND_DAY: Final = re.compile(r"(\d{2})-(\d{2})", re.ASCII)
 
 
@@ -43,41 +46,75 @@ def compile_rule_set(document: Mapping[str, Any], common: Mapping[str, Mapping[s
     Raises:
         BadRuleSet: with ``place`` and ``what``.
     """
-    top = _Table(document, "rule set")
-    procedure = top.text("procedure")
-    number = top.integer("number")
-    title = top.table("title")
-    law_from = top.date("law_from")
-    record_article = top.text("record_article")
-    pauses = tuple(_pause(table) for table in top.tables("pauses"))
-    tallies = tuple(_tally(table) for table in top.tables("tallies"))
-    colours = tuple(_colour(table) for table in top.tables("colours"))
-    unjudged = tuple(_unjudged(table) for table in top.tables("unjudged"))
-    steps = tuple(_step(table) for table in (*top.tables("steps"), *_used(top.texts("uses"), common or {})))
-    title_zh, title_en = title.text("zh"), title.text("en")
-    title.done()
-    top.done()
-    rules = RuleSet(
-        procedure, number, title_zh, title_en, law_from, record_article, pauses, steps, tallies, colours, unjudged
-    )
+    faults = Faults()
+    top = _Table(document, "rule set", faults)
+    with faults:
+        head = _head(top)
+    pauses = top.each("pauses", _pause)
+    tallies = top.each("tallies", _tally)
+    colours = top.each("colours", _colour)
+    unjudged = top.each("unjudged", _unjudged)
+    steps = top.each("steps", _step)
+    used: tuple[str, ...] = ()
+    with faults:
+        used = top.texts("uses")
+    for name in used:
+        with faults:
+            steps += _used(name, common or {}).each("steps", _step)
+    with faults:
+        top.done()
+    faults.raise_first()
+    rules = RuleSet(*head, pauses, steps, tallies, colours, unjudged)
     try:
         # Lengths, grammars and bounds are the decoder's: what it would not read back must not be made.
         decoded = RuleSet.decode(rules.encode())
     except EncodingError as error:
+        _find_unreadable(rules)
         raise BadRuleSet("rule set", str(error)) from None
     if decoded != rules:
         raise BadRuleSet("rule set", "does not read back as written")
     return rules
 
 
-def _used(names: Sequence[str], common: Mapping[str, Mapping[str, Any]]) -> Iterator[_Table]:
-    """The steps of the common parts of those names."""
-    for name in names:
-        if name not in common:
-            raise BadRuleSet("rule set.uses", f"there is no {name}; there are: {', '.join(sorted(common)) or 'none'}")
-        part = _Table(common[name], name)
-        yield from part.tables("steps")
-        part.done()
+def _find_unreadable(rules: RuleSet) -> None:
+    """Raise for the parts that the decoder does not read back, by their places; it names none itself."""
+    faults = Faults()
+    for kind, parts in (("pauses", rules.pauses), ("tallies", rules.tallies), ("colours", rules.colours)):
+        for part in parts:
+            _read_back(part, f"{kind}.{part.code}", faults)
+    for step in rules.steps:
+        _read_back(step, step.code, faults)
+    faults.raise_first()
+
+
+def _read_back(part: Pause | Tally | Colour | Step, place: str, faults: Faults) -> None:
+    with faults:
+        try:
+            type(part).from_value(part.to_value())
+        except EncodingError as error:
+            raise BadRuleSet(place, str(error)) from None
+
+
+def _head(top: _Table) -> tuple[str, int, str, str, int, str]:
+    """Everything that concerns no step."""
+    title = top.table("title")
+    head = (
+        top.text("procedure"),
+        top.integer("number"),
+        title.text("zh"),
+        title.text("en"),
+        top.date("law_from"),
+        top.text("record_article"),
+    )
+    title.done()
+    return head
+
+
+def _used(name: str, common: Mapping[str, Mapping[str, Any]]) -> _Table:
+    """The common part of that name, which holds steps alone."""
+    if name not in common:
+        raise BadRuleSet("rule set.uses", f"there is no {name}; there are: {', '.join(sorted(common)) or 'none'}")
+    return _Table(common[name], name)
 
 
 def compile_calendar(document: Mapping[str, Any]) -> YearCalendar:
@@ -125,11 +162,11 @@ def _step(table: _Table) -> Step:
         table.flag("decides"),
         table.texts("from"),
         table.texts("requires"),
-        tuple(_term(document) for document in table.tables("documents")),
+        table.each("documents", _term),
         table.integer("documents_min", 0),
-        tuple(_clear(known) for known in table.tables("clear")),
-        tuple(_guard(guard) for guard in table.tables("guards")),
-        tuple(_clock(clock) for clock in table.tables("clocks")),
+        table.each("clear", _clear),
+        table.each("guards", _guard),
+        table.each("clocks", _clock),
     )
     table.done()
     return step
@@ -157,7 +194,7 @@ def _clear(table: _Table) -> ClearField:
         table.text("zh"),
         table.text("en"),
         table.flag("required"),
-        tuple(_term(value) for value in table.tables("values")),
+        table.each("values", _term),
         table.integer("low", 0),
         table.integer("high", 0),
     )
@@ -261,8 +298,8 @@ def _clock(table: _Table) -> Clock:
         table.optional_text("counted") or FIRST,
         table.flag("rolls", kind != NOT_BEFORE and unit not in (HOURS, WORKING_DAYS)),
         table.flag("owed", kind == WITHIN),
-        tuple(_shift(shift) for shift in table.tables("shifts")),
-        tuple(_extension(extension) for extension in table.tables("extensions")),
+        table.each("shifts", _shift),
+        table.each("extensions", _extension),
         table.texts("pauses"),
         _conditions(table.one_or_more("only_if")),
         _conditions(table.one_or_more("unless")),
@@ -287,11 +324,12 @@ def _shift(table: _Table) -> Shift:
 class _Table:
     """A TOML table that remembers where it stands and which of its keys were read."""
 
-    def __init__(self, value: object, place: str) -> None:
+    def __init__(self, value: object, place: str, faults: Faults | None = None) -> None:
         if not isinstance(value, Mapping):
             raise BadRuleSet(place, "a table is expected here")
         self._values: Mapping[str, object] = value
         self._place = place
+        self._faults = faults
         self._read: set[str] = set()
 
     def _take(self, name: str) -> object:
@@ -354,7 +392,7 @@ class _Table:
     def table(self, name: str) -> _Table:
         if name not in self._values:
             raise self._fault(name, "is missing")
-        return _Table(self._take(name), f"{self._place}.{name}")
+        return _Table(self._take(name), f"{self._place}.{name}", self._faults)
 
     def one_or_more(self, name: str) -> tuple[_Table, ...]:
         """A table, or a list of them."""
@@ -368,4 +406,13 @@ class _Table:
             return ()
         if not isinstance(value, list):
             raise self._fault(name, "a list of tables is expected here")
-        return tuple(_Table(part, f"{self._place}.{name}[{number}]") for number, part in enumerate(value))
+        return tuple(_Table(part, f"{self._place}.{name}[{number}]", self._faults) for number, part in enumerate(value))
+
+    def each(self, name: str, make: Callable[[_Table], P]) -> tuple[P, ...]:
+        """What each table of a list makes. Where faults are collected, one that makes nothing is left out."""
+        made: list[P] = []
+        with self._faults or nullcontext():
+            for table in self.tables(name):
+                with self._faults or nullcontext():
+                    made.append(make(table))
+        return tuple(made)
