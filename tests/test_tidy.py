@@ -360,6 +360,12 @@ def requirement_lines(text: str) -> set[str]:
     return {line for line in text.splitlines() if line and not line.startswith("#")}
 
 
+def needs(folder: str) -> list[str]:
+    """What a distribution asks for, its extras included."""
+    extras = project(folder).get("optional-dependencies", {}).values()
+    return [*project(folder).get("dependencies", []), *(need for extra in extras for need in extra)]
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_distribution_asks_for_what_it_imports(folder: str) -> None:
     """Each can be installed without the others' dependencies."""
@@ -367,7 +373,7 @@ def test_a_distribution_asks_for_what_it_imports(folder: str) -> None:
     for name in FOLDERS:
         for package in (ROOT / name).glob("fazhi_*"):
             providers[package.name] = {project(name)["name"]}
-    asked = {distribution_name(need) for need in project(folder).get("dependencies", [])} | {project(folder)["name"]}
+    asked = {distribution_name(need) for need in needs(folder)} | {project(folder)["name"]}
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in package_sources([folder])]
     roots = {root for tree in trees for node in ast.walk(tree) for root in imported_roots(node)}
     third = roots - sys.stdlib_module_names
@@ -376,7 +382,7 @@ def test_a_distribution_asks_for_what_it_imports(folder: str) -> None:
 
 def test_requirements_name_what_the_distributions_need() -> None:
     ours = {project(folder)["name"] for folder in FOLDERS}
-    needed = {need for folder in FOLDERS for need in project(folder).get("dependencies", [])} - ours
+    needed = {need for folder in FOLDERS for need in needs(folder)} - ours
     runtime, _, _ = (ROOT / "requirements.in").read_text().partition("# building")
     assert needed == requirement_lines(runtime)
 

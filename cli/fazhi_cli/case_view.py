@@ -61,10 +61,11 @@ def _view_lines(view: CaseView, rules: RuleSet, genesis: Genesis, language: Lang
     yield "  " + text("head", language, step=step, count=view.count, year=view.head.year, serial=view.head.serial)
     yield "  " + _as_of(view, offset, language)
     for clock in view.clocks:
-        yield "  " + _clock_line(clock, rules, offset, language)
+        yield "  " + clock_line(clock, rules, offset, language)
 
 
-def _clock_line(clock: RunningClock, rules: RuleSet, offset: int, language: Language) -> str:
+def clock_line(clock: RunningClock, rules: RuleSet, offset: int, language: Language) -> str:
+    """A term that runs, and when it ends; ``offset`` in minutes east of Greenwich."""
     named: dict[str, str | int] = {
         "step": labels.step_label(rules, clock.step, language),
         "start": labels.step_label(rules, clock.start, language),

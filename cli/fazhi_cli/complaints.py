@@ -26,7 +26,7 @@ def explained(error: FazhiError, language: Language) -> str:
     happened, todo = _sdk_sentences()
     outcome = getattr(error, "outcome", None)
     if outcome is None:
-        tables = (MESSAGES, happened, ledger_messages.MESSAGES)
+        tables = (MESSAGES, _rules_sentences(), happened, ledger_messages.MESSAGES)
         return ledger_messages.sentence(tables, error.code, error.parameters, language)
     said: Pair | None = getattr(error, "what", None)  # a contract's own words for a refusal
     parts = [
@@ -52,6 +52,12 @@ def own_fault(error: Exception, language: Language) -> str:
         ("where", f"{os.path.basename(at.filename)}:{at.lineno}"),
     )
     return f"fazhi: {ledger_messages.sentence((MESSAGES,), 'own-fault', parameters, language)}"
+
+
+def _rules_sentences() -> dict[str, Pair]:
+    """Those of ``fazhi rules``; nothing where another command runs."""
+    loaded = sys.modules.get("fazhi_cli.rules_texts")
+    return {} if loaded is None else dict(loaded.RULES_MESSAGES)
 
 
 def _sdk_sentences() -> tuple[dict[str, Pair], dict[str, Pair]]:

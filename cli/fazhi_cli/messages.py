@@ -33,6 +33,11 @@ HELP: Final[dict[str, Pair]] = {
     ),
     "verify-receipt": ("收据文件(.json)", "the receipt (.json)"),
     "verify-file": ("要比对的文件,可重复", "a file to compare, may be repeated"),
+    "rules": ("检查、查看、比较、演练规则集", "check, show, compare and try out rule sets"),
+    "rules-about": (
+        "供编写规则集的人使用,全部离线。安装规则集见 fazhi-node rules。",
+        "For people who write rule sets, all of it offline. To install one, see fazhi-node rules.",
+    ),
     # keygen
     "keygen": ("生成人员或设备的签名密钥", "make a signing key for an officer or a device"),
     "keygen-about": (

@@ -6,7 +6,7 @@ import re
 import string
 
 import pytest
-from fazhi_cli import messages
+from fazhi_cli import messages, rules_texts
 from fazhi_cli.language import language_of
 from fazhi_cli.main import COMMANDS, build, main
 from fazhi_cli.terminal import width, wrap
@@ -70,7 +70,12 @@ def test_choice_of_language(arguments: list[str], environment: dict[str, str], e
     assert language_of(arguments, environment) == expected
 
 
-TABLES = {name: table for name, table in vars(messages).items() if isinstance(table, dict) and name.isupper()}
+TABLES = {
+    name: table
+    for module in (messages, rules_texts)
+    for name, table in vars(module).items()
+    if isinstance(table, dict) and name.isupper()
+}
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
