@@ -18,6 +18,7 @@ KILLS ?= 1000
 RUNS ?= 12
 JOBS ?= 2
 MINUTES ?= 20
+STORIES ?= 100000
 
 # Parameters of the demo, handed to it in its environment. Empty means its own choice.
 EVIDENCE ?=
@@ -25,7 +26,7 @@ PROCEDURE ?=
 OUT ?= demo-out
 export EVIDENCE PROCEDURE OUT
 
-.PHONY: help setup demo stop test check lint explore sim sim-core twins mutants model kills netns hostile bench bench-quick bench-peers fuzz lock wheelhouse clean
+.PHONY: help setup demo stop test check lint explore readings sim sim-core twins mutants model kills netns hostile bench bench-quick bench-peers fuzz lock wheelhouse clean
 
 help: ## 列出目标 / list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -54,6 +55,9 @@ lint: setup
 
 explore: setup ## 用新种子长时间搜索反例 / search long for counter-examples, with fresh seeds (TESTS=)
 	@FAZHI_HYPOTHESIS=explore $(PYTEST) -n 2 --timeout 3600 $(TESTS)
+
+readings: setup ## 规则集的两种读法对照随机案情 / hold two readings of rule sets against random cases (STORIES=100000 JOBS=2)
+	@$(PY) -m tests.contracts.readings --stories $(STORIES) --jobs $(JOBS)
 
 sim: setup ## 整个节点的仿真 / simulate whole nodes through every fault (SEEDS=500 JOBS=2)
 	@$(PY) -m tests.simulation.nodes --seeds $(SEEDS) --jobs $(JOBS)

@@ -23,6 +23,7 @@ from .entries import Counter, KeyEntry, LaneEntry, decoded_key, decoded_member, 
 from .errors import StateCorrupt
 from .keys import key_key, lane_count_key, lane_key_of, member_key, single_key
 from .lanes import seq_after
+from .personal import personal_kind
 from .state import Overlay, StateView, read
 
 
@@ -77,7 +78,7 @@ def admit(base: Overlay, parameters: Parameters, item: Item, size: int, context:
     Raises:
         InvalidSubmission: ``wrong-genesis``, ``item-too-large``, ``too-many-signers``, ``expired``,
             ``validity-too-long``, ``not-before-ahead``, ``not-before-mismatch``, ``unknown-key``, ``revoked-key``,
-            ``key-not-of-org``, ``unexpected-records``, ``wrong-records``, ``too-many-records`` or
+            ``key-not-of-org``, ``unexpected-records``, ``wrong-records``, ``looks-personal``, ``too-many-records`` or
             ``malformed-record``.
     """
     body = item.body
@@ -158,9 +159,26 @@ def _runs(parameters: Parameters, item: Item, context: BlockContext) -> tuple[Re
     if said.count != count or said.root != item.records_root(context.suite):
         raise InvalidSubmission("wrong-records", records=count)
     try:
-        return item.record_runs()
+        runs = item.record_runs()
     except EncodingError as error:
         raise InvalidSubmission("malformed-record", reason=error.code, **dict(error.parameters)) from None
+    for run in runs:
+        found = _personal(run.clear) if run.clear else None
+        if found is not None:
+            field, kind = found
+            raise InvalidSubmission("looks-personal", record=run.first, field=field, kind=kind)
+    return runs
+
+
+@lru_cache(maxsize=4096)
+def _personal(clear: tuple[tuple[str, str | int], ...]) -> tuple[str, str] | None:
+    """The first clear field that looks like personal data, and what it looks like. Such an item is invalid, not
+    refused: a refused one stands in its block for ever."""
+    for name, value in clear:
+        kind = personal_kind(value)
+        if kind is not None:
+            return name, kind
+    return None
 
 
 def lane_position(view: StateView | Overlay, item: Item) -> int:

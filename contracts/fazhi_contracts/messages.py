@@ -207,6 +207,10 @@ INVALIDITIES: Final[Sentences] = {
         "一次提交 {records} 条记录，超过上限 {limit}。",
         "{records} records in one submission exceed the limit of {limit}.",
     ),
+    "looks-personal": (
+        "第 {record} 条记录的公开字段 {field} 像是个人信息（{kind}）；请改用加盐承诺的字段（不公开）。",
+        "The clear field {field} of the record {record} looks like personal data ({kind}); state it in a committed field, which is not shown.",
+    ),
     "malformed-record": ("第 {record} 条记录不符合格式（{reason}）。", "The record {record} is malformed ({reason})."),
     "wrong-seq": ("通道序号应为 {expected}，实为 {found}。", "The lane expects the seq {expected}, not {found}."),
     "too-many-lanes": ("该密钥的通道已达上限 {limit}。", "The key has reached its limit of {limit} lanes."),

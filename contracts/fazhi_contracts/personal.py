@@ -62,9 +62,9 @@ def personal_kind(value: str | int) -> str | None:
     * ``email``.
     """
     if isinstance(value, int):
-        if value < LEAST_NUMBER:
+        if abs(value) < LEAST_NUMBER:
             return None
-        text = str(value)
+        text = str(abs(value))
     else:
         text = value
         if len(text) < _LEAST_CHARS:

@@ -39,6 +39,7 @@ from fazhi_ledger.genesis import (
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.record import Record, case_id, case_key, records_root
+from fazhi_ledger.recording import RECORDING, recording_args
 from fazhi_ledger.result import Finding
 from fazhi_ledger.submission import Item, SubmissionBody, sign_item
 from fazhi_ledger.suites import ED25519_SHA256, Suite
@@ -191,10 +192,12 @@ class Hand:
         changed = replace(body, **self.changes)  # type: ignore[arg-type]
         return sign_item(changed, [signer(word) for word in self.words], records)
 
-    def records(self, *records: Record) -> Item:
-        """One batch."""
+    def records(self, *records: Record, of: str | None = None) -> Item:
+        """One batch; in cases ``of`` another member."""
         data = tuple(record.encode() for record in records)
-        return self.act("cases", "record", (len(data), records_root(SUITE, data)), data)
+        return self.act(
+            *RECORDING, recording_args(self.org, len(data), records_root(SUITE, data), of or self.org), data
+        )
 
     def record(
         self,
@@ -204,10 +207,11 @@ class Hand:
         at: int | None = None,
         clear: Mapping[str, str | int] | None = None,
         documents: int = 1,
+        of: str | None = None,
     ) -> Item:
         """One record; ``at`` is when it is said to have happened, by default now."""
         occurred = self.world.now_ms if at is None else at
-        return self.records(make_record(case, step, occurred, clear, documents))
+        return self.records(make_record(case, step, occurred, clear, documents), of=of)
 
     def void(self, first: int, last: int, reason: str = "lost") -> Item:
         """Give up seqs of the lane; signed with the seq ``first``."""

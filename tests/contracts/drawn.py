@@ -10,8 +10,9 @@ from fazhi_contracts.workdays import YearCalendar, weekday_of
 
 Document = dict[str, Any]
 
-STEPS = ("OPEN", "ASK", "ANSWER", "HALT", "GO", "LONGER", "DONE")
-"""``HALT`` begins pauses and ``GO`` ends them; ``DONE`` closes."""
+STEPS = ("OPEN", "ASK", "ANSWER", "HALT", "GO", "LONGER", "NOTE", "DONE")
+"""``HALT`` begins pauses and ``GO`` ends them; ``NOTE`` stands beside the procedure; ``DONE`` closes."""
+BESIDE = "NOTE"
 FREE = STEPS[1:-1]
 UNITS = ("hours", "calendar-days", "calendar-days", "working-days", "working-days", "months", "years")
 MOST = {"hours": 100, "calendar-days": 30, "working-days": 9, "months": 2, "years": 1}
@@ -25,9 +26,21 @@ def draw_rules(rng: Random, procedure: str) -> Document:
         "title": {"zh": "抽签程序", "en": "a procedure that was drawn"},
         "law_from": "2020-01-01",
         "record_article": "某法 1",
+        "tallies": [
+            _tally("pot", ("ASK", "GO"), ("ANSWER",)),
+            _tally("jar", ("ANSWER", "NOTE"), ("LONGER", "ASK")),
+        ],
         "pauses": [_pause("rest", ["HALT"], ["GO"]), _pause("trip", ["HALT", "ASK"], ["GO", "ANSWER"])],
         "steps": [_step(rng, code) for code in STEPS],
     }
+
+
+def _tally(code: str, plus: tuple[str, ...], minus: tuple[str, ...]) -> Document:
+    numbers = {
+        name: [{"step": step, "field": "pieces"} for step in steps]
+        for name, steps in (("plus", plus), ("minus", minus))
+    }
+    return {"code": code, "zh": "数", "en": code, "article": "某法 8", **numbers}
 
 
 def _pause(code: str, begins: list[str], ends: list[str]) -> Document:
@@ -37,10 +50,15 @@ def _pause(code: str, begins: list[str], ends: list[str]) -> Document:
 def _step(rng: Random, code: str) -> Document:
     step: Document = {"code": code, "zh": "步", "en": "step", "article": "某法 2"}
     step["sign"] = {"roles": ["head", "officer"], "minimum": rng.choice((1, 1, 2)), "article": "某法 3"}
+    if rng.random() < 0.3:
+        step["sign"] |= {"minimum": 2, "each": True}
     if code == "OPEN":
         return {**step, "initial": True}
+    step["sign"]["orgs"] = rng.choice((["own"], ["own"], ["own", "supervisor"], ["notary", "supervisor"]))
     others = [other for other in STEPS if other != code]
-    step["from"] = sorted({"OPEN", *rng.sample(others[:-1], rng.randrange(2))})
+    step["beside"] = code == BESIDE
+    if not step["beside"]:
+        step["from"] = sorted({"OPEN", *rng.sample(others[:-1], rng.randrange(2))})
     step["repeatable"] = code in FREE
     step["terminal"] = code == "DONE"
     step["clear"] = [
@@ -51,6 +69,7 @@ def _step(rng: Random, code: str) -> Document:
             "values": [{"code": word, "zh": "词", "en": word} for word in ("fast", "slow")],
         },
         {"name": "amount", "zh": "数额", "en": "amount", "low": -5, "high": 500},
+        {"name": "pieces", "zh": "件数", "en": "pieces", "high": 50},
     ]
     step["guards"] = [_guard(rng, others[1:]) for _ in range(rng.randrange(4))]
     step["clocks"] = [_clock(rng, others) for _ in range(rng.randrange(4))]

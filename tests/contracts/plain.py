@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 from fazhi_contracts.calendar import date_of_day, day_of_date, local_day, year_of
 from fazhi_contracts.context import BlockContext
-from fazhi_contracts.entries import Counter, KeyEntry, LaneEntry, ParametersEntry
+from fazhi_contracts.entries import Counter, KeyEntry, LaneEntry, OrgEntry, ParametersEntry
 from fazhi_contracts.errors import Refused
 from fazhi_contracts.head import CaseHead, event_leaf
 from fazhi_contracts.keys import state_key
 from fazhi_contracts.lanes import VOID, voided_range
+from fazhi_contracts.personal import personal_kind
 from fazhi_contracts.procedures.marks import Marks, Spans, StepMark
 from fazhi_contracts.procedures.ruleset import Clock, Condition, Guard, RuleSet, Step
 from fazhi_contracts.rulebook import CalendarsEntry, ProcedureEntry
@@ -90,7 +92,10 @@ def record_all(before: State, state: State, item: Item, context: BlockContext) -
 
 def record_one(before: State, state: State, item: Item, index: int, entry: Record, context: BlockContext) -> bytes:
     suite, parameters = context.suite, parameters_in(before)
-    identity = case_id(suite, item.body.org, entry.case_key)
+    args = item.body.args
+    assert isinstance(args, tuple)
+    other = str(args[2]) if len(args) == 3 else None
+    identity = case_id(suite, other or item.body.org, entry.case_key)
     key = state_key("case", identity)
     if key in state:
         head = CaseHead.decode(state[key])
@@ -100,22 +105,38 @@ def record_one(before: State, state: State, item: Item, index: int, entry: Recor
         if entry.step in rules.by_code and rules.by_code[entry.step].initial:
             raise Refused("case-exists", step=entry.step, opened_height=head.opened_height)
     else:
-        head, rules = opened(before, state, item, entry, context)
+        head, rules = opened(before, state, item, entry, context, other)
     signers = signers_of(before, item)
-    for signer in signers:
-        within = signer.org == head.org or signer.org.rpartition(".")[0] == head.org
-        if not within and signer.org != member_of(head.org):
-            raise Refused("wrong-org", org=signer.org, case_org=head.org)
     number = head.count + 1
-    findings, marks = judge(Case(rules, head.marks, parameters, before), entry, signers, context.time_ms, number)
+    standing = standing_of(before, signers, head.org)
+    case = Case(rules, head.marks, parameters, before, standing)
+    findings, marks = judge(case, entry, signers, context.time_ms, number)
     data = RecordResult(identity, number, findings).encode()
     frontier = head.frontier.append(suite, event_leaf(suite, item.id(suite), index, data))
-    after = replace(head, count=number, frontier=frontier, step=entry.step, marks=marks)
+    stands_at = head.step if rules.by_code[entry.step].beside else entry.step
+    after = replace(head, count=number, frontier=frontier, step=stands_at, marks=marks)
     state[key] = after.encode()
     return data
 
 
-def opened(before: State, state: State, item: Item, entry: Record, context: BlockContext) -> tuple[CaseHead, RuleSet]:
+def standing_of(before: State, signers: Signers, org: str) -> set[str]:
+    """What everybody who signs is to a case of ``org``."""
+    strangers = [
+        signer.org
+        for signer in signers
+        if signer.org not in (org, member_of(org)) and signer.org.rpartition(".")[0] != org
+    ]
+    if not strangers:
+        return {"own"}
+    if any(member_of(signer.org) == member_of(org) for signer in signers):
+        raise Refused("wrong-org", org=strangers[0], case_org=org)
+    held = [set(OrgEntry.decode(before[state_key("org", member_of(one))]).roles) for one in strangers]
+    return {role for role in held[0] if all(role in roles for roles in held)}
+
+
+def opened(
+    before: State, state: State, item: Item, entry: Record, context: BlockContext, other: str | None
+) -> tuple[CaseHead, RuleSet]:
     procedure_key = state_key("procedure", entry.procedure)
     if procedure_key not in before:
         raise Refused("unknown-procedure", procedure=entry.procedure)
@@ -129,7 +150,7 @@ def opened(before: State, state: State, item: Item, entry: Record, context: Bloc
     rules = RuleSet.decode(before[state_key("rule-set", rule_set_hash)])
     if entry.step not in rules.by_code:
         raise Refused("unknown-step", step=entry.step)
-    if not rules.by_code[entry.step].initial:
+    if not rules.by_code[entry.step].initial or other is not None:
         raise Refused("unknown-case", step=entry.step)
     org, time_ms = item.body.org, context.time_ms
     year = year_of(time_ms, parameters_in(before).get("utc_offset_min"))
@@ -155,6 +176,7 @@ class Case:
     before: Marks
     parameters: Parameters
     state: State
+    standing: set[str]
 
     @property
     def marks(self) -> tuple[StepMark, ...]:
@@ -184,7 +206,9 @@ def judge(case: Case, record: Record, signers: Signers, time_ms: int, number: in
     step = next((step for step in rules.steps if step.code == record.step), None)
     if step is None:
         raise Refused("unknown-step", step=record.step)
-    for mark in marks:
+    if not any(org in case.standing for org in step.signing.orgs):
+        raise Refused("wrong-standing", step=step.code, orgs="/".join(step.signing.orgs)[:256])
+    for mark in marks if not step.beside else ():
         closes = any(other.code == mark.step and other.terminal for other in rules.steps)
         if closes and mark.step not in step.from_steps:
             raise Refused("case-closed", step=step.code, closed_by=mark.step)
@@ -192,11 +216,13 @@ def judge(case: Case, record: Record, signers: Signers, time_ms: int, number: in
         raise Refused("impossible-step", step=step.code, requires="/".join(step.requires)[:256])
     clear = clear_of(step, record)
     findings = judge_recording(step, marks, record, signers)
+    sums = summed(case, step, clear)
     for guard in step.guards:
         findings += judge_guard(guard, marks, clear, signers)
     for clock in step.clocks:
         findings += judge_clock(case, clock, clear, record.occurred_at_ms)
-    findings += judge_times(rules.record_article, marks, record.occurred_at_ms, time_ms, case.parameters)
+    in_order = tuple(mark for mark in marks if not step.beside and not rules.by_code[mark.step].beside)
+    findings += judge_times(rules.record_article, in_order, record.occurred_at_ms, time_ms, case.parameters)
     spans, uncounted = paused(case, step, local_day(record.occurred_at_ms, case.offset))
     findings += uncounted
     watched = any(guard.kind == "others-than" and guard.step == step.code for s in rules.steps for guard in s.guards)
@@ -204,9 +230,26 @@ def judge(case: Case, record: Record, signers: Signers, time_ms: int, number: in
     known = mark_of(marks, step.code)
     at = record.occurred_at_ms
     if known is None:
-        return tuple(findings), Marks((*marks, StepMark(step.code, 1, number, number, at, at, clear, kept)), spans)
+        return tuple(findings), Marks(
+            (*marks, StepMark(step.code, 1, number, number, at, at, clear, kept)), spans, sums
+        )
     newer = StepMark(step.code, known.count + 1, known.first_number, number, known.first_occurred_ms, at, clear, kept)
-    return tuple(findings), Marks(tuple(newer if mark.step == step.code else mark for mark in marks), spans)
+    return tuple(findings), Marks(tuple(newer if mark.step == step.code else mark for mark in marks), spans, sums)
+
+
+def summed(case: Case, step: Step, clear: Clear) -> tuple[tuple[str, int], ...]:
+    """The tallies after the record."""
+    sums = dict(case.before.sums)
+    for tally in case.rules.tallies:
+        numbers = [(name, int(value)) for name, value in clear if isinstance(value, int)]
+        up = sum(value for name, value in numbers if (step.code, name) in tally.plus)
+        down = sum(value for name, value in numbers if (step.code, name) in tally.minus)
+        stands_at = sums.get(tally.code, 0) + up
+        if stands_at < down:
+            raise Refused("tally-short", tally=tally.code, stands_at=stands_at, asked=down)
+        if up or down:
+            sums[tally.code] = stands_at - down
+    return tuple((code, sums[code]) for code in sorted(sums))
 
 
 def paused(case: Case, step: Step, day: int) -> tuple[Spans, list[Finding]]:
@@ -251,6 +294,9 @@ def judge_recording(step: Step, marks: tuple[StepMark, ...], record: Record, sig
     listed = "/".join(rule.roles)[:256]
     if found == 0:
         raise Refused("role-not-allowed", step=step.code, roles=listed)
+    if rule.each:
+        ways = permutations(rule.roles)
+        found = max(sum(map(has_role, chosen, way)) for way in ways for chosen in permutations(signers)) or 0
     if found < rule.minimum:
         confirmed = () if rule.confirmed else (("to_confirm", 1),)
         parameters = (("roles", listed), ("required", rule.minimum), ("found", found), *confirmed)
@@ -266,6 +312,10 @@ def judge_recording(step: Step, marks: tuple[StepMark, ...], record: Record, sig
         short = (("required", step.documents_min), ("found", record.commitment_count))
         findings.append(Finding("documents-short", step.article, "irregular", short))
     return findings
+
+
+def has_role(signer: ResultSigner, role: str) -> bool:
+    return role in signer.roles
 
 
 def asked(clause: Guard | Clock, marks: tuple[StepMark, ...], clear: Clear) -> bool:
@@ -342,6 +392,46 @@ def judge_clock(case: Case, clock: Clock, clear: Clear, at: int) -> list[Finding
     if clock.kind == "within":
         return finding("deadline-exceeded", ("late_days", day - end)) if day > end else []
     return finding("too-early", ("early_days", first - day)) if day < first else []
+
+
+def owed(case: Case) -> list[tuple[str, str, int | None, int | None]]:
+    """The terms that run: what is owed, from what on, on which day at the latest, or which year is not known."""
+    found: list[tuple[str, str, int | None, int | None]] = []
+    for step in case.rules.steps:
+        mark = mark_of(case.marks, step.code)
+        closing = [one.step for one in case.marks if case.rules.by_code[one.step].terminal][:1]
+        if closing and closing[0] not in step.from_steps and not step.beside:
+            continue
+        for clock in step.clocks:
+            start = mark_of(case.marks, clock.start)
+            again = step.repeatable and clock.counted == "last"
+            if (
+                not clock.owed
+                or start is None
+                or not (mark is None or (again and mark.last_number < start.last_number))
+            ):
+                continue
+            known = replace(
+                clock,
+                only_if=tuple(one for one in clock.only_if if one.step is not None),
+                unless=tuple(one for one in clock.unless if one.step is not None),
+            )
+            if asked(known, case.marks, ()):
+                found.append((step.code, clock.start, *due_day(case, clock, start)))
+    return found
+
+
+def due_day(case: Case, clock: Clock, start: StepMark) -> tuple[int | None, int | None]:
+    """The day on which a term ends, or the year that is missing."""
+    if clock.unit == "hours":
+        begun = start.first_occurred_ms if clock.counted == "first" else start.last_occurred_ms
+        return local_day(begun + (clock.amount + extended(case, clock, start)) * 3_600_000, case.offset), None
+    end = None
+    try:
+        end = last_day(case, clock, start)
+        return (end if end is None or not clock.rolls else rolled(case, end, end)), None
+    except NoCalendar as missing:
+        return end, missing.args[0]
 
 
 def rolled(case: Case, end: int, day: int) -> int:
@@ -470,11 +560,19 @@ def wrong_records(item: Item, limit: int, context: BlockContext) -> InvalidSubmi
     if count > limit:
         return InvalidSubmission("too-many-records", records=count, limit=limit)
     root = records_root(context.suite, item.records)
-    if count == 0 or encode(item.body.args) != encode((count, root)):
+    args = item.body.args
+    other = args[2:] if isinstance(args, tuple) and len(args) == 3 else ()
+    sound = all(isinstance(org, str) and org.isalpha() and org != member_of(item.body.org) for org in other)
+    if count == 0 or not sound or encode(args) != encode((count, root, *other)):
         return InvalidSubmission("wrong-records", records=count)
     for index, data in enumerate(item.records):
         try:
             Record.decode(data)
         except EncodingError as error:
             return InvalidSubmission("malformed-record", reason=error.code, record=index)
+    for index, data in enumerate(item.records):
+        for name, value in Record.decode(data).clear:
+            kind = personal_kind(value)
+            if kind is not None:
+                return InvalidSubmission("looks-personal", record=index, field=name, kind=kind)
     return None

@@ -39,7 +39,10 @@ VARIANTS: Mapping[str, Sequence[Mapping[str, str | int]]] = {
     "WORK": ({"mode": "fast"}, {"mode": "slow"}),
     "LOOP": ({"mode": "fast"}, {"mode": "slow"}),
     "FREE": ({"mode": "fast"}, {"mode": "slow"}),
-    **{step: ({}, {"mode": "fast"}, {"mode": "slow"}, {"amount": 250}) for step in DRAWN[1:-1]},
+    **{
+        step: ({}, {"mode": "fast"}, {"mode": "slow"}, {"amount": 250}, {"pieces": 9}, {"pieces": 20})
+        for step in DRAWN[1:-1]
+    },
     "INVEND": ({}, {"legal_review": "required"}, {"legal_review": "not_required"}),
     "LEGALREV": ({"opinion": "passed"}, {"opinion": "not_passed"}),
     "DEFEND": ({"response": "stated"}, {"response": "waived"}),
@@ -170,7 +173,16 @@ class Scenario:
         while any(runs):
             run = rng.choice([run for run in runs if run])
             records.append(run.pop(0))
-        return self.hand(*self.signers(steps)).records(*records)
+        return self.submitted(steps, records)
+
+    def submitted(self, steps: Sequence[str], records: Sequence[Record]) -> Item:
+        """By the usual signers; now and then by those of another organisation, or of both."""
+        rng = self.rng
+        if rng.random() < 0.8:
+            return self.hand(*self.signers(steps)).records(*records)
+        words = rng.sample(["sfj-officer", "sfj-head", "notary", "head"], rng.choice((1, 1, 2, 2, 3)))
+        hand = self.hand(*words)
+        return hand.records(*records, of=rng.choice(("zfj", "zfj", "zfj", "zfj", "fy", hand.org)))
 
     def openings(self) -> Item:
         """Many new cases at once; now and then one of them twice."""
@@ -201,7 +213,7 @@ class Scenario:
                     records.append(make_record(case, step, at, clear, found))
         for _ in range(rng.randrange(3) if rng.random() < 0.2 else 0):
             records[rng.randrange(len(records))] = self.record(cases[0], rng.choice(way))
-        return self.hand(*self.signers(steps)).records(*records)
+        return self.submitted(steps, records)
 
     def identity(self) -> Item:
         """A key or a unit that comes or goes."""

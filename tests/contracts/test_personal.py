@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from fazhi_contracts.personal import KINDS, LEAST_NUMBER, personal_kind
 from hypothesis import given
 from hypothesis import strategies as st
 
 PROVINCES = ("11", "15", "21", "33", "37", "46", "50", "54", "65", "71", "82")
-DATES = st.dates().filter(lambda day: 1900 <= day.year <= 2099)
+DATES = st.dates(date(1900, 1, 1), date(2099, 12, 31))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ DATES = st.dates().filter(lambda day: 1900 <= day.year <= 2099)
         ("桐综执罚2026-0412", None),
         ("桐市监罚处〔2026〕123号", None),
         (True, None),
-        (-13812345678, None),
+        (-13812345678, "mobile"),
     ],
 )
 def test_what_looks_personal(value: str | int, kind: str | None) -> None:
@@ -118,7 +120,7 @@ def test_every_plate_is_seen(province: str, office: str, serial: str) -> None:
     assert personal_kind(f"{province}{office}{serial}") == "plate"
 
 
-@given(st.integers(-(2**63) + 1, LEAST_NUMBER - 1))
+@given(st.integers(-LEAST_NUMBER + 1, LEAST_NUMBER - 1))
 def test_no_amount_is_mistaken(amount: int) -> None:
     assert personal_kind(amount) is None
 

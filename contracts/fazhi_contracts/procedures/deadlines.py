@@ -140,8 +140,9 @@ class RunningClock:
     """A term that runs: ``step`` is due on ``due_day``, at the latest at ``due_ms``, counted from ``start``, which
     happened on ``start_day``.
 
-    ``due_day`` and ``due_ms`` are None while a ``pause`` lasts, or where the calendar of ``missing_year`` was not voted
-    and no day can be named without it.
+    ``due_day`` and ``due_ms`` are None while a pause lasts, or where no day can be named without the calendar of
+    ``missing_year``, which was not voted. Where that only tells whether the last day is one of rest, they are the
+    earliest that may be.
     """
 
     step: str
@@ -156,8 +157,10 @@ class RunningClock:
     confirmed: bool
 
     def is_overdue(self, at_ms: int) -> bool:
-        """Whether it has run out before that time."""
-        return self.due_ms is not None and at_ms > self.due_ms
+        """Whether it has run out before that time: where a calendar is missing, by whatever one."""
+        if self.due_ms is None:
+            return False
+        return at_ms > self.due_ms + (0 if self.missing_year is None else LONGEST_REST_DAYS * DAY_MS)
 
 
 def running_clocks(rules: RuleSet, marks: Marks, settings: Settings) -> tuple[RunningClock, ...]:
