@@ -23,7 +23,7 @@ TABLES = {
     "InvalidBlock": INVALIDITIES,
     "InvalidGenesis": GENESIS,
 }
-MAKERS = {"_finding": set[str](), "_guard_finding": set[str](), "_clock_finding": {"start", "term", "late"}}
+MAKERS = {"finding": set[str](), "_guard_finding": set[str](), "_clock_finding": {"start", "term", "late"}}
 """Functions that make findings, and what the sentences are given besides."""
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
