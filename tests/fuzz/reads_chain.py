@@ -208,7 +208,7 @@ TARGETS: Final = (
     ),
     Target(
         "story", [(Path(__file__).parents[1] / "stories/penalty/seizure.txt").read_bytes()], _played,
-        ("fazhi_contracts.procedures.stories:read_story",), refuses=(FazhiError, UnicodeDecodeError), form="text",
+        ("fazhi_contracts.procedures.story_reading:read_story",), refuses=(FazhiError, UnicodeDecodeError), form="text",
     ),
     Target(
         "rule set of TOML", [_TOML], _compiled, (), refuses=(FazhiError, ValueError, RecursionError), form="text",

@@ -43,6 +43,8 @@ GOOD = """程序 penalty
     发现 signers-short found=1
 2026-03-04 09:00 SERVED officer:甲 mode=direct
     拒绝 impossible-step
+    结论 违反 行政处罚法 42
+    结论 2026-06-02 违反 行政处罚法 42; 行政处罚法 60
 """
 
 
@@ -63,6 +65,10 @@ def test_what_a_story_says_is_held_against_what_it_comes_to() -> None:
         ("    期限 DECIDED 2026-06-01", "    期限 DECIDED 无", 5),
         ("    拒绝 impossible-step\n", "", 8),
         ("impossible-step", "case-closed", 8),
+        ("    结论 违反 行政处罚法 42\n", "    结论 无违反\n", 10),
+        ("    结论 违反 行政处罚法 42\n", "    结论 违反 行政处罚法 42; 行政处罚法 60\n", 10),
+        ("    结论 违反 行政处罚法 42\n", "    结论 违反 行政处罚法 42\n    结论 不能判断 行政处罚法 60\n", 10),
+        ("结论 2026-06-02", "结论 2026-06-01", 11),
     ):
         assert broken(calendar + GOOD.replace(old, new)) == ("story-broken", line), new
 
@@ -87,10 +93,16 @@ def test_what_a_story_says_is_held_against_what_it_comes_to() -> None:
         "期限 DECIDED",
         "期限 DECIDED soon",
         "拒绝",
+        "结论",
+        "结论 违反",
+        "结论 违反 行政处罚法 42;",
+        "结论 无违反 行政处罚法 42",
+        "结论 2026-02-29 无违反",
+        "结论 2026-03-05",
     ],
 )
 def test_what_cannot_be_read_is_named_by_its_line(line: str) -> None:
-    assert broken(f"{GOOD}\n{line}") == ("bad-story", 10)
+    assert broken(f"{GOOD}\n{line}") == ("bad-story", 12)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing", "程序 penalty", "2026-03-02 09:00 LEAD officer:甲", "发现 无"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -170,22 +171,31 @@ def running_clocks(rules: RuleSet, marks: Marks, settings: Settings) -> tuple[Ru
     One that hangs on a fact of the awaited record itself is listed as running: the fact is not known yet.
     """
     recorded = marks.by_step()
-    closed_by = rules.closed_by(recorded)
     running = [
-        _running(step.code, clock, recorded, marks.spans, settings)
-        for step in rules.steps
-        if closed_by is None or closed_by in step.from_steps or step.beside
-        for clock in step.clocks
-        if clock.owed and clock.start in recorded and _awaited(step, clock, recorded) and _may_count(clock, recorded)
+        running_clock(step.code, step.clocks[place], recorded, marks.spans, settings)
+        for step, place, runs in owed_clocks(rules, recorded)
+        if runs
     ]
     return tuple(sorted(running, key=_by_urgency))
+
+
+def owed_clocks(rules: RuleSet, recorded: MarksByStep) -> Iterator[tuple[Step, int, bool]]:
+    """Every term within which a step is owed that is awaited: the step, the term's place among its clocks, and whether
+    it runs as far as the case is known."""
+    closed_by = rules.closed_by(recorded)
+    for step in rules.steps:
+        may_come = closed_by is None or closed_by in step.from_steps or step.beside
+        for place, clock in enumerate(step.clocks):
+            if clock.owed and _awaited(step, clock, recorded):
+                yield step, place, may_come and clock.start in recorded and _may_count(clock, recorded)
 
 
 def _awaited(step: Step, clock: Clock, marks: MarksByStep) -> bool:
     mark = marks.get(step.code)
     if mark is None:
         return True
-    return step.repeatable and clock.counted == LAST and mark.last_number < marks[clock.start].last_number
+    start = marks.get(clock.start)
+    return step.repeatable and clock.counted == LAST and start is not None and mark.last_number < start.last_number
 
 
 def _by_urgency(clock: RunningClock) -> tuple[bool, int]:
@@ -200,7 +210,8 @@ def _may_count(clock: Clock, marks: MarksByStep) -> bool:
     )
 
 
-def _running(step: str, clock: Clock, marks: MarksByStep, spans: Spans, settings: Settings) -> RunningClock:
+def running_clock(step: str, clock: Clock, marks: MarksByStep, spans: Spans, settings: Settings) -> RunningClock:
+    """The term of that step, whose start stands in the case."""
     end: TermEnd | None = None
     missing: int | None = None
     try:
