@@ -23,7 +23,8 @@ from demo import checking, network
 from demo.screen import DemoFailed, Screen, relative
 from demo.settings import Settings
 from demo.stopping import Interrupted, Stopper
-from demo.story import NUMBER, Recorded, Story, evidence_step
+from demo.story import Recorded, Story
+from demo.walks import UTC_OFFSET_MIN, WALKS, Walk, years_of
 
 STEPS_WITHOUT = 3
 """So many steps are recorded while the killed node is down."""
@@ -57,9 +58,9 @@ def play(settings: Settings, screen: Screen, stopper: Stopper) -> None:
     """The demo, from the first key to the last hint."""
     out = settings.out
     screen.title(relative(out))
-    screen.section("四个单位各自生成密钥,共同建链", "four agencies make keys and one genesis")
-    rules = load_builtin_rule_set(settings.procedure)
-    net, office = network.make(out / "network", settings.procedure, rules)
+    screen.section("四个单位各自生成密钥,共同建链", "four organisations make keys and one genesis")
+    rules, walk = load_builtin_rule_set(settings.procedure), WALKS[settings.procedure]
+    net, office = network.make(out / "network", settings.procedure, walk)
     names = [f"{node.name} {node.org}" for node in net.nodes.values()]
     screen.line("  " + " · ".join(names))
     screen.line(f"  创世哈希 genesis hash  {net.genesis_hash}")
@@ -69,9 +70,12 @@ def play(settings: Settings, screen: Screen, stopper: Stopper) -> None:
         network.start(net, stopper)
         tokens = net.tokens
         with Chain.connect(net.urls, net.genesis_hash, out / "outbox.db", token=tokens) as chain:
-            story = Story(chain, rules, office, out, evidence)
-            records = _record(story, net, chain, screen, stopper)
-            _show_trail(story, chain, screen)
+            story = Story(chain, rules, walk, office, out, evidence)
+            years = years_of(story.times_ms)
+            network.vote_calendars(net, years)
+            screen.good(f"成员表决工作日历 members voted the working days of {', '.join(map(str, years))}")
+            records = _record(story, walk, net, chain, screen, stopper)
+            _show_trail(story, walk, chain, screen)
         archive = out / "chain.fazhi"
         network.run([node_command(), "export", "--home", net.nodes[network.WITNESS].home, "-o", str(archive)])
         screen.section("停止全部节点,离线核验", "all nodes stop; verified offline")
@@ -91,16 +95,15 @@ def _copied(settings: Settings, folder: Path) -> tuple[Path, ...]:
     return tuple(Path(shutil.copy2(path, folder / path.name)) for path in settings.evidence)
 
 
-def _record(story: Story, net: Devnet, chain: Chain, screen: Screen, stopper: Stopper) -> list[Recorded]:
+def _record(story: Story, walk: Walk, net: Devnet, chain: Chain, screen: Screen, stopper: Stopper) -> list[Recorded]:
     """Record every step; after the evidence the next proposer is killed, some steps later it is back."""
-    screen.section(f"一个案件 {NUMBER}", "one case, step by step")
-    heavy = evidence_step(story.steps)
+    screen.section(f"一个案件 {walk.number}", "one case, step by step")
     records: list[Recorded] = []
     victim, back_at = "", -1
     for recorded in story.walk():
         records.append(recorded)
         _show(recorded, len(records), screen)
-        if recorded.step is heavy:
+        if recorded.visit.evidence:
             victim = network.next_proposer(chain.genesis, recorded.receipt.height)
             back_at = len(records) + STEPS_WITHOUT
             network.kill(net, victim)
@@ -121,19 +124,28 @@ def _show(recorded: Recorded, number: int, screen: Screen) -> None:
     signers = labels.joined((f"{labels.roles(one.roles, 'zh')} {labels.key(one.key)}" for one in facts.signers), "zh")
     files = f" · {len(recorded.files)} 个文件 files" if recorded.files else ""
     step = f"{recorded.step.zh} {recorded.step.en}"
-    screen.good(f"{number:2d} {step} · 高度 height {facts.block_height} · {signers}{files} · {recorded.seconds:.2f} s")
+    day = labels.moment(facts.record.occurred_at_ms, UTC_OFFSET_MIN)[:10]
+    screen.good(
+        f"{number:2d} {day} {step} · 高度 height {facts.block_height} · {signers}{files} · {recorded.seconds:.2f} s"
+    )
 
 
-def _show_trail(story: Story, chain: Chain, screen: Screen) -> None:
+def _show_trail(story: Story, walk: Walk, chain: Chain, screen: Screen) -> None:
     screen.section("轨迹:全部记录,附无一遗漏的证明", "the trail, proven to be whole")
     if story.case is None:
         raise DemoFailed("没有案件", "there is no case")
     trail = story.case.trail()
-    language = language_of((), os.environ)
-    for line in trail_lines(trail, chain.rules(story.case.procedure), chain.genesis, language):
+    rules = chain.rules(story.case.procedure)
+    for line in trail_lines(trail, rules, chain.genesis, language_of((), os.environ)):
         screen.line("  " + line)
+    for tally in rules.tallies:
+        total = dict(trail.view.head.marks.sums).get(tally.code, 0)
+        screen.line(f"    {tally.zh} {tally.en}  {total}")
     if [event.record.step for event in trail.events] != [step.code for step in story.steps]:
         raise DemoFailed("轨迹与所办步骤不符", "the trail is not what was recorded")
+    found = [tuple(finding.code for finding in event.findings) for event in trail.events]
+    if found != [visit.finds for visit in walk.visits]:
+        raise DemoFailed("发现与所料不符", "the findings are not those of the walk")
 
 
 def _check(records: list[Recorded], archive: Path, genesis_hash: str, screen: Screen) -> None:

@@ -1,61 +1,79 @@
-"""The network of the demo: four agencies, each with its own keys, and one genesis made of their cards; by the very
-commands that operators use (``fazhi-node init``, ``fazhi-node genesis``)."""
+"""The network of the demo: four organisations, each with its own keys, one genesis made of their cards, and calendars
+that they vote on; by the very commands that operators use (``fazhi-node init``, ``genesis``, ``rules``, ``vote``)."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from fazhi_cli.devnet import write_pids
-from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_ledger.genesis import Genesis
-from fazhi_sdk.devnet import Devnet
+from fazhi_sdk.devnet import Devnet, node_command
 from fazhi_sdk.keys import FileSigner
 
 from demo.screen import DemoFailed
 from demo.stopping import Stopper
+from demo.walks import Visit, Walk, calendar_text, role_of
 
-BUREAU: Final = "zfj"
 WITNESS: Final = "gzc"
 """Whose node hands over the archive: no party to the case."""
+LATE_RECORD_MS: Final = 366 * 86_400_000
+"""The demo's chain takes what is up to a year old without remark: it records within seconds what took months."""
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """The officers of the bureau, by role; where a step asks for two of a role there are two."""
+    """The keys of everybody who signs, by organisation and name."""
 
-    signers: dict[str, tuple[FileSigner, ...]]
+    org: str
+    signers: Mapping[tuple[str, str], FileSigner]
 
-    def of(self, roles: Sequence[str], count: int) -> tuple[FileSigner, ...]:
-        """Signers for a step."""
-        return self.signers[_role(roles)][:count]
+    def of(self, visit: Visit) -> tuple[FileSigner, ...]:
+        """Signers of a step."""
+        return tuple(self.called(name, visit.org) for name in visit.signers)
+
+    def called(self, name: str, org: str = "") -> FileSigner:
+        """Whom a walk calls by that name; of the case's own organisation where none is given."""
+        return self.signers[org or self.org, name]
 
 
-def _role(roles: Sequence[str]) -> str:
-    """Who does it where several may: the officer on the case before the head of the bureau."""
-    return next((role for role in ("officer", "reviewer") if role in roles), roles[0])
-
-
-def make(folder: Path, procedure: str, rules: RuleSet) -> tuple[Devnet, Office]:
-    """Keys, cards and the genesis of a new network in ``folder``, with every officer that the procedure needs; nothing
-    is started.
+def make(folder: Path, procedure: str, walk: Walk) -> tuple[Devnet, Office]:
+    """Keys, cards and the genesis of a new network in ``folder``, with everybody who signs in the walk; nothing is
+    started.
     """
-    needed: dict[str, int] = {}
-    for step in rules.steps:
-        role = _role(step.signing.roles)
-        needed[role] = max(needed.get(role, 0), step.signing.minimum)
-    names = {role: [f"{role}-{number}" for number in range(1, count + 1)] for role, count in needed.items()}
-    officers = [(name, BUREAU, (role,)) for role, keys in names.items() for name in keys]
-    net = Devnet.create(folder, procedure=procedure, officers=officers)
-    return net, Office({role: tuple(net.officer(name) for name in keys) for role, keys in names.items()})
+    files = {(org, name): f"{org}-{name}" for org, name in walk.signing()}
+    officers = [(file, org, (role_of(name),)) for (org, name), file in files.items()]
+    parameters = {"late_record_ms": LATE_RECORD_MS}
+    net = Devnet.create(folder, members=walk.members, parameters=parameters, procedure=procedure, officers=officers)
+    return net, Office(walk.org, {which: net.officer(file) for which, file in files.items()})
+
+
+def vote_calendars(network: Devnet, years: Sequence[int]) -> None:
+    """Have a quorum of the members vote on the calendar of each of these years.
+
+    Raises:
+        DemoFailed: one of them did not pass.
+    """
+    homes = [node.home for node in network.nodes.values()]
+    quorum = len(homes) - (len(homes) - 1) // 3
+    for year in years:
+        path = network.folder / f"calendar-{year}.toml"
+        path.write_text(calendar_text(year), "utf-8")
+        said = run([node_command(), "rules", str(path), "--home", homes[0], "--lang", "en"])
+        found = re.search(r"\b[0-9a-f]{64}\b", said)
+        for home in homes[1:quorum]:
+            said = run([node_command(), "vote", found[0] if found else "", "yes", "--home", home, "--lang", "en"])
+        if "passed" not in said:
+            raise DemoFailed(f"{year} 年日历未通过: {said}", f"the calendar of {year} did not pass")
 
 
 def run(given: Sequence[str]) -> str:

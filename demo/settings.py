@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fazhi_contracts.builtin import BUILTIN_PROCEDURES
-
 from demo.screen import DemoFailed
+from demo.walks import WALKS
 
 OWN_EVIDENCE: Final = Path(__file__).with_name("evidence")
 MARK: Final = ".fazhi-demo"
@@ -32,9 +31,9 @@ class Settings:
         Raises:
             DemoFailed: naming what cannot be.
         """
-        procedure = environment.get("PROCEDURE") or BUILTIN_PROCEDURES[0]
-        if procedure not in BUILTIN_PROCEDURES:
-            known = ", ".join(BUILTIN_PROCEDURES)
+        procedure = environment.get("PROCEDURE") or next(iter(WALKS))
+        if procedure not in WALKS:
+            known = ", ".join(WALKS)
             raise DemoFailed(f"没有程序 {procedure},可选: {known}", f"no procedure {procedure}; there are: {known}")
         return cls(_evidence(environment.get("EVIDENCE", "")), Path(environment.get("OUT") or "demo-out"), procedure)
 

@@ -1,7 +1,7 @@
-"""The case: every step of a procedure from its first to its last, through the SDK, with files that exist.
+"""The case: every step of a walk from its first to its last, through the SDK, with files that exist.
 
-What each step asks for is taken from the rule set, so that any procedure can be walked through: who signs, which
-documents, which facts are stated. ``moment`` is called wherever a node might be killed; tests do.
+Which documents a step has is taken from the rule set, the rest from the walk (:mod:`demo.walks`). ``moment`` is called
+wherever a node might be killed; tests do.
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ from fazhi_sdk.errors import ConnectionFailed
 
 from demo.network import Office
 from demo.screen import DemoFailed
+from demo.walks import Visit, Walk, times_of
 
-NUMBER: Final = "桐综执罚〔2026〕0412号"
-LATE_MS: Final = 2 * 86_400_000
-"""The lead is two days old when it is recorded: an honest record with a finding."""
 PATIENCE_S: Final = 60.0
 
 Moment = Callable[[str], None]
@@ -31,6 +29,7 @@ Moment = Callable[[str], None]
 class Recorded:
     """One step that the chain has taken."""
 
+    visit: Visit
     step: Step
     receipt: Receipt
     saved: Path
@@ -38,42 +37,29 @@ class Recorded:
     seconds: float
 
 
-WALKS: Final = {
-    "penalty": "LEAD FILED INVEST INVEND LEGALREV NOTICE DEFEND DECIDED SERVED PERFORM CLOSED",
-}
-"""The way of the demo's case through each procedure."""
-
-
-def path_through(rules: RuleSet) -> tuple[Step, ...]:
-    """The steps that the demo's case takes, in order."""
-    return tuple(rules.by_code[code] for code in WALKS[rules.procedure].split())
-
-
-def evidence_step(steps: Sequence[Step]) -> Step:
-    """The step that takes the evidence: the one that asks for most signers."""
-    return max(steps, key=lambda step: step.signing.minimum)
-
-
 class Story:
-    """Walks one case through a procedure."""
+    """Walks one case through a procedure; ``times_ms`` are when its steps happened."""
 
     def __init__(
         self,
         chain: Chain,
         rules: RuleSet,
+        walk: Walk,
         office: Office,
         folder: Path,
         evidence: Sequence[Path],
         *,
-        number: str = NUMBER,
+        number: str | None = None,
         moment: Moment = lambda _: None,
     ) -> None:
-        self.steps = path_through(rules)
+        self.steps = tuple(rules.by_code[visit.step] for visit in walk.visits)
+        self.times_ms = times_of(walk, time.time_ns() // 1_000_000)
         self._chain = chain
         self._rules = rules
+        self._walk = walk
         self._office = office
         self._evidence = tuple(evidence)
-        self._number = number
+        self._number = number or walk.number
         self._moment = moment
         self._receipts = folder / "receipts"
         self._files = folder / "files"
@@ -84,29 +70,34 @@ class Story:
 
     def walk(self) -> Iterator[Recorded]:
         """Record every step; each is yielded once its receipt is verified and saved."""
-        heavy = evidence_step(self.steps)
-        for position, step in enumerate(self.steps, 1):
+        ids: list[bytes] = []
+        for position, visit in enumerate(self._walk.visits, 1):
             began = time.monotonic()
-            signers = self._office.of(step.signing.roles, step.signing.minimum)
-            case = self.case = self._chain.case(self._rules.procedure, self._number, signers[0])
-            files = self._evidence if step is heavy else self._documents(step)
-            now = time.time_ns() // 1_000_000
+            step = self.steps[position - 1]
+            signers = self._office.of(visit)
+            case = self._chain.case(self._rules.procedure, self._number, signers[0], org=self._walk.org)
+            if not visit.org:
+                self.case = case
+            name = f"{position:02d}-{step.code}"
+            files = self._evidence if visit.evidence else self._documents(step, name)
             self._moment(f"{step.code} draft")
             draft = case.draft(
                 step.code,
                 files,
-                occurred_at=now - LATE_MS if step.initial else now,
+                occurred_at=self.times_ms[position - 1],
                 fields={"remark": f"{step.zh}(演示)"},
-                clear={known.name: known.values[0].code for known in step.clear},
+                clear=visit.clear,
+                refs=_examined(visit, ids),
                 cosigners=[signer.public_key for signer in signers[1:]],
             )
             if signers[1:]:
-                draft = self._cosigned(draft, signers[1:], files, self._drafts / f"{step.code}.draft")
+                draft = self._cosigned(draft, signers[1:], files, self._drafts / f"{name}.draft")
             self._moment(f"{step.code} submit")
             receipt = self._receipt(draft)
-            saved = receipt.save(self._receipts / f"{position:02d}-{step.code}.receipt.json")
+            saved = receipt.save(self._receipts / f"{name}.receipt.json")
             self._moment(f"{step.code} recorded")
-            yield Recorded(step, receipt, saved, files, time.monotonic() - began)
+            ids.append(receipt.id)
+            yield Recorded(visit, step, receipt, saved, files, time.monotonic() - began)
 
     def _cosigned(self, draft: Draft, others: Sequence[FileSigner], files: Sequence[Path], path: Path) -> Draft:
         """Over to the other officers' devices, which know no chain, and back."""
@@ -133,11 +124,17 @@ class Story:
                 time.sleep(0.1)
         return submitted
 
-    def _documents(self, step: Step) -> tuple[Path, ...]:
+    def _documents(self, step: Step, name: str) -> tuple[Path, ...]:
         """A small document for every one that the step must have, made now."""
         made = []
         for term in step.documents[: max(step.documents_min, 1 if step.initial else 0)]:
-            path = self._files / f"{step.code}-{term.zh}.txt"
+            path = self._files / f"{name}-{term.zh}.txt"
             path.write_text(f"{term.zh}({term.en})\n案号 {self._number}\n演示用,无实际内容。\n", "utf-8")
             made.append(path)
         return tuple(made)
+
+
+def _examined(visit: Visit, ids: Sequence[bytes]) -> tuple[bytes, ...]:
+    """What an attestation refers to: the submission of the last record that the notary looked at."""
+    through = visit.clear.get("through")
+    return (ids[through - 1],) if isinstance(through, int) else ()

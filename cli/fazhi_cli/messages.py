@@ -210,6 +210,7 @@ ROLES: Final[dict[str, Pair]] = {
     "supervisor": ("执法监督人员", "supervisor"),
     "clerk": ("书记员", "clerk"),
     "judge": ("审判人员", "judge"),
+    "chair": ("听证主持人", "hearing chair"),
     "agent": ("经办人", "agent"),
     "capturer": ("取证人员", "capturer"),
     "banker": ("金融机构经办人", "banker"),

@@ -40,13 +40,15 @@ PORTS: Final = range(20_000, 32_000)
 """Where loopback ports are looked for."""
 
 MEMBERS: Final = (
-    ("sfj", "司法局", "Bureau of Justice", ("supervisor",)),
-    ("zfj", "综合行政执法局", "Bureau of Integrated Enforcement", ()),
+    ("sfj", "司法局", "Bureau of Justice", ("judicial",)),
+    ("zfj", "综合行政执法局", "Bureau of Integrated Enforcement", ("enforcement",)),
     ("gzc", "公证处", "Notary Office", ("notary",)),
-    ("fy", "法院", "Court", ()),
+    ("fy", "法院", "Court", ("court",)),
     ("sjj", "审计局", "Audit Office", ()),
     ("scj", "市场监督管理局", "Bureau of Market Regulation", ()),
     ("hbj", "生态环境局", "Bureau of Ecology", ()),
+    ("zscq", "知识产权保护中心", "Intellectual Property Centre", ()),
+    ("yh", "商业银行", "Commercial Bank", ()),
 )
 """Organisations of a devnet: id, names, roles."""
 
@@ -101,13 +103,14 @@ class Devnet:
         cls,
         folder: str | os.PathLike[str],
         *,
-        members: int = 4,
+        members: int | Sequence[str] = 4,
         parameters: Mapping[str, int] | None = None,
         procedure: str = "penalty",
         officers: Sequence[tuple[str, str, tuple[str, ...]]] | None = None,
     ) -> Self:
-        """Make keys, cards, officers and the genesis of a new network; nothing is started. ``officers`` are those of
-        :data:`OFFICERS` where not given: name of the key, organisation, roles.
+        """Make keys, cards, officers and the genesis of a new network; nothing is started. ``members`` are so many of
+        :data:`MEMBERS`, or those of these ids. ``officers`` are those of :data:`OFFICERS` where not given: name of the
+        key, organisation, roles.
 
         Raises:
             DevnetError: ``devnet-exists``, ``devnet-no-node``, ``devnet-failed``.
@@ -115,11 +118,10 @@ class Devnet:
         place = Path(folder).resolve()
         if (place / STATE_NAME).exists():
             raise DevnetError("devnet-exists", path=str(place))
-        if not 1 <= members <= len(MEMBERS):
-            raise DevnetError("devnet-failed", node="–", reason=f"1 … {len(MEMBERS)} members", log="–")
+        chosen = _chosen(members)
         command = node_command()
         (place / "officers").mkdir(parents=True, exist_ok=True, mode=0o700)
-        ports = free_ports(2 * members)
+        ports = free_ports(2 * len(chosen))
         nodes = [
             NodeState(
                 org,
@@ -128,9 +130,9 @@ class Devnet:
                 f"https://127.0.0.1:{ports[2 * index]}",
                 f"127.0.0.1:{ports[2 * index + 1]}",
             )
-            for index, (org, zh, _, _) in enumerate(MEMBERS[:members])
+            for index, (org, zh, _, _) in enumerate(chosen)
         ]
-        with ThreadPoolExecutor(max_workers=members) as pool:
+        with ThreadPoolExecutor(max_workers=len(chosen)) as pool:
             list(pool.map(lambda node: _initialise(command, node), nodes))
         orgs = {node.org for node in nodes}
         cards = [str(_officer(place, *officer)) for officer in officers or OFFICERS if officer[1] in orgs]
@@ -343,6 +345,19 @@ class Devnet:
             lines = []
         text = " | ".join([reason, *lines])[:1500]
         return DevnetError("devnet-failed", node=org, reason=text, log=str(self.log(org)))
+
+
+def _chosen(members: int | Sequence[str]) -> tuple[tuple[str, str, str, tuple[str, ...]], ...]:
+    """The organisations that take part."""
+    if isinstance(members, int):
+        if not 1 <= members <= len(MEMBERS):
+            raise DevnetError("devnet-failed", node="–", reason=f"1 … {len(MEMBERS)} members", log="–")
+        return MEMBERS[:members]
+    known = {member[0]: member for member in MEMBERS}
+    unknown = [org for org in members if org not in known]
+    if unknown or not members:
+        raise DevnetError("devnet-failed", node=", ".join(unknown) or "–", reason=f"of {', '.join(known)}", log="–")
+    return tuple(known[org] for org in dict.fromkeys(members))
 
 
 def _initialise(command: str, node: NodeState) -> None:

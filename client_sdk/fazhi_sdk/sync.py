@@ -232,7 +232,7 @@ class Case:
         *,
         occurred_at: datetime | int | None = None,
         fields: Mapping[str, Value] | None = None,
-        clear: Mapping[str, str] | None = None,
+        clear: Mapping[str, str | int] | None = None,
         refs: Sequence[bytes] = (),
         signer: Signer | None = None,
         cosigners: Sequence[Signer | bytes] = (),
@@ -361,7 +361,7 @@ class Chain:
         files: Files = (),
         occurred_at: datetime | int | None = None,
         fields: Mapping[str, Value] | None = None,
-        clear: Mapping[str, str] | None = None,
+        clear: Mapping[str, str | int] | None = None,
         cosigners: Sequence[Signer] = (),
     ) -> Case:
         """Open a case; see :meth:`fazhi_sdk.aio.Chain.open_case`."""

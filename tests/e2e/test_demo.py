@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
+from fazhi_contracts.procedures.stories import Story, StoryEvent, play
+from fazhi_contracts.procedures.vocabulary import OWN
+from fazhi_sdk.devnet import MEMBERS
 
-from demo.story import WALKS, evidence_step, path_through
+from demo.network import LATE_RECORD_MS
+from demo.walks import WALKS, calendar_of, role_of, times_of, years_of
 from tests.cli.commands import fazhi
 from tests.conftest import ROOT
 from tests.e2e.processes import commands_naming, demo, end, wait_for
@@ -24,8 +29,9 @@ def test_the_demo_shows_everything_and_leaves_nothing_running(tmp_path: Path) ->
     finally:
         end(process)
     assert (process.returncode, complaints) == (0, ""), printed + complaints
-    steps = path_through(load_builtin_rule_set(BUILTIN_PROCEDURES[0]))
-    assert [step.code for step in steps][::10] == ["LEAD", "CLOSED"]
+    rules = load_builtin_rule_set("penalty")
+    steps = [rules.by_code[visit.step] for visit in WALKS["penalty"].visits]
+    assert {"HEARD", "PANEL", "PUBLISHED"} < {step.code for step in steps}
     for zh, en in ((step.zh, step.en) for step in steps):
         assert f"{zh} {en}" in printed
     for said in ("kill -9", "caught up", "findings: 1", f"fazhi verify × {len(steps)}", "CLEAN"):
@@ -102,13 +108,43 @@ def test_settings_that_cannot_be(tmp_path: Path, environment: dict[str, str], sa
     assert not (tmp_path / "out").exists()
 
 
+ROLES = {org: roles[0] for org, _, _, roles in MEMBERS if roles}
+TODAYS = (
+    "2026-02-25 10:00",  # just after Spring Festival
+    "2026-03-31 09:00",
+    "2026-10-08 08:00",  # just after National Day
+    "2026-12-01 23:30",
+    "2027-01-04 00:10",
+    "2031-05-06 12:00",  # years whose holidays the demo does not know
+)
+
+
 @pytest.mark.parametrize("procedure", WALKS)
-def test_every_built_in_procedure_can_be_walked(procedure: str) -> None:
-    rules = load_builtin_rule_set(procedure)
-    steps = path_through(rules)
-    assert steps[0].initial
-    assert steps[-1].terminal
-    assert evidence_step(steps).signing.minimum == max(step.signing.minimum for step in steps)
+@pytest.mark.parametrize("today", TODAYS)
+def test_a_walk_comes_to_the_findings_that_it_says_whatever_the_day(procedure: str, today: str) -> None:
+    walk, now_ms = WALKS[procedure], int(datetime.fromisoformat(f"{today}+08:00").timestamp()) * 1000
+    times = times_of(walk, now_ms)
+    assert now_ms - LATE_RECORD_MS < min(times)
+    assert max(times) < now_ms
+    events = []
+    for place, (visit, time_ms) in enumerate(zip(walk.visits, times, strict=True)):
+        signers = tuple((role_of(name), name) for name in visit.signers)
+        standing = ROLES[visit.org] if visit.org else OWN
+        clear = tuple(sorted(visit.clear.items()))
+        events.append(StoryEvent(place, visit.step, time_ms, time_ms, signers, standing, clear, 1))
+    told = play(
+        Story(procedure, tuple(map(calendar_of, years_of(times))), tuple(events)), load_builtin_rule_set(procedure)
+    )
+    assert [one.refused for one in told] == [None] * len(told)
+    assert [tuple(finding.code for finding in one.findings) for one in told] == [visit.finds for visit in walk.visits]
+
+
+def test_every_built_in_procedure_has_a_walk_to_its_end() -> None:
+    assert list(WALKS) == list(BUILTIN_PROCEDURES)
+    for procedure, walk in WALKS.items():
+        rules = load_builtin_rule_set(procedure)
+        assert any(rules.by_code[visit.step].terminal for visit in walk.visits), procedure
+        assert [visit.evidence for visit in walk.visits].count(True) == 1, procedure
 
 
 def test_shipped_evidence_is_what_its_names_say() -> None:

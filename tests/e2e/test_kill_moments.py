@@ -21,6 +21,7 @@ from fazhi_sdk.devnet import Devnet, node_command
 
 from demo import network
 from demo.story import Story
+from demo.walks import WALKS
 from tests.e2e.processes import wait_for
 
 pytestmark = pytest.mark.slow
@@ -28,14 +29,14 @@ pytestmark = pytest.mark.slow
 PER_CASE = 3
 MOMENTS = int(os.environ.get("FAZHI_KILL_MOMENTS", "6"))
 SEED = int(os.environ.get("FAZHI_KILL_SEED", "1"))
-RULES = load_builtin_rule_set("penalty")
+RULES, WALK = load_builtin_rule_set("penalty"), WALKS["penalty"]
 
 Network = tuple[Devnet, network.Office]
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    net, office = network.make(tmp_path_factory.mktemp("kill") / "network", "penalty", RULES)
+    net, office = network.make(tmp_path_factory.mktemp("kill") / "network", "penalty", WALK)
     try:
         net.up(ready_s=60)
         yield net, office
@@ -96,7 +97,8 @@ def test_nothing_accepted_is_lost_or_stands_twice(running: Network, tmp_path: Pa
             chaos = Chaos(net, seed, PER_CASE)
             evidence = tmp_path / f"evidence-{seed}"
             evidence.write_bytes(random.Random(seed).randbytes(1000))
-            story = Story(chain, RULES, office, tmp_path / str(seed), [evidence], number=f"2026-{seed}", moment=chaos)
+            folder = tmp_path / str(seed)
+            story = Story(chain, RULES, WALK, office, folder, [evidence], number=f"2026-{seed}", moment=chaos)
             receipts = [recorded.receipt for recorded in story.walk()]
             chaos.join()
             print(f"seed {seed}: " + "; ".join(chaos.done))
@@ -132,13 +134,13 @@ def test_with_two_of_four_down_it_stops_and_says_why_and_goes_on_when_one_return
 ) -> None:
     net, office = running
     first, second, *others = net.nodes
-    signers = office.of(["officer"], 1)
+    officer = office.called("officer")
     with connect(net, tmp_path / "outbox.db") as chain:
-        chain.open_case("penalty", "2026-9001", signers[0])
+        chain.open_case("penalty", "2026-9001", officer)
         for org in (first, second):
             net.kill(org)
-        pending = chain.case("penalty", "2026-9001", signers[0]).record(
-            "FILED", signer=office.of(["head"], 1)[0], timeout_s=3.0
+        pending = chain.case("penalty", "2026-9001", officer).record(
+            "FILED", signer=office.called("head"), timeout_s=3.0
         )
         assert not isinstance(pending, Receipt)
         assert pending.why is not None
@@ -152,7 +154,7 @@ def test_with_two_of_four_down_it_stops_and_says_why_and_goes_on_when_one_return
         net.start(first)
         receipt = pending.receipt(60.0)
         assert receipt.height == before + 1
-        trail = chain.case("penalty", "2026-9001", signers[0]).trail()
+        trail = chain.case("penalty", "2026-9001", officer).trail()
         assert [event.record.step for event in trail.events] == ["LEAD", "FILED"]
         net.start(second)
         net.wait_ready(ready_s=60)

@@ -145,7 +145,7 @@ class Case:
         *,
         occurred_at: datetime | int | None = None,
         fields: Mapping[str, Value] | None = None,
-        clear: Mapping[str, str] | None = None,
+        clear: Mapping[str, str | int] | None = None,
         refs: Sequence[bytes] = (),
         signer: Signer | None = None,
         cosigners: Sequence[Signer | bytes] = (),

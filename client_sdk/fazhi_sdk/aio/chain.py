@@ -196,7 +196,7 @@ class Chain:
         files: Files = (),
         occurred_at: datetime | int | None = None,
         fields: Mapping[str, Value] | None = None,
-        clear: Mapping[str, str] | None = None,
+        clear: Mapping[str, str | int] | None = None,
         cosigners: Sequence[Signer] = (),
     ) -> Case:
         """Open a case: its first step is recorded, and its key claimed. The receipt is in the case; offline the case
