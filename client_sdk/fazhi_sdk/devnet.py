@@ -57,8 +57,10 @@ OFFICERS: Final = (
     ("officer2", "zfj", ("officer",)),
     ("head", "zfj", ("head",)),
     ("reviewer", "zfj", ("reviewer",)),
+    ("supervisor", "sfj", ("supervisor",)),
+    ("notary", "gzc", ("notary",)),
 )
-"""Keys of the bureau: name of the file, organisation, roles."""
+"""Keys of the bureau, of who supervises it, and of the notary: name of the file, organisation, roles."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,6 +222,13 @@ SENTENCES: Final[dict[str, tuple[Pair, Pair]]] = {
         ("{url} 的回答不可用:{reason}", "the answer of {url} cannot be used: {reason}"),
         ("请换一个网关并报告运维人员", "use another gateway and tell its operator"),
     ),
+    "incomplete-list": (
+        (
+            "{url} 的案件列表在第 {after} 号之后有缺漏",
+            "the list of cases of {url} leaves something out behind serial {after}",
+        ),
+        ("请换一个网关", "use another gateway"),
+    ),
     "stale-answer": (
         (
             "{url} 的回答停留在高度 {height},早于已见过的 {newest}",

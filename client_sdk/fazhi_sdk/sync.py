@@ -30,6 +30,7 @@ from .aio.gateways import Tokens
 from .cases import CaseView, Trail
 from .drafts import DraftData
 from .errors import DraftError, SdkError
+from .lists import CaseList, KnownRules, Series
 from .outbox_rows import Entry
 from .receipts import Receipt
 from .sealing import Progress
@@ -345,6 +346,18 @@ class Chain:
     def checkpoint(self) -> Header:
         """The newest block that the nearest gateway shows, certified by a quorum."""
         return self.portal.run(self.inner.checkpoint())
+
+    def series(self) -> tuple[tuple[Series, int], ...]:
+        """What cases there are, and how many: a word; see :meth:`fazhi_sdk.aio.lists.Lists.series`."""
+        return self.portal.run(self.inner.lists.series())
+
+    def cases(self, org: str, procedure: str, year: int) -> CaseList:
+        """All cases of an organisation, procedure and year, proven; see :meth:`fazhi_sdk.aio.lists.Lists.cases`."""
+        return self.portal.run(self.inner.lists.cases((org, procedure, year)))
+
+    def rules_of(self, header: Header, procedure: str) -> KnownRules:
+        """The rules that a certified header names, with the rule sets of a procedure."""
+        return self.portal.run(self.inner.lists.rules(header, procedure))
 
     def status(self) -> dict[str, Any]:
         """What the nearest gateway says of itself: a word, not a proof."""

@@ -13,7 +13,6 @@ from typing import Any, Final, Self
 
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_ledger.canonical import Value
-from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.genesis import Genesis
 from fazhi_ledger.header import Header
 from fazhi_ledger.keys import Signer
@@ -22,16 +21,18 @@ from fazhi_ledger.submission import submission_id
 from .. import errors
 from ..drafts import DraftData, draft_of
 from ..errors import BadAnswer, InputError, SdkError
+from ..lists import certified_header
 from ..normalise import docket_number
 from ..outbox import Outbox
 from ..outbox_rows import COMMITTED, PREPARED, REFUSED, SENT, SIGNED, UNUSED, Entry, new_draft_id
 from ..privacy import check_clear
 from ..receipts import Receipt
-from ..trust import Fields, Trust, proof_failed
+from ..trust import Fields, Trust
 from .case import Case, Draft, Files
 from .delivery import AT_A_TIME, Delivery, Outcome
 from .filing import Filed, Filer, digest_of, learn_chain, new_item
 from .gateways import Answer, Gateways, Tokens
+from .lists import Lists
 from .pending import Flushed, Pending, raise_for
 from .receipting import Receipting
 from .worker import Worker
@@ -58,6 +59,7 @@ class Chain:
         self._receipting = Receipting(trust, outbox, worker, self._delivery)
         self._filer = Filer(outbox, trust, worker, self._delivery)
         self._orgs: dict[bytes, str] = {}
+        self.lists = Lists(self)
         self._rules = sorted(map(RuleSet.decode, trust.file.rule_sets), key=lambda rules: rules.law_from)
 
     @classmethod
@@ -165,18 +167,10 @@ class Chain:
         Raises:
             ProofFailed, NotAuthorised, NotConnected.
         """
-
-        def check(answer: Answer) -> Header:
-            fields = Fields(answer.json(), answer.url)
-            try:
-                self._trust.follow(fields.handovers())
-                return self._trust.certified(fields.base64("header"), fields.base64("certificate"))
-            except BadAnswer:
-                raise
-            except FazhiError as error:
-                raise proof_failed(answer.url, error) from error
-
-        return await self._gateways.read("/v1/checkpoint", check)
+        trust = self._trust
+        return await self._gateways.read(
+            "/v1/checkpoint", lambda answer: certified_header(trust, Fields(answer.json(), answer.url))
+        )
 
     async def status(self) -> dict[str, Any]:
         """What the nearest gateway says of itself: a word, not a proof."""
