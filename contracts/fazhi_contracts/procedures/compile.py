@@ -60,7 +60,9 @@ def compile_rule_set(document: Mapping[str, Any], common: Mapping[str, Mapping[s
         used = top.texts("uses")
     for name in used:
         with faults:
-            steps += _used(name, common or {}).each("steps", _step)
+            part = _used(name, common or {})
+            steps += part.each("steps", _step)
+            part.done()
     with faults:
         top.done()
     faults.raise_first()
