@@ -99,6 +99,11 @@ FIGURES: Final[dict[str, tuple[str, str]]] = {
     "growth_ratio": ("", "the last point's µs a submission ÷ the first's"),
     "growth_batched": ("", "the same for batches of 1,000: 100 new cases, 900 records of as many cases before"),
     "growth_batched_ratio": ("", "the last point's µs a record ÷ the first's"),
+    "growth_case": (
+        "",
+        "a list: the same for blocks of 50 submissions that add an event each to one and the same case",
+    ),
+    "growth_case_ratio": ("", "the last point's µs an event ÷ the first's"),
     "growth_disk": ("B", "a record on disk, compacted, by what it is for; of_allowed: ÷ (1.5 × submitted + 600)"),
     "delays.none.submissions_per_s": ("1/s", "single submissions, 32 × 100 under way, nothing delayed"),
     "delays.fsync_5ms.submissions_per_s": ("1/s", "the same, each fsync and fdatasync of a node 5 ms longer"),

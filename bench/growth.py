@@ -5,7 +5,8 @@ are made but not verified here, as their cost does not depend on the chain.
 
 ``single``: blocks of 500 submissions, each opening a case. ``batched``: blocks of one submission of 1,000 records, of
 which 100 open cases and 900 fall on as many other cases anywhere in the chain so far: ten records a case. It is
-measured from where there are that many cases.
+measured from where there are that many cases. ``case``: blocks of 50 submissions of one record, all of one and the
+same case.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ BATCH_RECORDS: Final = 1000
 NEW_CASES: Final = 100
 """Of the records of a batch of a growing chain."""
 BLOCK_ITEMS: Final = 500
+CASE_BLOCK_ITEMS: Final = 50
+CASE_POINTS: Final = (500, 1_000, 2_000, 5_000, 10_000)
+"""Events of the one case at which is measured."""
 SAMPLE_BLOCKS: Final = 8
 """Blocks over which one point is measured at least; otherwise a tenth of the chain, so that the store's own tidying up
 is counted."""
@@ -97,6 +101,9 @@ def measure_growth(report: Report, settings: Settings) -> None:
         report.table(name, points_)
         report.put(f"{name}_ratio", points_[-1]["us_per_record"] / points_[0]["us_per_record"])
         disk[kind] = found["disk"]
+    found = _in_a_process("case", settings.growth_case_events)
+    report.table("growth_case", found["points"])
+    report.put("growth_case_ratio", found["points"][-1]["us_per_record"] / found["points"][0]["us_per_record"])
     report.table("growth_disk", disk)
     report.put("disk.bytes_per_single", disk["single"]["all"])
     report.put("disk.bytes_per_batched_record", _in_a_process("events", settings.disk_batches)["all"])
@@ -145,6 +152,14 @@ class Chain:
         records += [work.record(work.case(case), FOLLOWING, self.records + number) for number, case in enumerate(cases)]
         return [work.item(self.lane, records)]
 
+    def of_one_case(self) -> list[Item]:
+        """A block of submissions of one record each, of the chain's only case."""
+        work = self.work
+        first = [work.record(work.new_case(), OPENING)] if work.cases == 0 else []
+        more = range(CASE_BLOCK_ITEMS - len(first))
+        records = [*first, *(work.record(work.case(1), FOLLOWING, self.records + number) for number in more)]
+        return [work.item(self.lane, [record]) for record in records]
+
     def close(self) -> dict[str, float]:
         """Close and compact the store; its bytes a record, in all and by what they are for."""
         self.store.close()
@@ -169,15 +184,22 @@ class Chain:
 def grow(kind: str, records: int, folder: Path) -> dict[str, Any]:
     """One point for each size, and what a record takes on disk in the end."""
     chain = Chain(folder)
-    per_block = BLOCK_ITEMS if kind == "single" else BATCH_RECORDS
+    make, per_block = {
+        "single": (chain.openings, BLOCK_ITEMS),
+        "batched": (chain.mixed_batch, BATCH_RECORDS),
+        "case": (chain.of_one_case, CASE_BLOCK_ITEMS),
+    }[kind]
 
     def blocks() -> Iterator[list[Item]]:
         while True:
-            yield chain.openings() if kind == "single" else chain.mixed_batch()
+            yield make()
 
     found: list[dict[str, Any]] = []
     spent: list[float] = []
-    sizes = points(records, BLOCK_ITEMS if kind == "single" else 2 * BATCH_RECORDS)
+    if kind == "case":
+        sizes = [*(one for one in CASE_POINTS if one < records), records]
+    else:
+        sizes = points(records, BLOCK_ITEMS if kind == "single" else 2 * BATCH_RECORDS)
     for items in blocks():
         spent.append(chain.commit(items, per_block))
         if chain.records < sizes[0]:

@@ -26,6 +26,7 @@ class Settings:
     catchup_items: int = 100_000
     seal_mb: int = 4096
     growth_records: int = 1_000_000
+    growth_case_events: int = 10_000
     growth_batched_records: int = 1_000_000
     disk_batches: int = 50
     validator_blocks: int = 20
@@ -49,6 +50,7 @@ QUICK = Settings(
     catchup_items=1_200,
     seal_mb=256,
     growth_records=8_000,
+    growth_case_events=2_000,
     growth_batched_records=40_000,
     disk_batches=5,
     validator_blocks=3,
