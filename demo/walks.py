@@ -146,6 +146,48 @@ _PENALTY: Final = Walk(
     ),
 )
 
+_RECONSIDERATION: Final = Walk(
+    "sfj",
+    "桐政复〔2026〕0015号",
+    ("sfj", "zfj", "gzc", "fy"),
+    (
+        Visit("APPLY", 0, ("reviewer",), {"form": "written"}),
+        Visit("ACCEPT", 3, ("head",), {"mode": "decided", "procedure": "ordinary", "days_to_apply": 24}),
+        Visit("COPY", 2, ("reviewer",)),
+        Visit("COPYRECV", 1, ("officer",), org="zfj"),
+        Visit("ANSWER", 8, ("head",), {"evidence": "yes"}, org="zfj", evidence=True),
+        Visit("VIEWS", 3, ("reviewer",), {"mode": "person"}),
+        Visit("HEARSET", 1, ("reviewer",)),
+        Visit("HEARD", 5, ("chair", "reviewer", "reviewer-2")),
+        Visit("COMMITTEE", 1, ("reviewer",)),
+        Visit("REVIEW", 1, ("reviewer",), {"gravity": "grave"}),
+        Visit("DECIDED", 3, ("head",), {"outcome": "revoked"}),
+        Visit("SERVED", 1, ("reviewer",), {"mode": "direct"}),
+        Visit("OPINION", 0, ("head",)),
+        Visit("REPORTED", 15, ("head",), org="zfj"),
+        Visit("ATTEST", 1, ("notary",), {"scope": "trail", "through": 14}, org="gzc"),
+        Visit("CLOSED", 1, ("reviewer",)),
+    ),
+)
+
+_MEDIATION: Final = Walk(
+    "sfj",
+    "桐人调〔2026〕0321号",
+    ("sfj", "zfj", "gzc", "fy"),
+    (
+        Visit("APPLY", 0, ("grid",), {"channel": "asked"}),
+        Visit("ACCEPT", 1, ("mediator",)),
+        Visit("ASSIGN", 0, ("head",)),
+        Visit("MEDIATE", 2, ("mediator",), evidence=True),
+        Visit("MEDIATE", 5, ("mediator",)),
+        Visit("AGREED", 3, ("mediator",), {"form": "written"}),
+        Visit("CONFREQ", 10, ("clerk",), org="fy"),
+        Visit("CONFIRMED", 6, ("judge",), {"result": "valid"}, org="fy"),
+        Visit("FOLLOWUP", 5, ("grid",), {"state": "performed"}),
+        Visit("CLOSED", 2, ("mediator",)),
+    ),
+)
+
 _IP: Final = Walk(
     "zscq",
     "桐知证〔2026〕0037号",
@@ -211,5 +253,12 @@ _TIMEBANK: Final = Walk(
     ),
 )
 
-WALKS: Final[dict[str, Walk]] = {"penalty": _PENALTY, "ip": _IP, "finance": _FINANCE, "timebank": _TIMEBANK}
+WALKS: Final[dict[str, Walk]] = {
+    "penalty": _PENALTY,
+    "reconsideration": _RECONSIDERATION,
+    "mediation": _MEDIATION,
+    "ip": _IP,
+    "finance": _FINANCE,
+    "timebank": _TIMEBANK,
+}
 """By procedure."""

@@ -14,6 +14,8 @@ from .procedures.ruleset import RuleSet
 
 VERSIONS: Final[dict[str, tuple[str, ...]]] = {
     "penalty": ("penalty",),
+    "reconsideration": ("reconsideration",),
+    "mediation": ("mediation",),
     "ip": ("ip",),
     "finance": ("finance",),
     "timebank": ("timebank",),

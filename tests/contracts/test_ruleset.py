@@ -418,3 +418,12 @@ def test_the_toml_is_what_a_person_would_write() -> None:
     for part in penalty().steps:
         assert part.zh in text
         assert part.article in text
+
+
+def test_a_colour_may_hold_in_several_ways_under_the_same_names() -> None:
+    red = {"code": "red", "zh": "红", "en": "red"}
+    document = small() | {"colours": [red | {"overdue": True}, red | {"closed": True}]}
+    assert [colour.code for colour in compile_rule_set(document).colours] == ["red", "red"]
+    document["colours"][1]["en"] = "scarlet"
+    with pytest.raises(BadRuleSet, match="same names"):
+        compile_rule_set(document)

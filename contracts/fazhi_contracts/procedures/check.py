@@ -63,8 +63,6 @@ def check_rule_set(rules: RuleSet) -> None:
     for tally in rules.tallies:
         with faults:
             _check_tally(rules, tally)
-    with faults:
-        _distinct("colours", "colour", (colour.code for colour in rules.colours))
     for colour in rules.colours:
         with faults:
             _check_colour(rules, colour)
@@ -189,6 +187,8 @@ def _check_tally(rules: RuleSet, tally: Tally) -> None:
 
 def _check_colour(rules: RuleSet, colour: Colour) -> None:
     place = f"colours.{colour.code}"
+    if any((other.zh, other.en) != (colour.zh, colour.en) for other in rules.colours if other.code == colour.code):
+        raise BadRuleSet(place, "a colour that holds in several ways has the same names in each")
     for condition in (*colour.only_if, *colour.unless):
         if condition.step is None:
             raise BadRuleSet(place, "a condition names a step")

@@ -196,7 +196,8 @@ class Colour:
     """How people see at a glance how a case stands: the first colour of which everything holds is the case's.
 
     ``closed``: a terminal step stands. ``overdue``: a term that is owed has run out. ``elapsed_percent``: that share of
-    the days of such a term has passed. ``term`` names the step whose terms are meant; without it any is.
+    the days of such a term has passed. ``term`` names the step whose terms are meant; without it any is. A code may
+    stand several times: its colour holds in either way.
     """
 
     code: str
