@@ -34,7 +34,7 @@ help: ## 列出目标 / list the targets
 setup: ## 按锁定的哈希准备 .venv / prepare .venv from the hashed lock
 	@scripts/setup.sh
 
-demo: setup ## 演示一个案件与一次节点故障 / a case goes by while a node is killed (EVIDENCE= OUT= PROCEDURE=)
+demo: setup ## 演示一个案件与一次节点故障 / a case goes by while a node is killed (EVIDENCE= OUT= PROCEDURE=mediation)
 	@$(PY) -m demo
 
 stop: ## 停止演示或试验网络留下的进程 / stop what a demo or devnet left running
