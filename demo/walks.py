@@ -253,52 +253,6 @@ _TIMEBANK: Final = Walk(
     ),
 )
 
-<<<<<<< Updated upstream
-=======
-_RECONSIDERATION: Final = Walk(
-    "sfj",
-    "桐政复〔2026〕0065号",
-    ("sfj", "zfj", "gzc", "fy"),
-    (
-        Visit("APPLY", 0, ("reviewer",), {"form": "written"}),
-        Visit("ACCEPT", 4, ("head",), {"mode": "decided", "procedure": "ordinary", "days_to_apply": 41}),
-        Visit("COPY", 5, ("reviewer",)),
-        Visit("COPYRECV", 1, ("officer",), org="zfj"),
-        Visit("ANSWER", 8, ("head",), {"evidence": "yes"}, org="zfj", evidence=True),
-        Visit("ACCESS", 1, ("reviewer",)),
-        Visit("VIEWS", 1, ("reviewer",), {"mode": "person"}),
-        Visit("HEARSET", 1, ("reviewer",)),
-        Visit("HEARD", 6, ("chair", "reviewer", "reviewer-2")),
-        Visit("COMMITTEE", 2, ("reviewer",)),
-        Visit("REVIEW", 1, ("reviewer",), {"gravity": "grave"}),
-        Visit("DECIDED", 2, ("head",), {"outcome": "revoked"}),
-        Visit("SERVED", 1, ("reviewer",), {"mode": "direct"}),
-        Visit("PUBLISHED", 2, ("reviewer",)),
-        Visit("PERFORM", 5, ("officer",), org="zfj"),
-        Visit("CLOSED", 2, ("reviewer",)),
-        Visit("ATTEST", 1, ("notary",), {"scope": "trail", "through": 16}, org="gzc"),
-    ),
-)
-
-_MEDIATION: Final = Walk(
-    "sfj",
-    "桐人调〔2026〕0931号",
-    ("sfj", "zfj", "gzc", "fy"),
-    (
-        Visit("APPLY", 0, ("grid",), {"channel": "asked"}),
-        Visit("ACCEPT", 1, ("mediator",)),
-        Visit("ASSIGN", 0, ("head",)),
-        Visit("MEDIATE", 2, ("mediator",), evidence=True),
-        Visit("MEDIATE", 7, ("mediator",)),
-        Visit("AGREED", 3, ("mediator",), {"form": "written"}),
-        Visit("CONFREQ", 3, ("clerk",), org="fy"),
-        Visit("CONFIRMED", 4, ("judge",), {"result": "valid"}, org="fy"),
-        Visit("FOLLOWUP", 5, ("grid",), {"state": "performed"}),
-        Visit("CLOSED", 1, ("mediator",)),
-    ),
-)
-
->>>>>>> Stashed changes
 WALKS: Final[dict[str, Walk]] = {
     "penalty": _PENALTY,
     "reconsideration": _RECONSIDERATION,
