@@ -10,6 +10,8 @@ from fazhi_contracts.admission import check_item
 from fazhi_contracts.errors import BadRuleSet
 from fazhi_contracts.procedures.colours import colour_of
 from fazhi_contracts.procedures.compile import compile_rule_set
+from fazhi_contracts.procedures.interpreter import Judge
+from fazhi_contracts.procedures.marks import Marks, StepMark
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_contracts.procedures.settings import Settings
 from fazhi_contracts.queries import case_clocks
@@ -17,6 +19,8 @@ from fazhi_contracts.workdays import Workdays
 from fazhi_ledger.errors import InvalidSubmission
 from fazhi_ledger.limits import MAX_INT
 from fazhi_ledger.parameters import Parameters
+from fazhi_ledger.record_runs import RecordRun
+from fazhi_ledger.result import ResultSigner
 
 from .builders import DAY_MS, Docket, World, codes_of, make_genesis_file, make_record
 from .test_ruleset import Document, changed, small
@@ -139,6 +143,19 @@ def test_one_of_each_role(world: World) -> None:
     (finding,) = world.do(world.by("janus").record(CASE, "BOTH"))  # one person is not two
     assert dict(finding.parameters)["found"] == 1
     assert world.do(world.by("janus", "officer-1").record(CASE, "BOTH")) == ()
+
+
+def test_many_who_may_fill_many_roles_are_shared_out_at_once() -> None:
+    """Trying every way would take hours here."""
+    document = open_case()
+    roles = [f"r{place}" for place in range(8)]
+    document["steps"][4]["sign"] = sign(*roles, each=True)
+    rules, settings = compile_rule_set(document), Settings.of(Parameters.defaults())
+    all_but_one = tuple(ResultSigner(bytes([place]) * 32, "zfj", tuple(roles[1:])) for place in range(15))
+    marks = Marks((StepMark("OPEN", 1, 1, 1, 0, 0, (), ()),))
+    run = RecordRun(0, "open", "BOTH", (), (bytes(32),), (DAY_MS,), (1,))
+    found = Judge(rules, marks, all_but_one, DAY_MS, settings).judge(run, 0, 2)
+    assert dict(found[0].parameters)["found"] == 7
 
 
 def test_a_step_beside_the_procedure(world: World) -> None:

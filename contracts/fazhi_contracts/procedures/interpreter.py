@@ -245,14 +245,20 @@ class Judge:
 
 
 def _shared_out(roles: tuple[str, ...], signers: tuple[ResultSigner, ...]) -> int:
-    """How many of the roles can be filled by signers, each by another one."""
-    if not roles:
-        return 0
-    most = _shared_out(roles[1:], signers)  # the first role unfilled
-    for place, signer in enumerate(signers):
-        if roles[0] in signer.roles:
-            most = max(most, 1 + _shared_out(roles[1:], signers[:place] + signers[place + 1 :]))
-    return most
+    """How many of the roles can be filled by signers, each by another one: the size of the largest matching, found by
+    augmenting paths, since trying all ways would take for ever where many may fill many."""
+    fills: dict[int, str] = {}  # by the place of the signer
+
+    def find_for(role: str, tried: set[int]) -> bool:
+        for place, signer in enumerate(signers):
+            if role in signer.roles and place not in tried:
+                tried.add(place)
+                if place not in fills or find_for(fills[place], tried):
+                    fills[place] = role
+                    return True
+        return False
+
+    return sum(find_for(role, set()) for role in roles)
 
 
 def _counted(rules: RuleSet, sums: Sums, step: Step, clear: Clear) -> Sums:
