@@ -241,7 +241,7 @@ FAULTS: list[tuple[Callable[[Document], None], str, str]] = [
     (changed("tallies.0.plus.0.field", "weight"), "tallies.pot", "no clear field"),
     (changed("tallies.0.minus", [{"step": "WORK", "field": "pieces"}]), "tallies.pot", "stands twice"),
     (changed("steps.1.clear.0.low", -1), "tallies.pot", "from 0 on"),
-    (changed("colours.0.code", "red"), "colours", "stands twice"),
+    (changed("colours.0.code", "red"), "colours", "the same names"),
     (changed("colours.2.elapsed_percent", 0), "colours.yellow", "elapsed percent"),
     (changed("colours.2.elapsed_percent", 101), "colours.yellow", "elapsed percent"),
     (changed("colours.0.term", "DONE"), "colours.green", "'term' belongs"),
