@@ -16,8 +16,8 @@ from fazhi_ledger.suites import ED25519_SHA256
 from . import passphrases
 from .exits import Exit, Misuse
 from .inputs import digest
+from .keygen_texts import KEYGEN
 from .language import Language, choose
-from .messages import KEYGEN
 from .parser import Parser
 
 

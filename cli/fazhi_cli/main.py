@@ -17,7 +17,19 @@ from .messages import HELP
 from .parser import Parser, Run
 from .terminal import prepare_streams
 
-COMMANDS: Final = ("verify", "audit", "findings", "case", "cosign", "receipt", "rules", "keygen", "devnet")
+COMMANDS: Final = (
+    "verify",
+    "audit",
+    "findings",
+    "case",
+    "supervise",
+    "statistics",
+    "cosign",
+    "receipt",
+    "rules",
+    "keygen",
+    "devnet",
+)
 """In the order of help; each is a module of that name with ``configure(parser)``."""
 
 

@@ -38,6 +38,16 @@ HELP: Final[dict[str, Pair]] = {
         "供编写规则集的人使用,全部离线。安装规则集见 fazhi-node rules。",
         "For people who write rule sets, all of it offline. To install one, see fazhi-node rules.",
     ),
+    "supervise": ("列出各单位在办案件的全部期限", "every term that runs, of every agency's cases"),
+    "supervise-about": (
+        "逐件证明全部案件并列出其正在计算的期限,逾期在先;序号有缺的如实列出。案件有缺时退出码为 1。",
+        "Prove every case and list the terms that run in it, overdue ones first; serials that are missing are named. Exit code 1 where cases are missing.",
+    ),
+    "statistics": ("按单位和时期统计案件", "figures of cases by agency and period"),
+    "statistics-about": (
+        "统计某时期开案的案件及其现状;计数由逐件证明的案件得出,序号有缺的如实列出。案件有缺时退出码为 1。",
+        "Figures of the cases opened in a period, and what became of them, counted over cases each of which is proven; serials that are missing are named. Exit code 1 where cases are missing.",
+    ),
     # keygen
     "keygen": ("生成人员或设备的签名密钥", "make a signing key for an officer or a device"),
     "keygen-about": (
@@ -269,22 +279,6 @@ VERIFY: Final[dict[str, Pair]] = {
     "genesis": ("创世哈希 {hash} (由您提供)", "genesis hash {hash} (given by you)"),
 }
 
-KEYGEN: Final[dict[str, Pair]] = {
-    "made": ("已写入 {path}({suite});公钥:", "wrote {path} ({suite}); public key:"),
-    "clear": (
-        "注意:密钥未加密,任何能读取该文件的人都能以此签名。",
-        "Note: the key is not encrypted; whoever reads the file can sign with it.",
-    ),
-    "card-genesis": (
-        "已写入登记卡 {path}({org}: {roles}),供创世使用: fazhi-node genesis --officer {path}",
-        "wrote the card {path} ({org}: {roles}) for a genesis: fazhi-node genesis --officer {path}",
-    ),
-    "card-chain": (
-        "已写入登记卡 {path}({org}: {roles}),请交本单位的成员节点登记",
-        "wrote the card {path} ({org}: {roles}); have the member of your organisation register it",
-    ),
-}
-
 CASE: Final[dict[str, Pair]] = {
     "recorded": (
         "已入链 {step} · 案内第 {place} 条 · 高度 {height} · {time}",
@@ -443,6 +437,7 @@ MESSAGES: Final[dict[str, Pair]] = {
         "缺少要审计的链:请用 --archive 给出归档文件,或用 --node、--devnet 或环境变量 {variable} 给出网关",
         "name the chain: an archive with --archive, or a gateway with --node, --devnet or the variable {variable}",
     ),
+    "bad-date": ("“{value}”不是日期,例如 2026-03-02", "“{value}” is no date, such as 2026-03-02"),
     "bad-moment": (
         "“{value}”不是带时区的时间,例如 2026-03-02T09:14:07+08:00",
         "“{value}” is no time with its zone, such as 2026-03-02T09:14:07+08:00",

@@ -51,6 +51,14 @@ class CaseList:
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """What was gone through: the newest block at its begin, and each series that has cases (without them)."""
+
+    as_of: Header
+    lists: tuple[CaseList, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A part of a list as one gateway showed it: whatever stands here is proven, what is left out is not."""
 
@@ -121,7 +129,7 @@ def _case(trust: Trust, header: Header, fields: Fields, series: Series) -> Liste
     return ListedCase(case_id, head, header)
 
 
-def known_rules(trust: Trust, header: Header, fields: Fields, procedure: str) -> KnownRules:
+def known_rules(trust: Trust, header: Header, fields: Fields, procedure: str | None) -> KnownRules:
     """Check a gateway's answer about the rules that ``header`` names: all calendars in force, and all rule sets of the
     procedure.
 
@@ -137,9 +145,9 @@ def known_rules(trust: Trust, header: Header, fields: Fields, procedure: str) ->
         calendars = [YearCalendar.decode(one) for one in fields.base64s("calendars") or ()]
         rule_sets = [RuleSet.decode(one) for one in fields.base64s("rule_sets") or ()]
         found = {one.hash(suite): one for one in rule_sets}
-        installed = rules.procedure(procedure)
+        installed = None if procedure is None else rules.procedure(procedure)
         if installed is not None and not set(installed.hashes) <= found.keys():
-            raise InvalidProof("rule-set-left-out", procedure=procedure)
+            raise InvalidProof("rule-set-left-out", procedure=str(procedure))
         if not {digest for _, digest in rules.calendars_in_force()} <= {one.hash(suite) for one in calendars}:
             raise InvalidProof("calendar-left-out", height=header.height)
     except BadAnswer:

@@ -27,10 +27,11 @@ from .aio.archive import stream_archive
 from .aio.case import Files
 from .aio.chain import DEFAULT_TIMEOUT_S
 from .aio.gateways import Tokens
+from .aio.lists import See
 from .cases import CaseView, Trail
 from .drafts import DraftData
 from .errors import DraftError, SdkError
-from .lists import CaseList, KnownRules, Series
+from .lists import CaseList, KnownRules, Series, Survey
 from .outbox_rows import Entry
 from .receipts import Receipt
 from .sealing import Progress
@@ -354,6 +355,10 @@ class Chain:
     def cases(self, org: str, procedure: str, year: int) -> CaseList:
         """All cases of an organisation, procedure and year, proven; see :meth:`fazhi_sdk.aio.lists.Lists.cases`."""
         return self.portal.run(self.inner.lists.cases((org, procedure, year)))
+
+    def survey(self, see: See, org: str | None = None, procedure: str | None = None) -> Survey:
+        """Go through every case, proven, with its rules; see :meth:`fazhi_sdk.aio.lists.Lists.survey`."""
+        return self.portal.run(self.inner.lists.survey(see, org, procedure))
 
     def rules_of(self, header: Header, procedure: str) -> KnownRules:
         """The rules that a certified header names, with the rule sets of a procedure."""

@@ -218,6 +218,11 @@ class Trust:
         return any(current.hash(self.suite) == header.validators_hash for current in self._sets)
 
     @property
+    def newest_set(self) -> ValidatorSet:
+        """The newest set of validators that has been followed."""
+        return self._sets[-1]
+
+    @property
     def first_set(self) -> ValidatorSet:
         """The validators of the genesis."""
         return self._sets[0]

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from fazhi_contracts.calendar import year_of
 from fazhi_ledger.header import Header
+from fazhi_ledger.record import member_of
 
 from ..errors import BadAnswer
-from ..lists import CaseList, KnownRules, ListedCase, Page, Series, case_page, certified_header, known_rules
+from ..lists import CaseList, KnownRules, ListedCase, Page, Series, Survey, case_page, certified_header, known_rules
 from ..trust import Fields
 from .gateways import Answer
 
 if TYPE_CHECKING:
     from .chain import Chain
+
+See = Callable[[ListedCase, KnownRules], None]
 
 MAX_SERIES_PAGES: Final = 1000
 STEP: Final = 100
@@ -25,7 +31,7 @@ class Lists:
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._rules: dict[tuple[bytes, str], KnownRules] = {}
+        self._rules: dict[tuple[bytes, str | None], KnownRules] = {}
 
     async def series(self) -> tuple[tuple[Series, int], ...]:
         """What cases there are: organisation, procedure, year, and how many. The word of one gateway: what it leaves
@@ -43,26 +49,75 @@ class Lists:
 
     async def cases(self, series: Series) -> CaseList:
         """All cases of a series, each proven, and proven to be all. What a gateway leaves out is asked of the others;
-        what none of them shows is ``missing``. More gateways are asked for the newest block than may be faulty (as far
-        as so many are named), and nothing older than that block counts.
+        what none of them shows is ``missing``.
 
         Raises:
             ProofFailed, NotAuthorised, NotConnected.
         """
-        gateways = self._chain.gateways
+        found: list[ListedCase] = []
+        listed = await self._visit(series, await self.newest(), found.append)
+        return replace(listed, cases=tuple(found))
+
+    async def newest(self) -> Header:
+        """The newest certified block that any of more gateways shows than may be faulty (as far as so many are
+        named)."""
         several = self._chain.genesis.validator_set().faulty + 1
-        newest = max(await gateways.read_several("/v1/checkpoint", self._certified, several), key=_height)
-        found: dict[int, ListedCase] = {}
+        return max(await self._chain.gateways.read_several("/v1/checkpoint", self._certified, several), key=_height)
+
+    async def survey(self, see: See, org: str | None = None, procedure: str | None = None) -> Survey:
+        """Go through every case, or through those of an organisation and its units, or of a procedure, one by one:
+        ``see`` gets each once, proven, with the rules that it is judged by. Nothing is kept of them here.
+
+        Of every member, in every procedure and year, the cases are proven to be all; of units those series are gone
+        through that a gateway names.
+
+        Raises:
+            ProofFailed, NotAuthorised, NotConnected.
+        """
+        newest = await self.newest()
+        lists = []
+        for series in await self._all_series(newest, org, procedure):
+            known = await self.rules(newest, series[1])
+
+            def seen(case: ListedCase, known: KnownRules = known) -> None:
+                see(case, known)
+
+            listed = await self._visit(series, newest, seen)
+            if listed.count:
+                lists.append(listed)
+        return Survey(newest, tuple(lists))
+
+    async def _all_series(self, newest: Header, org: str | None, procedure: str | None) -> list[Series]:
+        """Those that a gateway names, and all that members may have."""
+        trust = self._chain.trust
+        rules = (await self.rules(newest)).rules
+        offset = rules.parameters.get("utc_offset_min")
+        years = range(year_of(self._chain.genesis.time_ms, offset), year_of(newest.time_ms, offset) + 1)
+        members = {seat.member for seat in trust.newest_set.validators} | {org or ""}
+        found = {one for one, _ in await self.series()}
+        found |= {(one, name, year) for one in members if one for name, _ in rules.procedures for year in years}
+        return sorted(
+            one
+            for one in found
+            if (org is None or one[0] == org or member_of(one[0]) == org) and procedure in (None, one[1])
+        )
+
+    async def _visit(self, series: Series, newest: Header, see: Callable[[ListedCase], None]) -> CaseList:
+        """Show each case of a series once, in pages none of which is older than ``newest``."""
+        found: set[int] = set()
         after, count, as_of = 0, 1, newest
         while after < count:
             page = await self._page(series, after, newest.height)
-            found.update({case.head.serial: case for case in page.cases})
+            for case in page.cases:
+                if case.head.serial not in found:
+                    found.add(case.head.serial)
+                    see(case)
             count, as_of = page.count, page.as_of
             shown = max((case.head.serial for case in page.cases), default=0)
             after = shown if shown > after else after + STEP
             await asyncio.sleep(0)
         missing = tuple(serial for serial in range(1, count + 1) if serial not in found)
-        return CaseList(series, count, tuple(found[serial] for serial in sorted(found)), missing, as_of)
+        return CaseList(series, count, (), missing, as_of)
 
     async def _page(self, series: Series, after: int, least_height: int) -> Page:
         """The cases behind a serial: by a gateway that leaves nothing out, or, where there is none, by any."""
@@ -95,8 +150,8 @@ class Lists:
     def _certified(self, answer: Answer) -> Header:
         return certified_header(self._chain.trust, Fields(answer.json(), answer.url))
 
-    async def rules(self, header: Header, procedure: str) -> KnownRules:
-        """The rules that a certified header names, with the rule sets of a procedure.
+    async def rules(self, header: Header, procedure: str | None = None) -> KnownRules:
+        """The rules that a certified header names, with the rule sets of a procedure where one is named.
 
         Raises:
             ProofFailed, NotAuthorised, NotConnected.
@@ -110,7 +165,7 @@ class Lists:
                     raise BadAnswer("bad-answer", url=answer.url, reason="no rules")
                 return known_rules(trust, header, Fields(answer.json(), answer.url), procedure)
 
-            path = f"/v1/rules/{header.rules_hash.hex()}?procedure={procedure}"
+            path = f"/v1/rules/{header.rules_hash.hex()}{'' if procedure is None else f'?procedure={procedure}'}"
             self._rules[key] = await self._chain.gateways.read(path, check)
         return self._rules[key]
 
