@@ -295,8 +295,9 @@ def judge_recording(step: Step, marks: tuple[StepMark, ...], record: Record, sig
     if found == 0:
         raise Refused("role-not-allowed", step=step.code, roles=listed)
     if rule.each:
-        ways = permutations(rule.roles)
-        found = max(sum(map(has_role, chosen, way)) for way in ways for chosen in permutations(signers)) or 0
+        most = min(len(rule.roles), len(signers))
+        ways = permutations(rule.roles, most)
+        found = max(sum(map(has_role, chosen, way)) for way in ways for chosen in permutations(signers, most))
     if found < rule.minimum:
         confirmed = () if rule.confirmed else (("to_confirm", 1),)
         parameters = (("roles", listed), ("required", rule.minimum), ("found", found), *confirmed)
