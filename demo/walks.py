@@ -140,9 +140,12 @@ _PENALTY: Final = Walk(
         Visit("DECIDED", 2, ("head",), {"outcome": "penalty"}),
         Visit("SERVED", 1, ("officer",), {"mode": "direct"}),
         Visit("PERFORM", 5, ("officer",), {"kind": "fine"}),
-        # Published in time, and honestly recorded only after the payment.
-        Visit("PUBLISHED", -2, ("officer",), finds=("occurred-before-previous",)),
-        Visit("CLOSED", 4, ("head",)),
+        # The supervisor sees no publication. It was published in time, and is honestly recorded only now.
+        Visit("SUPNOTICE", 2, ("supervisor",), org="sfj"),
+        Visit("PUBLISHED", -4, ("officer",), finds=("occurred-before-previous",)),
+        Visit("SUPANSWER", 5, ("head",)),
+        Visit("CLOSED", 1, ("head",)),
+        Visit("ATTEST", 1, ("notary",), {"scope": "trail", "through": 21}, org="gzc"),
     ),
 )
 
