@@ -30,6 +30,26 @@ class Handover:
     certificate: bytes
     validators: bytes
 
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a file."""
+        return {
+            "header": b64(self.header),
+            "certificate": b64(self.certificate),
+            "validators": b64(self.validators),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Handover:
+        """Read it strictly.
+
+        Raises:
+            InvalidReceipt.
+        """
+        fields = Fields(value, "handovers[]")
+        handover = cls(fields.base64("header"), fields.base64("certificate"), fields.base64("validators"))
+        fields.done()
+        return handover
+
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
@@ -45,6 +65,24 @@ class Docket:
 
     org: str
     number: str
+
+    def to_json(self) -> dict[str, str]:
+        """As it stands in a file."""
+        return {"org": self.org, "number": self.number}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Docket:
+        """Read it strictly.
+
+        Raises:
+            InvalidReceipt.
+        """
+        fields = Fields(value, "docket")
+        docket = cls(fields.text("org"), fields.text("number"))
+        fields.done()
+        if ORG.fullmatch(docket.org) is None or not 1 <= len(docket.number) <= MAX_TEXT_CHARS:
+            raise InvalidReceipt("bad-field", field="docket", expected="organisation id and number")
+        return docket
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,33 +123,26 @@ class RecordReceipt:
         value: dict[str, Any] = {
             "format": FORMAT,
             "version": RECEIPT_VERSION,
-            "genesis": _b64(self.genesis),
-            "handovers": [
-                {
-                    "header": _b64(handover.header),
-                    "certificate": _b64(handover.certificate),
-                    "validators": _b64(handover.validators),
-                }
-                for handover in self.handovers
-            ],
-            "certificate": _b64(self.certificate),
+            "genesis": b64(self.genesis),
+            "handovers": [handover.to_json() for handover in self.handovers],
+            "certificate": b64(self.certificate),
             "anchor": None
             if self.anchor is None
-            else {"header": _b64(self.anchor.header), "history_proof": _hex(self.anchor.history_proof)},
-            "header": _b64(self.header),
-            "submission": _b64(self.submission),
+            else {"header": b64(self.anchor.header), "history_proof": hexes(self.anchor.history_proof)},
+            "header": b64(self.header),
+            "submission": b64(self.submission),
             "submission_index": self.submission_index,
-            "submission_proof": _hex(self.submission_proof),
-            "result": _b64(self.result),
-            "result_proof": _hex(self.result_proof),
-            "record": _b64(self.record),
+            "submission_proof": hexes(self.submission_proof),
+            "result": b64(self.result),
+            "result_proof": hexes(self.result_proof),
+            "record": b64(self.record),
             "record_index": self.record_index,
-            "record_proof": _hex(self.record_proof),
-            "record_result": _b64(self.record_result),
-            "record_result_proof": _hex(self.record_result_proof),
-            "docket": None if self.docket is None else {"org": self.docket.org, "number": self.docket.number},
+            "record_proof": hexes(self.record_proof),
+            "record_result": b64(self.record_result),
+            "record_result_proof": hexes(self.record_result_proof),
+            "docket": None if self.docket is None else self.docket.to_json(),
             "openings": [
-                {"index": item.index, "opening": _b64(item.opening), "proof": _hex(item.proof)}
+                {"index": item.index, "opening": b64(item.opening), "proof": hexes(item.proof)}
                 for item in self.openings
             ],
         }
@@ -131,7 +162,7 @@ class RecordReceipt:
             raise InvalidReceipt("unknown-receipt-version")
         receipt = cls(
             fields.base64("genesis"),
-            tuple(_handover(value) for value in fields.array("handovers", MAX_HANDOVERS)),
+            tuple(Handover.from_json(value) for value in fields.array("handovers", MAX_HANDOVERS)),
             fields.base64("certificate"),
             _anchor(fields.take("anchor")),
             fields.base64("header"),
@@ -145,26 +176,21 @@ class RecordReceipt:
             fields.digests("record_proof"),
             fields.base64("record_result"),
             fields.digests("record_result_proof"),
-            _docket(fields.take("docket")),
+            _optional_docket(fields.take("docket")),
             tuple(_disclosed(value) for value in fields.array("openings", MAX_COMMITMENTS)),
         )
         fields.done()
         return receipt
 
 
-def _b64(data: bytes) -> str:
+def b64(data: bytes) -> str:
+    """Standard padded base64."""
     return base64.b64encode(data).decode("ascii")
 
 
-def _hex(digests: tuple[bytes, ...]) -> list[str]:
+def hexes(digests: tuple[bytes, ...]) -> list[str]:
+    """Lower-case hex."""
     return [digest.hex() for digest in digests]
-
-
-def _handover(value: Any) -> Handover:
-    fields = Fields(value, "handovers[]")
-    handover = Handover(fields.base64("header"), fields.base64("certificate"), fields.base64("validators"))
-    fields.done()
-    return handover
 
 
 def _anchor(value: Any) -> Anchor | None:
@@ -176,15 +202,8 @@ def _anchor(value: Any) -> Anchor | None:
     return anchor
 
 
-def _docket(value: Any) -> Docket | None:
-    if value is None:
-        return None
-    fields = Fields(value, "docket")
-    docket = Docket(fields.text("org"), fields.text("number"))
-    fields.done()
-    if ORG.fullmatch(docket.org) is None or not 1 <= len(docket.number) <= MAX_TEXT_CHARS:
-        raise InvalidReceipt("bad-field", field="docket", expected="organisation id and number")
-    return docket
+def _optional_docket(value: Any) -> Docket | None:
+    return None if value is None else Docket.from_json(value)
 
 
 def _disclosed(value: Any) -> Disclosed:

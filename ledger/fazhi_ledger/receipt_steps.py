@@ -19,7 +19,7 @@ from .certificate import CommitCertificate
 from .errors import FazhiError, InvalidReceipt, Parameter
 from .genesis import Genesis, genesis_hash_of
 from .header import Header
-from .receipt import RecordReceipt
+from .receipt import Handover, RecordReceipt
 from .record import FileValue, Opening, Record
 from .recording import Recording, is_recording
 from .result import RecordResult, Result, ResultSigner
@@ -152,14 +152,21 @@ def check_receipt(
     """Carry out all steps on a receipt's JSON bytes. It never raises: any exception is a failed step, and a failed
     step is INVALID."""
     check = _Check(data, genesis_hash, tuple(files), checked or Checked(()))
+    outcomes = carried_out([(name, check.step(name)) for name in STEPS])
+    done = all(outcome.status != FAILED for outcome in outcomes)
+    return Report(outcomes, check.facts() if done else None)
+
+
+def carried_out(steps: Sequence[tuple[str, Callable[[], str]]]) -> tuple[StepOutcome, ...]:
+    """Carry out named steps in their order, up to the first that fails. Each returns "" where it passed, or the code of
+    why there was nothing to check; any exception is a failure."""
     outcomes: list[StepOutcome] = []
-    for number, name in enumerate(STEPS, start=1):
+    for number, (name, step) in enumerate(steps, start=1):
         if any(outcome.status == FAILED for outcome in outcomes):
             outcomes.append(StepOutcome(number, name, ABSENT, "not-reached"))
-            continue
-        outcomes.append(_carry_out(number, name, check.step(name)))
-    done = all(outcome.status != FAILED for outcome in outcomes)
-    return Report(tuple(outcomes), check.facts() if done else None)
+        else:
+            outcomes.append(_carry_out(number, name, step))
+    return tuple(outcomes)
 
 
 def _carry_out(number: int, name: str, step: Callable[[], str]) -> StepOutcome:
@@ -178,13 +185,15 @@ def _carry_out(number: int, name: str, step: Callable[[], str]) -> StepOutcome:
 
 
 @lru_cache(maxsize=GENESES_KEPT)
-def _decoded_genesis(encoded: bytes) -> Genesis:
+def decoded_genesis(encoded: bytes) -> Genesis:
+    """``Genesis.decode``, remembered."""
     return Genesis.decode(encoded)
 
 
 @lru_cache(maxsize=GENESES_KEPT)
-def _check_genesis(encoded: bytes) -> None:
-    _decoded_genesis(encoded).check()
+def check_genesis(encoded: bytes) -> None:
+    """``Genesis.check``, remembered where it holds."""
+    decoded_genesis(encoded).check()
 
 
 @dataclass(slots=True)
@@ -201,7 +210,7 @@ class _Check:
     genesis: Genesis = field(init=False)
     header: Header = field(init=False)
     anchor: Header = field(init=False)
-    handovers: tuple[tuple[Header, CommitCertificate, ValidatorSet], ...] = field(init=False)
+    handovers: tuple[HandoverParts, ...] = field(init=False)
     item: Item = field(init=False)
     record: Record = field(init=False)
     result: Result = field(init=False)
@@ -231,18 +240,11 @@ class _Check:
     def check_format(self) -> str:
         """(1) The file is one strict JSON object with exactly the known fields, and each part decodes canonically."""
         receipt = self.receipt = RecordReceipt.from_json(self.data)
-        self.genesis = _decoded_genesis(receipt.genesis)
+        self.genesis = decoded_genesis(receipt.genesis)
         self.suite = self.genesis.suite
         self.header = Header.decode(receipt.header)
         self.anchor = self.header if receipt.anchor is None else Header.decode(receipt.anchor.header)
-        self.handovers = tuple(
-            (
-                Header.decode(part.header),
-                CommitCertificate.decode(part.certificate),
-                ValidatorSet.decode(part.validators),
-            )
-            for part in receipt.handovers
-        )
+        self.handovers = tuple(map(decoded_handover, receipt.handovers))
         body, signatures = envelope_parts(receipt.submission)
         self.item = Item(body, signatures)
         self.record = Record.decode(receipt.record)
@@ -257,7 +259,7 @@ class _Check:
         """(2) The genesis in the receipt is the one whose hash the user gave; block and submission name it too."""
         if genesis_hash_of(self.suite, self.receipt.genesis) != self.genesis_hash:
             raise InvalidReceipt("another-genesis")
-        _check_genesis(self.receipt.genesis)
+        check_genesis(self.receipt.genesis)
         for what, stated in (("submission", self.item.body.genesis_hash), ("header", self.header.genesis_hash)):
             if stated != self.genesis_hash:
                 raise InvalidReceipt("another-chain", where=what)
@@ -347,15 +349,7 @@ class _Check:
 
     def check_membership(self) -> str:
         """(10) The certifying set follows from the genesis by hand-overs, each certified by the set before it."""
-        self.validators = self.genesis.validator_set()
-        for header, certificate, successor in self.handovers:
-            self.validators = follow_handover(
-                self.suite, self.genesis_hash, self.validators, header, certificate, successor
-            )
-        if self.anchor.height < self.validators.first_height:
-            raise InvalidReceipt("handover-after-block")
-        if self.anchor.validators_hash != self.validators.hash(self.suite):
-            raise InvalidReceipt("another-validator-set")
+        self.validators = certifying_set(self.suite, self.genesis, self.genesis_hash, self.handovers, self.anchor)
         return ""
 
     def check_certificate(self) -> str:
@@ -391,6 +385,42 @@ class _Check:
             files=self.disclosed,
             fields=tuple(opening for opening in self.openings if not opening.is_file),
         )
+
+
+HandoverParts = tuple[Header, CommitCertificate, ValidatorSet]
+"""A hand-over: its header, the certificate of the old set, and the new set."""
+
+
+def decoded_handover(handover: Handover) -> HandoverParts:
+    """Its parts.
+
+    Raises:
+        EncodingError.
+    """
+    return (
+        Header.decode(handover.header),
+        CommitCertificate.decode(handover.certificate),
+        ValidatorSet.decode(handover.validators),
+    )
+
+
+def certifying_set(
+    suite: Suite, genesis: Genesis, genesis_hash: bytes, handovers: Sequence[HandoverParts], certified: Header
+) -> ValidatorSet:
+    """The set that certifies a header: it follows from the genesis by all of these hand-overs.
+
+    Raises:
+        InvalidReceipt: a hand-over does not hold, ``handover-after-block`` or ``another-validator-set``.
+        InvalidCertificate: when an old set did not certify its hand-over.
+    """
+    validators = genesis.validator_set()
+    for header, certificate, successor in handovers:
+        validators = follow_handover(suite, genesis_hash, validators, header, certificate, successor)
+    if certified.height < validators.first_height:
+        raise InvalidReceipt("handover-after-block")
+    if certified.validators_hash != validators.hash(suite):
+        raise InvalidReceipt("another-validator-set")
+    return validators
 
 
 def follow_handover(
