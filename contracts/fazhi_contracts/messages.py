@@ -332,6 +332,48 @@ FINDINGS: Final[Sentences] = {
 TO_CONFIRM: Final = ("（该规则的依据尚待确认）", "(the basis of this rule is yet to be confirmed)")
 """Added to a finding with the parameter ``to_confirm``."""
 
+TRAIL: Final[Sentences] = {
+    "no-trail": ("不是法治联盟链的案卷文件。", "This is no fazhi trail file."),
+    "unknown-trail-version": (
+        "案卷文件版本未知，请使用更新的核验程序。",
+        "Unknown version of the trail file: use a newer verifier.",
+    ),
+    "trail-out-of-order": (
+        "{what} 未按次序排列、重复或者多余。",
+        "The {what} are out of order, repeated or without use.",
+    ),
+    "trail-incomplete": (
+        "案卷不完整：文件中有 {events} 件，链上为 {counted} 件，或者内容不同。",
+        "The trail is not complete: {events} events in the file, {counted} on the chain, or others.",
+    ),
+    "another-case": (
+        "案件首部属于另一案件（{org}，{procedure}）。",
+        "The head is that of another case ({org}, {procedure}).",
+    ),
+    "rules-of-another-block": (
+        "所附规则不是各区块执行时的规则。",
+        "The rules in the file are not those that the blocks were executed under.",
+    ),
+    "another-rule-set": (
+        "所附规则集不是案件应当适用的规则集。",
+        "The rule set is not the one that the case has to follow.",
+    ),
+    "other-calendars": ("所附工作日历不是链上所用的工作日历。", "The calendars are not those of the chain."),
+    "another-memory": (
+        "案件首部所载与重放各事件的结果不同。",
+        "The case's head remembers something else than its events come to.",
+    ),
+    "findings-differ": (
+        "第 {number} 件 {step}：链上记录的发现（{recorded}）与重放规则集的结果（{replayed}）不同。",
+        "Event {number}, {step}: the chain recorded {recorded}; the rule set, read again, comes to {replayed}.",
+    ),
+    "replay-refused": (
+        "第 {number} 件 {step}：链上已经记录，重放规则集却应拒绝（{refusal}）。",
+        "Event {number}, {step}: it stands on the chain, yet the rule set, read again, refuses it ({refusal}).",
+    ),
+}
+"""What may be wrong with a trail file; the rest is the ledger's."""
+
 SEVERITIES: Final[Sentences] = {
     "note": ("提示", "note"),
     "irregular": ("不规范", "irregular"),

@@ -126,7 +126,18 @@ class Fields:
 
     def base64(self, name: str) -> bytes:
         """Bytes in standard base64 whose re-encoding is equal (no other spelling of the same bytes)."""
-        text = self.text(name)
+        return self._base64(name, self.text(name))
+
+    def base64s(self, name: str, max_length: int) -> tuple[bytes, ...]:
+        """An array of at most so many such strings."""
+        found = []
+        for value in self.array(name, max_length):
+            if type(value) is not str:
+                raise InvalidReceipt("bad-field", field=f"{self._what}.{name}", expected="array of strings")
+            found.append(self._base64(name, value))
+        return tuple(found)
+
+    def _base64(self, name: str, text: str) -> bytes:
         try:
             data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import fazhi_contracts
 import pytest
-from fazhi_contracts.messages import FINDINGS, GENESIS, INVALIDITIES, REFUSALS, SEVERITIES, Sentences, explain
+from fazhi_contracts.messages import FINDINGS, GENESIS, INVALIDITIES, REFUSALS, SEVERITIES, TRAIL, Sentences, explain
 from fazhi_ledger.errors import FazhiError
+from fazhi_ledger.messages import MESSAGES
 from fazhi_ledger.names import RESULT_CODE
 from fazhi_ledger.result import SEVERITIES as LEDGER_SEVERITIES
 
@@ -22,6 +23,8 @@ TABLES = {
     "InvalidSubmission": INVALIDITIES,
     "InvalidBlock": INVALIDITIES,
     "InvalidGenesis": GENESIS,
+    "InvalidReceipt": {**MESSAGES, **TRAIL},
+    "ReplayDiffers": TRAIL,
 }
 MAKERS = {"finding": set[str](), "_guard_finding": set[str](), "_clock_finding": {"start", "term", "late"}}
 """Functions that make findings, and what the sentences are given besides."""
@@ -60,6 +63,7 @@ def test_no_sentence_without_a_code() -> None:
     assert set(REFUSALS) == set(said("Refused")) | {"OK"}
     assert set(INVALIDITIES) == set(said("InvalidSubmission")) | set(said("InvalidBlock")) | {"bad-rule-set"}
     assert set(GENESIS) == set(said("InvalidGenesis"))
+    assert set(TRAIL) == (set(said("InvalidReceipt")) - set(MESSAGES)) | set(said("ReplayDiffers"))
 
 
 def test_a_code_means_one_thing() -> None:
@@ -69,7 +73,7 @@ def test_a_code_means_one_thing() -> None:
 
 
 ALL: list[tuple[Sentences, str]] = [
-    (table, code) for table in (REFUSALS, INVALIDITIES, FINDINGS, GENESIS) for code in table
+    (table, code) for table in (REFUSALS, INVALIDITIES, FINDINGS, GENESIS, TRAIL) for code in table
 ]
 
 
