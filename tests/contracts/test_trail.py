@@ -78,7 +78,13 @@ def test_a_trail_shows_every_event_its_signers_and_the_verdict() -> None:
     assert facts.certified_by == ("sfj", "zfj", "gzc")
     assert facts.verdict.frozen == 10
     assert facts.verdict.as_of_ms == world.executed[-1].block.header.time_ms
-    assert [step.entered_later for step in facts.verdict.steps] == [False] * 10 + [True]
+    assert [step.entered_later for step in facts.verdict.steps] == [False] * 11 + [True]
+    attested = facts.events[10]
+    assert (attested.record.step, attested.org, [signer.org for signer in attested.signers]) == (
+        "ATTEST",
+        "gzc",
+        ["gzc"],
+    )
     assert facts.verdict.articles(BREACHED)[:1] == ("行政处罚法 42",)
 
 
@@ -221,7 +227,7 @@ def test_an_event_that_is_left_out_is_missed() -> None:
     shorter = replace(trail, events=trail.events[:-1], submissions=trail.submissions[:last], blocks=trail.blocks[:-1])
     named = {block_rules(one) for one in (*shorter.blocks, shorter)}
     shorter = replace(shorter, rules=tuple(one for one in trail.rules if SUITE.tagged_hash("rules", one) in named))
-    assert fails(shorter, "events", "trail-incomplete") == {"events": 10, "counted": 11}
+    assert fails(shorter, "events", "trail-incomplete") == {"events": 11, "counted": 12}
 
 
 def block_rules(part: Any) -> bytes:

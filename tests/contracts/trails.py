@@ -144,7 +144,7 @@ def _there(data: bytes | None) -> bytes:
 
 def told_case() -> tuple[Recorded, Docket]:
     """A case with findings, in batches and beside other cases' records, over a vote of a calendar and a change of the
-    seats, and evidence that came too late."""
+    seats, the notary's attestation, and evidence that came too late."""
     world = Recorded()
     case, other = world.case(), replace(world.case(), number="桐综执罚2026-2")
 
@@ -164,6 +164,7 @@ def told_case() -> tuple[Recorded, Docket]:
         world.block()
     for step in ("INVEND", "LEGALREV", "NOTICE", "DEFEND", "DECIDED"):
         take(step)
+    world.do(world.by("notary").record(case, "ATTEST", clear={"scope": "trail", "through": 10}, of="zfj"))
     world.pass_days(30)
     world.do(world.by("officer-1", "officer-2").record(case, "INVEST", at=world.now_ms - 40 * DAY_MS))
     world.block()

@@ -13,7 +13,7 @@ from fazhi_consensus.records import decode_record, encode_record
 from fazhi_consensus.verify import verify_message
 from fazhi_consensus.wire import decode_message, decode_pairs, encode_message
 from fazhi_contracts import entries, state
-from fazhi_contracts.builtin import load_builtin_rule_set
+from fazhi_contracts.builtin import common_parts, load_builtin_rule_set
 from fazhi_contracts.errors import StateCorrupt
 from fazhi_contracts.head import CaseHead
 from fazhi_contracts.in_force import Rules
@@ -115,7 +115,7 @@ def _evidence(data: bytes) -> Evidence:
 
 
 def _compiled(data: bytes) -> RuleSet:
-    return compile_rule_set(tomllib.loads(data.decode("utf-8")))
+    return compile_rule_set(tomllib.loads(data.decode("utf-8")), common_parts())
 
 
 def _checked(data: bytes) -> RuleSet:

@@ -11,12 +11,13 @@ from typing import Final
 
 from tests.conftest import ROOT
 
-from . import reads_chain, reads_client, reads_ledger, reads_node
+from . import reads_chain, reads_client, reads_ledger, reads_node, reads_trails
 from .target import Target
 
 TARGETS: Final[dict[str, Target]] = {
     target.name: target
-    for target in (*reads_ledger.TARGETS, *reads_chain.TARGETS, *reads_node.TARGETS, *reads_client.TARGETS)
+    for part in (reads_ledger, reads_chain, reads_node, reads_client, reads_trails)
+    for target in part.TARGETS
 }
 
 FOLDERS: Final = ("ledger", "consensus", "contracts", "client_sdk", "node", "cli")
@@ -29,6 +30,8 @@ READS: Final = re.compile(
 ELSEWHERE: Final[dict[str, str]] = {
     "fazhi_contracts.builtin:load_builtin_rule_set": "reads a file of the package itself; its TOML is a target",
     "fazhi_contracts.builtin:load_builtin_versions": "reads files of the package itself; their TOML is a target",
+    "fazhi_ledger.receipt_steps:decoded_genesis": "Genesis.decode, remembered",
+    "fazhi_ledger.receipt_steps:decoded_handover": "targets 'receipt verified' and 'trail verified'",
     "fazhi_contracts.state:Overlay.load": "read_entry, remembered",
     "fazhi_sdk.aio.case:Draft.load": "DraftData.decode of a file",
     "fazhi_sdk.sync:Draft.load": "DraftData.decode of a file",
