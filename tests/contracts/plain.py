@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import permutations
 
 from fazhi_contracts.calendar import date_of_day, day_of_date, local_day, year_of
@@ -33,6 +34,9 @@ from fazhi_ledger.submission import Item
 State = dict[bytes, bytes]
 Clear = tuple[tuple[str, str | int], ...]
 Signers = tuple[ResultSigner, ...]
+
+
+rules_from = lru_cache(maxsize=64)(RuleSet.decode)  # it takes most of the time otherwise, and is the same every time
 
 
 def parameters_in(state: State) -> Parameters:
@@ -99,7 +103,7 @@ def record_one(before: State, state: State, item: Item, index: int, entry: Recor
     key = state_key("case", identity)
     if key in state:
         head = CaseHead.decode(state[key])
-        rules = RuleSet.decode(before[state_key("rule-set", head.rule_set_hash)])
+        rules = rules_from(before[state_key("rule-set", head.rule_set_hash)])
         if entry.procedure != head.procedure:
             raise Refused("wrong-procedure", procedure=entry.procedure, expected=head.procedure)
         if entry.step in rules.by_code and rules.by_code[entry.step].initial:
@@ -147,7 +151,7 @@ def opened(
     if not then:
         raise Refused("no-rules-then", procedure=entry.procedure, date=date, first=dated[0][0])
     rule_set_hash = then[-1]
-    rules = RuleSet.decode(before[state_key("rule-set", rule_set_hash)])
+    rules = rules_from(before[state_key("rule-set", rule_set_hash)])
     if entry.step not in rules.by_code:
         raise Refused("unknown-step", step=entry.step)
     if not rules.by_code[entry.step].initial or other is not None:
