@@ -30,7 +30,7 @@ from .config import Config, load
 from .exits import Exit, Misuse, Stop
 from .local import READ_BYTES, TIMEOUT_S, refusal_of
 from .prepare import load_genesis
-from .private_files import read_bounded
+from .private_files import is_token, read_tokens
 from .service_stops import stop_of
 from .storage.chain_store import ChainStore, Tip
 from .storage.errors import StorageError, StoreForeign, StoreLocked, from_os_error
@@ -41,7 +41,6 @@ from .storage.store import LOCK_FILE, open_store
 from .texts import Language
 from .transport.identity import pem_of
 
-MAX_TOKEN_BYTES: Final = 4096
 TOLD_EVERY_S: Final = 2.0
 
 
@@ -254,11 +253,14 @@ def _from_gateway(
 
 def _token(path: Path | None) -> str | None:
     if path is None:
-        return os.environ.get(TOKEN_VARIABLE)
-    words = read_bounded(path, MAX_TOKEN_BYTES).decode("ascii", "replace").split()
-    if len(words) != 1:
+        given = os.fsencode(os.environ.get(TOKEN_VARIABLE, "")).strip()
+        if given and not is_token(given):
+            raise Misuse("bad-token-file", path=TOKEN_VARIABLE)
+        return given.decode("ascii") or None
+    tokens = read_tokens(path)
+    if len(tokens) != 1:
         raise Misuse("bad-token-file", path=str(path))
-    return words[0]
+    return tokens[0].decode("ascii")
 
 
 class _Told:

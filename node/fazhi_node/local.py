@@ -21,7 +21,7 @@ from .addresses import NEXT_TLS_CERTIFICATE_NAME, split_address
 from .cli_texts import cli_text
 from .config import Config, load
 from .exits import Exit, Misuse, Stop
-from .private_files import read_bounded
+from .private_files import read_tokens
 from .progress import LEAVING, SEATED
 from .texts import Language, printable
 
@@ -173,10 +173,7 @@ def _export_offline(config: Config, home: Path, output: Path) -> tuple[int, byte
 def _token(config: Config, home: Path) -> str | None:
     if config.open_reads:
         return None
-    for line in read_bounded(config.path(home, "read_tokens"), 1 << 16).decode("ascii", "replace").splitlines():
-        if line.strip() and not line.startswith("#"):
-            return line.strip()
-    return None
+    return next((token.decode("ascii") for token in read_tokens(config.path(home, "read_tokens"))), None)
 
 
 class Gateway:

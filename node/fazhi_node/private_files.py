@@ -6,9 +6,11 @@ import contextlib
 import errno
 import os
 from pathlib import Path
+from typing import Final
 
 from .exits import Exit, Misuse, Stop
 
+MAX_TOKENS_BYTES: Final = 64 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -62,6 +64,28 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise Misuse("file-too-large", path=str(path), limit=max_bytes)
     return data
+
+
+def is_token(word: bytes) -> bool:
+    """Whether that can be a token for reading: 16 to 256 printable ASCII characters without a space."""
+    return 16 <= len(word) <= 256 and all(33 <= byte <= 126 for byte in word)
+
+
+def read_tokens(path: Path) -> list[bytes]:
+    """The tokens of a file, one a line; empty lines and lines that begin with # do not count.
+
+    Raises:
+        Misuse: ``unreadable-file``, ``file-too-large``, or ``bad-tokens`` with the line.
+    """
+    tokens: list[bytes] = []
+    for number, line in enumerate(read_bounded(path, MAX_TOKENS_BYTES).split(b"\n"), 1):
+        token = line.strip()
+        if not token or token.startswith(b"#"):
+            continue
+        if not is_token(token):
+            raise Misuse("bad-tokens", path=str(path), line=number)
+        tokens.append(token)
+    return tokens
 
 
 def _stop(error: OSError, path: Path) -> Stop:

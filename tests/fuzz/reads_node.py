@@ -34,6 +34,7 @@ from fazhi_node.gateway.shell import Tokens
 from fazhi_node.main import read_parameters
 from fazhi_node.members import Identity, member_card, officer_card, read_member_card, read_officer_card
 from fazhi_node.payload import PayloadCache, decode_payload
+from fazhi_node.private_files import read_tokens
 from fazhi_node.storage import chain_layout, guard, vote_frames
 from fazhi_node.storage.chain_layout import BlockResults, pack_record_results
 from fazhi_node.storage.errors import StoreCorrupt, StoreForeign
@@ -164,7 +165,7 @@ def _text(read: Callable[[str], Any]) -> Callable[[bytes], Any]:
 
 
 def _tokens(path: Path) -> Tokens:
-    tokens = Tokens.load(path)
+    tokens = Tokens(read_tokens(path))
     for header in (None, b"", b"Bearer ", b"Bearer \xff", b"bearer" + path.read_bytes()[:600]):
         tokens.admits(header)
     return tokens
@@ -248,7 +249,7 @@ TARGETS: Final = (
     ),
     Target(
         "read tokens", [b"# tokens\n" + b"a" * 40 + b"\n\n" + b"b" * 16 + b"\n"], in_a_file(_tokens),
-        ("fazhi_node.gateway.shell:Tokens.load",), refuses=(Misuse,), form="text",
+        ("fazhi_node.private_files:read_tokens",), refuses=(Misuse,), form="text",
     ),
     Target(
         "member card", [_MEMBER_CARD], in_a_file(read_member_card), ("fazhi_node.members:read_member_card",),

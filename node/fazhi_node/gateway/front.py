@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..private_files import read_tokens
 from . import health
 from .context import Context
 from .shell import Shell, Tokens
@@ -85,7 +86,7 @@ def make_gateway(service: Service, chain: ChainStore) -> Shell:
     routes = lean_routes(context, submit)
     shell = Shell(
         Front(routes, build),
-        tokens=None if config.open_reads else Tokens.load(config.path(prepared.home, "read_tokens")),
+        tokens=None if config.open_reads else Tokens(read_tokens(config.path(prepared.home, "read_tokens"))),
         concurrency=config.http_concurrency,
         language=config.lang,
         fatal=service.request_failed,

@@ -8,18 +8,14 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..exits import Misuse
-from ..private_files import read_bounded
 from ..texts import Language
 from .problems import Problem, busy, response
 from .submit import MAY_READ, SUBMIT_PATH
 
-MAX_TOKENS_BYTES: Final = 64 * 1024
 MAX_QUERY_BYTES: Final = 4096
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/v1/status", "/v1/genesis", "/v1/members", "/openapi.json"})
 """Readable by everybody: they say how the node is, what its chain starts from and how its members are reached, not what
@@ -49,23 +45,6 @@ class Tokens:
 
     def __init__(self, tokens: Iterable[bytes]) -> None:
         self._digests = tuple(hashlib.sha256(token).digest() for token in tokens)
-
-    @classmethod
-    def load(cls, path: Path) -> Tokens:
-        """The tokens of a file, one a line; empty lines and lines that begin with # do not count.
-
-        Raises:
-            Misuse: ``unreadable-file``, or ``bad-tokens`` with the line.
-        """
-        tokens: list[bytes] = []
-        for number, line in enumerate(read_bounded(path, MAX_TOKENS_BYTES).split(b"\n"), 1):
-            token = line.strip()
-            if not token or token.startswith(b"#"):
-                continue
-            if not 16 <= len(token) <= 256 or any(not 33 <= byte <= 126 for byte in token):
-                raise Misuse("bad-tokens", path=str(path), line=number)
-            tokens.append(token)
-        return cls(tokens)
 
     def admits(self, authorization: bytes | None) -> bool:
         """Whether an ``Authorization`` header carries one of the tokens. Looks at all of them, whichever matches."""

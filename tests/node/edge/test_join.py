@@ -432,15 +432,56 @@ def test_from_a_gateway(
     token.write_text("two tokens")
     assert say("join", url, "--token-file", str(token))[0] == Exit.USAGE
     server.answer, server.asked = (200, DATA, len(DATA)), []
-    monkeypatch.setenv("FAZHI_TOKEN", "of-the-variable")
-    token.write_text("of-the-file\n")
+    monkeypatch.setenv("FAZHI_TOKEN", "the-token-of-the-variable\n")
+    token.write_text("# 读取令牌\nthe-token-of-the-file\n")
     assert say("join", url, "--token-file", str(token))[0] == 0
-    assert server.asked == [("/v1/snapshot", "Bearer of-the-file")]
+    assert server.asked == [("/v1/snapshot", "Bearer the-token-of-the-file")]
     shutil.rmtree(home / "data" / "store")
     assert say("join", url)[0] == 0
-    assert server.asked[1:] == [("/v1/snapshot", "Bearer of-the-variable")]
+    assert server.asked[1:] == [("/v1/snapshot", "Bearer the-token-of-the-variable")]
     with closing(opened(home)) as chain:
         assert chain.tip == TIP
+
+
+@pytest.mark.parametrize(
+    "token", ["请向运营者索取的读取令牌", "the-token-of-a-court\nX-More: 1", "two tokens in one line", "short"]
+)
+def test_what_cannot_be_a_token_is_said_before_anybody_is_asked(
+    home: Path, say: Callable[..., tuple[int, str]], server: Any, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    """No header can hold it: it had ended the command with a traceback."""
+    url = f"http://127.0.0.1:{server.server_port}"
+    file = home.parent / "token"
+    file.write_text(token, encoding="utf-8")
+    code, said = say("join", url, "--token-file", str(file))
+    assert (code, f"token file {file} cannot be used" in said) == (Exit.USAGE, True), said
+    monkeypatch.setenv("FAZHI_TOKEN", token)
+    code, said = say("join", url)
+    assert (code, "FAZHI_TOKEN must hold one token" in said) == (Exit.USAGE, True), said
+    assert server.asked == []
+
+
+def test_a_file_of_several_tokens_is_none_to_join_with(home: Path, say: Callable[..., tuple[int, str]]) -> None:
+    file = home.parent / "token"
+    for text in ("", "the-token-of-a-court\nthe-token-of-another\n"):
+        file.write_text(text)
+        code, said = say("join", "http://127.0.0.1:1", "--token-file", str(file))
+        assert (code, f"{file} must hold one token" in said) == (Exit.USAGE, True), said
+
+
+def test_an_operators_command_reads_the_tokens_as_the_node_does(
+    home: Path, say: Callable[..., tuple[int, str]], server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A comment behind a space is none of the tokens, and what is no token is named with its line."""
+    monkeypatch.setenv("FAZHI_NODE_HTTP_LISTEN", f"127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("FAZHI_NODE_OPEN_READS", "false")
+    tokens = home / "keys" / "read-tokens"
+    tokens.write_text("  # 法院\nthe-token-of-a-court\n", encoding="utf-8")
+    say("export", "-o", str(home.parent / "archive"))
+    assert server.asked == [("/v1/archive", "Bearer the-token-of-a-court")]
+    tokens.write_text("法院的读取令牌法院的读取令牌\n", encoding="utf-8")
+    code, said = say("export", "-o", str(home.parent / "archive"))
+    assert (code, f"Line 1 of the token file {tokens}" in said) == (Exit.USAGE, True), said
 
 
 def test_a_running_node_without_the_first_blocks_has_no_archive(
