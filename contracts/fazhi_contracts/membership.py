@@ -14,7 +14,7 @@ from typing import Final
 
 from fazhi_ledger.canonical import Value
 from fazhi_ledger.errors import EncodingError, InvalidKey, InvalidSignature
-from fazhi_ledger.genesis import Member, tls_fingerprint, verify_possession
+from fazhi_ledger.genesis import Member, roles_from_value, tls_fingerprint, verify_possession
 from fazhi_ledger.limits import MAX_NAME_CHARS, MAX_ORG_CHARS, MAX_TEXT_CHARS, MAX_VALIDATORS
 from fazhi_ledger.names import ADDRESS, NAME, ORG, URL
 from fazhi_ledger.parameters import KNOWN, Parameters
@@ -27,6 +27,7 @@ from .entries import MEMBER_ROLE, KeyEntry, MemberEntry, OrgEntry, ParametersEnt
 from .epochs import newest_set
 from .errors import Refused, StateCorrupt
 from .keys import key_key, member_key, org_key, single_key
+from .procedures.vocabulary import OWN
 from .proposals import Change
 from .state import Entry
 
@@ -129,6 +130,27 @@ def update_member(call: Call, args: Value) -> Change:
     return Change(((member_key(org), entry),))
 
 
+def set_roles(call: Call, args: Value) -> Change:
+    """``member.roles [org, [role…]]``, sorted, each once: what a member is among the members (``notary``), from the
+    next block on. Rule sets let organisations of a role record in cases of others, so nobody takes one without a vote.
+
+    Raises:
+        Refused: ``not-seated``, ``reserved-role`` or ``roles-unchanged``.
+    """
+    org_value, roles_value = as_tuple(args, "member.roles", length=2)
+    org, roles = as_text(org_value, "org", MAX_ORG_CHARS, ORG), roles_from_value(roles_value)
+    _seated(call, org)
+    reserved = sorted({MEMBER_ROLE, OWN} & set(roles))
+    if reserved:
+        raise Refused("reserved-role", role=reserved[0])
+    entry = call.state.load(org_key(org), OrgEntry.decode)
+    if entry is None:
+        raise StateCorrupt("a seat without an organisation")
+    if entry.roles == roles:
+        raise Refused("roles-unchanged", org=org)
+    return Change(((org_key(org), replace(entry, roles=roles)),))
+
+
 def set_parameters(call: Call, args: Value) -> Change:
     """``parameters.set [[name, value]…]``, sorted by name, each once: those parameters, from the next block on."""
     values: dict[str, int] = {}
@@ -144,6 +166,7 @@ def set_parameters(call: Call, args: Value) -> Change:
 Kind = Callable[[Call, Value], Change]
 
 KINDS: Final[dict[str, Kind]] = {
+    "member.roles": set_roles,
     "member.update": update_member,
     "parameters.set": set_parameters,
     "validator.add": add_validator,

@@ -145,6 +145,7 @@ REFUSALS: Final[Sentences] = {
     ),
     "seat-for-unit": ("{org} 是下属单位，不能作为成员。", "{org} is a unit below a member and cannot hold a seat."),
     "already-seated": ("{org} 已有席位。", "{org} holds a seat already."),
+    "roles-unchanged": ("{org} 现有的角色与此相同。", "{org} has these very roles."),
     "not-seated": ("{org} 没有席位。", "{org} holds no seat."),
     "too-many-validators": ("席位已达上限 {limit}。", "There are {limit} seats, the limit."),
     "too-few-validators": (

@@ -40,11 +40,35 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "export": ("把整条链写成一个归档文件,供审计", "write the whole chain into one archive file, for an audit"),
     "member": (
-        "提案增补或移除成员、更换密钥、更换证书或地址(提案即投赞成票)",
-        "propose to add or remove a member, replace a key, or a certificate or address (to propose is to vote yes)",
+        "提案增补或移除成员,更换密钥、证书或地址,改变角色(提案即投赞成票)",
+        "propose to add or remove a member, or another key, certificate, address or role (to propose is to vote yes)",
     ),
-    "member_action": ("增补、移除、更换密钥、更换证书或地址", "add, remove, replace-key, update"),
-    "member_what": ("名片;移除时为组织代号", "a card; for remove the organisation's id"),
+    "member_action": (
+        "增补、移除、更换密钥、更换证书或地址、改变角色",
+        "add, remove, replace-key, update, roles",
+    ),
+    "member_what": ("名片;移除和改变角色时为组织代号", "a card; for remove and roles the organisation's id"),
+    "member_role": (
+        "该组织此后的角色,可重复(roles;不给出即没有角色),例如 notary、judicial",
+        "a role that the organisation then has, may be repeated (roles; none given: it has none): notary, judicial",
+    ),
+    "officer": (
+        "登记或停用本成员及其下属单位的人员、设备密钥",
+        "register or revoke a key of an officer or device of this member or its units",
+    ),
+    "officer_action": ("登记(名片)、停用(公钥)", "register (a card), revoke (a public key)"),
+    "officer_what": (
+        "fazhi keygen 生成的登记卡;停用时为公钥",
+        "the card that fazhi keygen makes; for revoke the public key",
+    ),
+    "officer_done": (
+        "已登记 {org} 的密钥 {key}({roles}),自下一区块起可以签署。",
+        "Registered the key {key} of {org} ({roles}): it signs from the next block on.",
+    ),
+    "officer_revoked": ("已停用密钥 {key}:此后不能再签署。", "Revoked the key {key}: it signs nothing any more."),
+    "unit": ("登记本成员的下属单位", "register a unit of this member"),
+    "unit_org": ("单位代号:成员.单位,例如 zfj.z1", "its id: member.unit, such as zfj.z1"),
+    "unit_done": ("已登记 {org} {name}。", "Registered {org} {name}."),
     "blocks": ("表决截止于此后多少个区块", "votes count for so many blocks from now on"),
     "parameters": ("提案修改链参数", "propose to change parameters of the chain"),
     "rules": (
@@ -108,7 +132,7 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "passphrase_file": ("从该文件第一行读取口令", "take the passphrase from the first line of this file"),
     "no_passphrase": ("密钥不加密:仅供开发", "leave the key unencrypted: for development only"),
     "cards": ("成员名片", "members' cards"),
-    "officer": ("人员或设备密钥的名片,可重复", "card of an officer's or device's key, may be repeated"),
+    "officer_card": ("人员或设备密钥的名片,可重复", "card of an officer's or device's key, may be repeated"),
     "genesis_out": ("创世文件(不覆盖)", "the genesis file (never overwritten)"),
     "chain_name": ("链的名称", "name of the chain"),
     "procedure": ("内置程序,可重复(默认 penalty)", "built-in procedure, may be repeated (default penalty)"),

@@ -1,5 +1,5 @@
 """The commands of ``fazhi-node`` by which members vote on who they are, and by which rules: ``member``,
-``parameters``, ``rules``, ``proposals``, ``vote``, ``renew``.
+``parameters``, ``rules``, ``proposals``, ``vote``, ``renew``; and by which one registers its own officers and units.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .govern import Operator
 
 Text = Callable[..., str]
-MEMBER_ACTIONS = ("add", "remove", "replace-key", "update")
+MEMBER_ACTIONS = ("add", "remove", "replace-key", "update", "roles")
 DEFAULT_BLOCKS = 1_000_000
 MAX_BLOCKS = 10**15
 
@@ -41,6 +41,16 @@ def add_governance(
     member = add("member", _member, home, secret, until)
     member.add_argument("action", choices=MEMBER_ACTIONS, help=text("member_action"))
     member.add_argument("what", metavar="CARD|ORG", help=text("member_what"))
+    member.add_argument("--role", action="append", default=[], help=text("member_role"))
+
+    officer = add("officer", _officer, home, secret)
+    officer.add_argument("action", choices=("register", "revoke"), help=text("officer_action"))
+    officer.add_argument("what", metavar="CARD|KEY", help=text("officer_what"))
+
+    unit = add("unit", _unit, home, secret)
+    unit.add_argument("org", metavar="ORG", help=text("unit_org"))
+    unit.add_argument("--name", required=True, help=text("name"))
+    unit.add_argument("--name-en", required=True, help=text("name_en"))
 
     parameter = add("parameters", _parameter, home, secret, until)
     parameter.add_argument("parameters", nargs="+", metavar="NAME=INT", help=text("parameter"))
@@ -90,8 +100,24 @@ def _propose(options: argparse.Namespace, operator: Operator, kind: str, args: V
 def _member(options: argparse.Namespace, language: Language) -> int:
     from .govern import member_proposal
 
+    if options.role and options.action != "roles":
+        raise Misuse("role-not-asked", action=options.action)
     operator = _operator(options, language)
-    return _propose(options, operator, *member_proposal(operator, options.action, options.what))
+    return _propose(options, operator, *member_proposal(operator, options.action, options.what, options.role))
+
+
+def _officer(options: argparse.Namespace, language: Language) -> int:
+    operator = _operator(options, language)
+    if options.action == "revoke":
+        print(operator.revoke(options.what))
+    else:
+        print(operator.register(Path(options.what)))
+    return Exit.OK
+
+
+def _unit(options: argparse.Namespace, language: Language) -> int:
+    print(_operator(options, language).unit(options.org, options.name, options.name_en))
+    return Exit.OK
 
 
 def _parameter(options: argparse.Namespace, language: Language) -> int:

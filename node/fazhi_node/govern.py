@@ -1,15 +1,17 @@
 """``fazhi-node member``, ``parameters``, ``rules``, ``vote`` and ``proposals``: what a member's operator asks of the
-others, and answers them. The ledger key lies with the node, so it is signed here and handed to this machine's node.
+others, and answers them; ``officer`` and ``unit``: what a member registers by itself. The ledger key lies with the
+node, so it is signed here and handed to this machine's node.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import time
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +32,7 @@ from fazhi_ledger.submission import SubmissionBody, sign_item
 from .cli_texts import cli_text
 from .exits import Exit, Misuse, Stop
 from .local import Gateway
-from .members import read_member_card
+from .members import read_member_card, read_officer_card
 from .prepare import Prepared, prepare
 from .private_files import read_bounded
 from .texts import Language, printable, sentence
@@ -39,6 +41,7 @@ LANE: Final = b"fazhi governance"
 """The lane of every key's proposals and votes: there are few, one after the other."""
 WAIT_MS: Final = 20_000
 MAX_TOML_BYTES: Final = 1024 * 1024
+_KEY: Final = re.compile("([0-9a-f]{2}){1,128}", re.ASCII)
 
 PassphraseOf = Callable[[], bytes]
 
@@ -87,7 +90,34 @@ class Operator:
                 return signer
         raise Misuse("no-key-in-force", org=self.prepared.member.org)
 
+    def register(self, card: Path) -> str:
+        """Register an officer's or a device's key of this member or a unit of it; what came of it."""
+        officer = read_officer_card(card, self.prepared.genesis.suite, self.prepared.genesis_hash)
+        self._commit("identity", "register_officer", (officer.org, officer.key, officer.roles, officer.possession))
+        roles = ", ".join(officer.roles)
+        return cli_text("officer_done", self.language, org=officer.org, key=officer.key.hex(), roles=roles)
+
+    def revoke(self, key: str) -> str:
+        """Revoke a key of this member's officers; what came of it."""
+        if _KEY.fullmatch(key) is None:
+            raise Misuse("bad-key", value=key[:80])
+        self._commit("identity", "revoke_key", (bytes.fromhex(key),))
+        return cli_text("officer_revoked", self.language, key=key)
+
+    def unit(self, org: str, name_zh: str, name_en: str) -> str:
+        """Register a unit of this member; what came of it."""
+        self._commit("identity", "register_org", (org, name_zh, name_en))
+        return cli_text("unit_done", self.language, org=org, name=name_zh if self.language == "zh" else name_en)
+
     def _submit(self, action: str, args: Value) -> str:
+        return self._came_to(self._commit("governance", action, args))
+
+    def _commit(self, contract: str, action: str, args: Value) -> dict[str, Any]:
+        """Sign and hand over; the parameters of the result.
+
+        Raises:
+            Stop: it is not committed, or refused.
+        """
         signer, org = self._signer(), self.prepared.member.org
         lane = self.gateway.get(f"/v1/lanes/{org}/{signer.public_key.hex()}/{LANE.hex()}")
         body = SubmissionBody(
@@ -96,7 +126,7 @@ class Operator:
             LANE,
             int(lane["next_seq"]),
             secrets.token_bytes(16),
-            "governance",
+            contract,
             action,
             args,
             (signer.public_key,),
@@ -104,9 +134,6 @@ class Operator:
         )
         item = sign_item(body, [signer])
         (result,) = self.gateway.submit(encode((item.encode(),)), WAIT_MS)["results"]
-        return self._came_to(result)
-
-    def _came_to(self, result: dict[str, Any]) -> str:
         if result["status"] != "committed":
             error = result.get("error") or {}
             reason = str(error.get("detail") or result["status"])
@@ -114,7 +141,10 @@ class Operator:
         if result["code"] != "OK":
             reason = sentence(result["code"], tuple(result["parameters"].items()), self.language)
             raise Stop(Exit.USAGE, "refused", reason=reason)
-        found = result["parameters"]
+        parameters: dict[str, Any] = result["parameters"]
+        return parameters
+
+    def _came_to(self, found: dict[str, Any]) -> str:
         text = cli_text(f"proposal_{found['outcome']}", self.language)
         return cli_text(
             "vote_done",
@@ -135,10 +165,12 @@ class Operator:
         return member, certificate
 
 
-def member_proposal(operator: Operator, action: str, what: str) -> tuple[str, Value]:
-    """Kind and args of a proposal about a member: a card's path, or for ``remove`` an organisation's id."""
+def member_proposal(operator: Operator, action: str, what: str, roles: Sequence[str] = ()) -> tuple[str, Value]:
+    """Kind and args of a proposal about a member: by a card's path, or for ``remove`` and ``roles`` its id."""
     if action == "remove":
         return "validator.remove", (what,)
+    if action == "roles":
+        return "member.roles", (what, tuple(sorted(set(roles))))
     member, certificate = operator.card(Path(what))
     if action == "add":
         return "validator.add", (member.to_value(), certificate)

@@ -121,7 +121,7 @@ def _parser(language: Language) -> argparse.ArgumentParser:
     genesis.add_argument("cards", nargs="+", type=Path, metavar="CARD", help=text("cards"))
     genesis.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=text("genesis_out"))
     genesis.add_argument("--name", default="法治联盟链", help=text("chain_name"))
-    genesis.add_argument("--officer", action="append", default=[], type=Path, metavar="CARD", help=text("officer"))
+    genesis.add_argument("--officer", action="append", default=[], type=Path, metavar="CARD", help=text("officer_card"))
     genesis.add_argument("--procedure", action="append", default=[], help=text("procedure"))
     genesis.add_argument("--parameter", action="append", default=[], metavar="NAME=INT", help=text("parameter"))
     genesis.add_argument("--time-ms", type=int, help=text("time_ms"))

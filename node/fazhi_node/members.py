@@ -252,11 +252,11 @@ def read_member_card(path: Path, genesis_hash: bytes | None = None) -> tuple[Mem
     return member, certificate, suite.name
 
 
-def read_officer_card(path: Path, suite: Suite) -> Officer:
-    """An officer's card, checked.
+def read_officer_card(path: Path, suite: Suite, genesis_hash: bytes | None = None) -> Officer:
+    """An officer's card, checked; made for a genesis, or for that chain.
 
     Raises:
-        Misuse: ``bad-card``.
+        Misuse: ``bad-card``, ``officer-card-of-another-chain``.
     """
     card = _read_card(path, OFFICER_FORMAT, _OFFICER_FIELDS)
     try:
@@ -267,8 +267,10 @@ def read_officer_card(path: Path, suite: Suite) -> Officer:
             bytes.fromhex(_text(card, "possession")),
         )
         Officer.from_value(officer.to_value())
-        verify_possession(suite, None, officer.org, officer.key, officer.roles, officer.possession)
+        verify_possession(suite, genesis_hash, officer.org, officer.key, officer.roles, officer.possession)
     except (ValueError, FazhiError) as error:
+        if genesis_hash is not None and isinstance(error, InvalidSignature):
+            raise Misuse("officer-card-of-another-chain", path=str(path)) from None
         raise Misuse("bad-card", path=str(path), reason=str(error)) from None
     return officer
 

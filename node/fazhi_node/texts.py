@@ -303,6 +303,15 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "{path} 中的投票日志没有失忆(从高度 {floor} 起签票),无须担保,未作改动。",
         "The vote log in {path} is not amnesiac (it signs from height {floor} on): nothing was changed.",
     ),
+    "officer-card-of-another-chain": (
+        "登记卡 {path} 不是为本链所制,或已被改动。请用 fazhi keygen --genesis-hash 重新生成密钥和登记卡。",
+        "The card {path} was not made for this chain, or was changed since: fazhi keygen --genesis-hash makes one.",
+    ),
+    "bad-key": ("“{value}”不是公钥(十六进制)。", "“{value}” is no public key in hexadecimal digits."),
+    "role-not-asked": (
+        "--role 只用于 member roles;{action} 的角色写在名片上。",
+        "--role belongs to member roles; for {action} the roles stand on the card.",
+    ),
     "bad-height": ("{value} 不是高度;请给出 1 以上的整数。", "{value} is no height; give an integer from 1 on."),
     "no-chain": ("{path} 中还没有任何区块。", "There is no block in {path} yet."),
     "interrupted": ("已中断。", "Interrupted."),
