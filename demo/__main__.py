@@ -60,7 +60,7 @@ def play(settings: Settings, screen: Screen, stopper: Stopper) -> None:
     screen.title(relative(out))
     screen.section("四个单位各自生成密钥,共同建链", "four organisations make keys and one genesis")
     rules, walk = load_builtin_rule_set(settings.procedure), WALKS[settings.procedure]
-    net, office = network.make(out / "network", settings.procedure, walk)
+    net, office = network.make(out / "network", {settings.procedure: walk})
     names = [f"{node.name} {node.org}" for node in net.nodes.values()]
     screen.line("  " + " · ".join(names))
     screen.line(f"  创世哈希 genesis hash  {net.genesis_hash}")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from fazhi_cli.devnet import write_pids
 from fazhi_ledger.genesis import Genesis
+from fazhi_ledger.validators import quorum_of
 from fazhi_sdk.devnet import Devnet, node_command
 from fazhi_sdk.keys import FileSigner
 
@@ -34,27 +35,26 @@ LATE_RECORD_MS: Final = 366 * 86_400_000
 class Office:
     """The keys of everybody who signs, by organisation and name."""
 
-    org: str
     signers: Mapping[tuple[str, str], FileSigner]
 
-    def of(self, visit: Visit) -> tuple[FileSigner, ...]:
-        """Signers of a step."""
-        return tuple(self.called(name, visit.org) for name in visit.signers)
-
-    def called(self, name: str, org: str = "") -> FileSigner:
-        """Whom a walk calls by that name; of the case's own organisation where none is given."""
-        return self.signers[org or self.org, name]
+    def of(self, walk: Walk, visit: Visit) -> tuple[FileSigner, ...]:
+        """Signers of a step of a walk."""
+        return tuple(self.signers[visit.org or walk.org, name] for name in visit.signers)
 
 
-def make(folder: Path, procedure: str, walk: Walk) -> tuple[Devnet, Office]:
-    """Keys, cards and the genesis of a new network in ``folder``, with everybody who signs in the walk; nothing is
-    started.
+def make(folder: Path, walks: Mapping[str, Walk]) -> tuple[Devnet, Office]:
+    """Keys, cards and the genesis of a new network in ``folder``, with everybody who signs in these walks through
+    procedures; nothing is started.
     """
-    files = {(org, name): f"{org}-{name}" for org, name in walk.signing()}
-    officers = [(file, org, (role_of(name),)) for (org, name), file in files.items()]
-    parameters = {"late_record_ms": LATE_RECORD_MS}
-    net = Devnet.create(folder, members=walk.members, parameters=parameters, procedure=procedure, officers=officers)
-    return net, Office(walk.org, {which: net.officer(file) for which, file in files.items()})
+    files = {(org, name): f"{org}-{name}" for walk in walks.values() for org, name in walk.signing()}
+    net = Devnet.create(
+        folder,
+        members=tuple(dict.fromkeys(org for walk in walks.values() for org in walk.members)),
+        parameters={"late_record_ms": LATE_RECORD_MS},
+        procedures=tuple(walks),
+        officers=[(file, org, (role_of(name),)) for (org, name), file in files.items()],
+    )
+    return net, Office({which: net.officer(file) for which, file in files.items()})
 
 
 def vote_calendars(network: Devnet, years: Sequence[int]) -> None:
@@ -64,13 +64,12 @@ def vote_calendars(network: Devnet, years: Sequence[int]) -> None:
         DemoFailed: one of them did not pass.
     """
     homes = [node.home for node in network.nodes.values()]
-    quorum = len(homes) - (len(homes) - 1) // 3
     for year in years:
         path = network.folder / f"calendar-{year}.toml"
         path.write_text(calendar_text(year), "utf-8")
         said = run([node_command(), "rules", str(path), "--home", homes[0], "--lang", "en"])
         found = re.search(r"\b[0-9a-f]{64}\b", said)
-        for home in homes[1:quorum]:
+        for home in homes[1 : quorum_of(len(homes))]:
             said = run([node_command(), "vote", found[0] if found else "", "yes", "--home", home, "--lang", "en"])
         if "passed" not in said:
             raise DemoFailed(f"{year} 年日历未通过: {said}", f"the calendar of {year} did not pass")

@@ -74,7 +74,7 @@ class Story:
         for position, visit in enumerate(self._walk.visits, 1):
             began = time.monotonic()
             step = self.steps[position - 1]
-            signers = self._office.of(visit)
+            signers = self._office.of(self._walk, visit)
             case = self._chain.case(self._rules.procedure, self._number, signers[0], org=self._walk.org)
             if not visit.org:
                 self.case = case

@@ -107,7 +107,7 @@ class Devnet:
         *,
         members: int | Sequence[str] = 4,
         parameters: Mapping[str, int] | None = None,
-        procedure: str = "penalty",
+        procedures: Sequence[str] = ("penalty",),
         officers: Sequence[tuple[str, str, tuple[str, ...]]] | None = None,
     ) -> Self:
         """Make keys, cards, officers and the genesis of a new network; nothing is started. ``members`` are so many of
@@ -139,7 +139,9 @@ class Devnet:
         orgs = {node.org for node in nodes}
         cards = [str(_officer(place, *officer)) for officer in officers or OFFICERS if officer[1] in orgs]
         arguments = [command, "genesis", *(str(Path(node.home) / f"{node.org}.card") for node in nodes)]
-        arguments += ["-o", str(place / "genesis.fazhi"), "--procedure", procedure]
+        arguments += ["-o", str(place / "genesis.fazhi")]
+        for procedure in procedures:
+            arguments += ["--procedure", procedure]
         for card in cards:
             arguments += ["--officer", card]
         for name, value in (parameters or {}).items():

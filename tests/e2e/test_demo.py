@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import pytest
 from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
 from fazhi_contracts.procedures.stories import Story, StoryEvent, play
 from fazhi_contracts.procedures.vocabulary import OWN
+from fazhi_sdk import Chain
 from fazhi_sdk.devnet import MEMBERS
 
+from demo import network
 from demo.network import LATE_RECORD_MS
+from demo.story import Story as Recording
 from demo.walks import WALKS, calendar_of, role_of, times_of, years_of
 from tests.cli.commands import fazhi
 from tests.conftest import ROOT
@@ -108,6 +112,7 @@ def test_settings_that_cannot_be(tmp_path: Path, environment: dict[str, str], sa
     assert not (tmp_path / "out").exists()
 
 
+SUMS = {"mediation": [], "timebank": [("mediation", 2), ("minutes", 30), ("offline", 60), ("sanzhi", 3)]}
 ROLES = {org: roles[0] for org, _, _, roles in MEMBERS if roles}
 TODAYS = (
     "2026-02-25 10:00",  # just after Spring Festival
@@ -137,6 +142,33 @@ def test_a_walk_comes_to_the_findings_that_it_says_whatever_the_day(procedure: s
     )
     assert [one.refused for one in told] == [None] * len(told)
     assert [tuple(finding.code for finding in one.findings) for one in told] == [visit.finds for visit in walk.visits]
+
+
+@pytest.mark.slow
+def test_walks_with_others_records_and_tallies_go_by_on_a_real_network(tmp_path: Path) -> None:
+    evidence = tmp_path / "evidence"
+    evidence.write_bytes(b"evidence of every case")
+    walks = {procedure: WALKS[procedure] for procedure in ("mediation", "timebank")}
+    net, office = network.make(tmp_path / "network", walks)
+    try:
+        net.up(ready_s=60)
+        now_ms = time.time_ns() // 1_000_000
+        network.vote_calendars(net, years_of(time_ms for walk in walks.values() for time_ms in times_of(walk, now_ms)))
+        with Chain.connect(net.urls, net.genesis_hash, tmp_path / "outbox.db", token=net.tokens) as chain:
+            for procedure, walk in walks.items():
+                rules = load_builtin_rule_set(procedure)
+                told = Recording(chain, rules, walk, office, tmp_path / procedure, [evidence])
+                recorded = list(told.walk())
+                assert told.case is not None
+                trail = told.case.trail()
+                assert [event.submission_id for event in trail.events] == [one.receipt.id for one in recorded]
+                found = [tuple(finding.code for finding in event.findings) for event in trail.events]
+                assert found == [visit.finds for visit in walk.visits], procedure
+                signing = [event.signers[0].org for event in trail.events]
+                assert signing == [visit.org or walk.org for visit in walk.visits]
+                assert list(trail.view.head.marks.sums) == SUMS[procedure]
+    finally:
+        net.destroy()
 
 
 def test_every_built_in_procedure_has_a_walk_to_its_end() -> None:

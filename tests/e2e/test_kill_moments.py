@@ -36,7 +36,7 @@ Network = tuple[Devnet, network.Office]
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    net, office = network.make(tmp_path_factory.mktemp("kill") / "network", "penalty", WALK)
+    net, office = network.make(tmp_path_factory.mktemp("kill") / "network", {"penalty": WALK})
     try:
         net.up(ready_s=60)
         yield net, office
@@ -134,13 +134,13 @@ def test_with_two_of_four_down_it_stops_and_says_why_and_goes_on_when_one_return
 ) -> None:
     net, office = running
     first, second, *others = net.nodes
-    officer = office.called("officer")
+    officer = office.signers["zfj", "officer"]
     with connect(net, tmp_path / "outbox.db") as chain:
         chain.open_case("penalty", "2026-9001", officer)
         for org in (first, second):
             net.kill(org)
         pending = chain.case("penalty", "2026-9001", officer).record(
-            "FILED", signer=office.called("head"), timeout_s=3.0
+            "FILED", signer=office.signers["zfj", "head"], timeout_s=3.0
         )
         assert not isinstance(pending, Receipt)
         assert pending.why is not None
