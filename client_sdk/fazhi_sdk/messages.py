@@ -108,6 +108,30 @@ SENTENCES: Final[dict[str, tuple[Pair, Pair]]] = {
             "clear values stand on the chain for ever: put it into fields, which are committed under a salt, or use an internal number",
         ),
     ),
+    "no-destruction": (
+        (
+            "这不是本链上盐值销毁(SALTGONE)的收据({step}),或未指明记录",
+            "this is no receipt of a destruction of salts (SALTGONE) on this chain ({step}), or it refers to no record",
+        ),
+        (
+            "请先记录 SALTGONE,并以 refs 指明要销毁的提交",
+            "record SALTGONE first, with refs to the submissions concerned",
+        ),
+    ),
+    "destruction-breached": (
+        (
+            "该销毁记录本身有严重不规范({finding})",
+            "the record of the destruction is itself gravely irregular ({finding})",
+        ),
+        ("请改正后重新审批并记录", "set it right, have it approved and record it again"),
+    ),
+    "legal-hold": (
+        (
+            "案件正在保全(案内第 {number} 条),不得销毁",
+            "the case is under a legal hold (its record {number}): nothing may be destroyed",
+        ),
+        ("解除保全(HOLDEND)之后再销毁", "destroy it once the hold was released (HOLDEND)"),
+    ),
     "bad-key-file": (
         ("无法读取密钥文件“{path}”:{reason}", "the key file “{path}” cannot be read: {reason}"),
         ("请检查路径和权限", "check path and permissions"),

@@ -25,12 +25,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from fazhi_ledger.canonical import encode
+from fazhi_ledger.record import Opening
 
 from .errors import OutboxDisk, OutboxError, OutboxInUse
 from .outbox_filing import AT_A_TIME, Filing, current, insert, keep, pool_lane
@@ -52,9 +53,12 @@ from .outbox_rows import (
     Entry,
     Kept,
     NewItem,
+    Shut,
     Verdict,
     entry_of,
     kept_of,
+    openings_row,
+    row_openings,
 )
 
 
@@ -411,14 +415,26 @@ class Outbox:
         )
         return tuple(map(kept_of, rows))
 
-    def forget(self, draft_id: bytes) -> None:
-        """Destroy the salts and values of a draft's records (deletion of personal data): nobody can open its
-        commitments any more.
+    def destroy(
+        self, draft_id: bytes, index: int, fields: Collection[str] | None, commit: Callable[[Opening], bytes]
+    ) -> tuple[str, ...]:
+        """Destroy salts and values of a record, those of ``fields`` or all; the names of those destroyed now. Of each
+        the commitment alone is left, which ``commit`` makes of it: what stands beside it can still be opened.
         """
         with self._transaction() as db:
-            db.execute("UPDATE records SET openings = ? WHERE draft_id = ?", (encode(()), draft_id))
+            place = (draft_id, index)
+            row = db.execute("SELECT openings FROM records WHERE draft_id = ? AND record_index = ?", place).fetchone()
+            placed = [] if row is None else list(row_openings(row["openings"]))
+            gone = []
+            for at, one in enumerate(placed):
+                if isinstance(one, Opening) and (fields is None or one.field in fields):
+                    placed[at] = Shut(one.field, commit(one))
+                    gone.append(one.field)
+            data = openings_row(placed)
+            db.execute("UPDATE records SET openings = ? WHERE draft_id = ? AND record_index = ?", (data, *place))
         with self._mutex, self._disk_errors():  # the log would keep the old pages
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return tuple(gone)
 
     def genesis_file(self) -> bytes | None:
         """The chain's genesis file, if a process has kept it."""

@@ -7,11 +7,20 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from fazhi_ledger.canonical import encode
 from fazhi_ledger.submission import LANE_BYTES
 
 from .errors import DraftError
-from .outbox_rows import MAX_POOL_LANES, PREPARED, SIGNED, SUPERSEDED, UNUSED, Entry, NewItem, entry_of
+from .outbox_rows import (
+    MAX_POOL_LANES,
+    PREPARED,
+    SIGNED,
+    SUPERSEDED,
+    UNUSED,
+    Entry,
+    NewItem,
+    entry_of,
+    openings_row,
+)
 
 AT_A_TIME: Final = 500
 """Drafts that one statement asks about."""
@@ -112,7 +121,7 @@ def keep(db: sqlite3.Connection, items: Iterable[NewItem]) -> None:
     rows = [
         (
             new.draft_id, index, one.case_key, one.org, one.procedure, one.number, one.step,
-            encode(tuple(opening.to_value() for opening in one.openings)), one.member,
+            openings_row(one.openings), one.member,
         )
         for new in items
         for index, one in enumerate(new.kept)

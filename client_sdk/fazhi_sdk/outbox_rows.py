@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fazhi_ledger.canonical import decode
+from fazhi_ledger.canonical import Value, decode, encode
 from fazhi_ledger.datatypes import slotted
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.record import Opening
 from fazhi_ledger.result import parameters_from_value
-from fazhi_ledger.shape import as_tuple
+from fazhi_ledger.shape import as_digest, as_text, as_tuple
 from fazhi_ledger.submission import DRAFT_ID_BYTES, Item
 
 from .errors import OutboxError
@@ -24,6 +24,8 @@ MAX_SCAN: Final = 20_000
 """Most undecided entries that are looked at for the next request."""
 SCAN_STEP: Final = 1_000
 """So many at a time, until there are enough for it."""
+
+SHUT_PARTS: Final = 2
 
 PREPARED: Final = "prepared"
 SIGNED: Final = "signed"
@@ -80,6 +82,14 @@ was delivered before; the view of that name, in outboxes made before, looked at 
 
 
 @slotted
+class Shut:
+    """A commitment whose salt and value were destroyed: nobody can open it any more; those beside it are whole."""
+
+    field: str
+    commitment: bytes
+
+
+@slotted
 class Kept:
     """What the outbox keeps of one record: its case, docket number and openings."""
 
@@ -91,6 +101,14 @@ class Kept:
     openings: tuple[Opening, ...]
     member: bytes
     """The draft that the record was made as; another than its submission's where several were combined."""
+    shut: tuple[tuple[int, Shut], ...] = ()
+    """What was destroyed, by its place among the record's commitments."""
+
+    def in_place(self) -> tuple[Opening | Shut, ...]:
+        """All that the record commits to, in order."""
+        left = iter(self.openings)
+        gone = dict(self.shut)
+        return tuple(gone[at] if at in gone else next(left) for at in range(len(self.openings) + len(gone)))
 
 
 @slotted
@@ -163,14 +181,35 @@ def entry_of(row: Any) -> Entry:
 def kept_of(row: Any) -> Kept:
     """What a row of ``records`` keeps."""
     values = dict(row)
-    return Kept(openings=openings_of_row(values.pop("openings")), **values)
+    placed = row_openings(values.pop("openings"))
+    return Kept(
+        openings=tuple(one for one in placed if isinstance(one, Opening)),
+        shut=tuple((at, one) for at, one in enumerate(placed) if isinstance(one, Shut)),
+        **values,
+    )
 
 
-def openings_of_row(data: bytes) -> tuple[Opening, ...]:
+def row_openings(data: bytes) -> tuple[Opening | Shut, ...]:
+    """``[[field, salt, value] | [field, commitment]…]``, as a row of ``records`` has it.
+
+    Raises:
+        OutboxError: ``outbox-damaged``.
+    """
     try:
-        return tuple(Opening.from_value(value) for value in as_tuple(decode(data), "openings"))
+        return tuple(_opening_or_shut(value) for value in as_tuple(decode(data), "openings"))
     except FazhiError as error:
         raise OutboxError("outbox-damaged", path="", reason=str(error)) from None
+
+
+def _opening_or_shut(value: Value) -> Opening | Shut:
+    if isinstance(value, tuple) and len(value) == SHUT_PARTS:
+        return Shut(as_text(value[0], "field"), as_digest(value[1], "commitment"))
+    return Opening.from_value(value)
+
+
+def openings_row(placed: Iterable[Opening | Shut]) -> bytes:
+    """What :func:`row_openings` reads."""
+    return encode(tuple((one.field, one.commitment) if isinstance(one, Shut) else one.to_value() for one in placed))
 
 
 def new_draft_id() -> bytes:

@@ -27,7 +27,7 @@ from fazhi_ledger.recording import Recording, is_recording
 from fazhi_ledger.result import RecordResult
 from fazhi_ledger.submission import Item, SubmissionBody, envelope_parts
 
-from .outbox_rows import Kept
+from .outbox_rows import Kept, Shut
 from .trust import Decided, Trust
 
 SHORT: Final = 1024
@@ -84,7 +84,9 @@ class Batch:
             return None
         try:
             record, result = Record.decode(self.records[index]), RecordResult.decode(self.results[index])
-            openings = disclosable(record, kept)
+            if kept is not None and kept.shut:
+                return None
+            openings = kept.openings if kept is not None and in_place(record, kept) else ()
             suite, body = self.trust.suite, self.body
             if (
                 result.case_id == case_id(suite, Recording.of(body).member, record.case_key)
@@ -108,18 +110,11 @@ class Batch:
         """Step 3: what is disclosed is all that the record commits to, each value in its place."""
         if not openings:
             return True
-        leaves = self._leaves(index, openings)
+        leaves = commitment_leaves(self.trust, self.body, index, openings)
         return (
             merkle.root_of(self.trust.suite, leaves) == record.commitments_root
             and len({opening.field for opening in openings}) == len(openings)
             and all(map(_is_plain, openings))
-        )
-
-    def _leaves(self, index: int, openings: Sequence[Opening]) -> list[bytes]:
-        suite, genesis_hash = self.trust.suite, self.trust.genesis_hash
-        first, draft_id = self.body.signer_keys[0], self.body.draft_id
-        return merkle.leaf_hashes(
-            suite, [commitment(suite, genesis_hash, first, draft_id, index, opening) for opening in openings]
         )
 
     def _fits(self, index: int, openings: Sequence[Opening]) -> bool:
@@ -157,8 +152,8 @@ class Batch:
     def receipt(self, index: int, kept: Kept | None) -> RecordReceipt:
         """All bytes of one record's receipt; not verified by this."""
         decided, record = self.decided, self.records[index]
-        openings = disclosable(Record.decode(record), kept)
-        tree = merkle.Tree(self.trust.suite, self._leaves(index, openings))
+        placed = in_place(Record.decode(record), kept)
+        tree = merkle.Tree(self.trust.suite, commitment_leaves(self.trust, self.body, index, placed))
         return RecordReceipt(
             genesis=self.trust.file.genesis_bytes,
             handovers=decided.handovers,
@@ -176,9 +171,7 @@ class Batch:
             record_result=self.results[index],
             record_result_proof=self.results_tree.proof(index),
             docket=None if kept is None else Docket(kept.org, kept.number),
-            openings=tuple(
-                Disclosed(place, opening.encode(), tree.proof(place)) for place, opening in enumerate(openings)
-            ),
+            openings=disclosed(tree, placed),
         )
 
 
@@ -200,9 +193,33 @@ def _signed(trust: Trust, item: Item, signed: Item | None) -> bool:
     return True
 
 
-def disclosable(record: Record, kept: Kept | None) -> tuple[Opening, ...]:
-    """Every opening; none where they are not the record's (they were forgotten)."""
-    return kept.openings if kept is not None and len(kept.openings) == record.commitment_count else ()
+def in_place(record: Record, kept: Kept | None) -> tuple[Opening | Shut, ...]:
+    """All that the record commits to; none where what is kept is not the record's."""
+    placed = () if kept is None else kept.in_place()
+    return placed if len(placed) == record.commitment_count else ()
+
+
+def commitment_leaves(trust: Trust, body: SubmissionBody, index: int, placed: Sequence[Opening | Shut]) -> list[bytes]:
+    """The leaf hashes of a record's commitments; of those that were destroyed the commitment was kept."""
+    suite, first = trust.suite, body.signer_keys[0]
+    return merkle.leaf_hashes(
+        suite,
+        [
+            commitment(suite, trust.genesis_hash, first, body.draft_id, index, one)
+            if isinstance(one, Opening)
+            else one.commitment
+            for one in placed
+        ],
+    )
+
+
+def disclosed(tree: merkle.Tree, placed: Sequence[Opening | Shut]) -> tuple[Disclosed, ...]:
+    """Every opening, with its path in the tree of the record's commitments."""
+    return tuple(
+        Disclosed(place, one.encode(), tree.proof(place))
+        for place, one in enumerate(placed)
+        if isinstance(one, Opening)
+    )
 
 
 def _is_plain(opening: Opening) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.limits import MAX_RECEIPT_BYTES
 from fazhi_ledger.receipt import Disclosed, Docket, RecordReceipt
 from fazhi_ledger.receipt_steps import Facts, PresentedFile, check_receipt, digest_algorithms
-from fazhi_ledger.record import Opening, Record, commitment
+from fazhi_ledger.record import Opening, Record
 from fazhi_ledger.result import Finding
 from fazhi_ledger.submission import SubmissionBody, envelope_parts, submission_id
 
 from .errors import InputError, ReceiptFailed
 from .files import read_bounded, write_atomically
 from .outbox_rows import Kept
-from .receipt_batch import Batch
+from .receipt_batch import Batch, commitment_leaves, disclosed, in_place
 from .sealing import Progress, seal
 from .trust import Fields, Trust
 
@@ -152,7 +152,7 @@ def build_receipt(trust: Trust, fields: Fields, kept: Kept | None) -> Receipt:
     submission, record = fields.base64("submission"), fields.base64("record")
     index = fields.integer("record_index")
     try:
-        disclosed = () if kept is None else _disclosed(trust, submission, record, index, kept.openings)
+        disclosed = () if kept is None else _disclosed(trust, submission, record, index, kept)
         receipt = RecordReceipt(
             genesis=trust.file.genesis_bytes,
             handovers=fields.handovers(),
@@ -179,19 +179,9 @@ def build_receipt(trust: Trust, fields: Fields, kept: Kept | None) -> Receipt:
     return Receipt(data, facts)
 
 
-def _disclosed(
-    trust: Trust, submission: bytes, record: bytes, index: int, openings: Sequence[Opening]
-) -> tuple[Disclosed, ...]:
-    """Every opening with its path; nothing where the openings are not the record's (they were forgotten)."""
+def _disclosed(trust: Trust, submission: bytes, record: bytes, index: int, kept: Kept) -> tuple[Disclosed, ...]:
+    """Every opening with its path; nothing where the openings are not the record's."""
     body = SubmissionBody.decode(envelope_parts(submission)[0])
-    suite, first = trust.suite, body.signer_keys[0]
-    leaves = [
-        merkle.leaf_hash(suite, commitment(suite, trust.genesis_hash, first, body.draft_id, index, opening))
-        for opening in openings
-    ]
-    if len(leaves) != Record.decode(record).commitment_count:
-        return ()
-    return tuple(
-        Disclosed(position, opening.encode(), merkle.inclusion_proof(suite, leaves, position))
-        for position, opening in enumerate(openings)
-    )
+    placed = in_place(Record.decode(record), kept)
+    leaves = commitment_leaves(trust, body, index, placed)
+    return disclosed(merkle.Tree(trust.suite, leaves), placed)

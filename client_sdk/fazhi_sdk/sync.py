@@ -26,6 +26,7 @@ from . import aio
 from .aio.archive import stream_archive
 from .aio.case import Files
 from .aio.chain import DEFAULT_TIMEOUT_S
+from .aio.destroying import Destroyed
 from .aio.gateways import Tokens
 from .aio.lists import See
 from .cases import CaseView, Trail
@@ -427,9 +428,9 @@ class Chain:
         """Handles of everything in the outbox that the chain has not decided, or did not take."""
         return [Pending(one, self.portal) for one in self.portal.run(self.inner.pending())]
 
-    def forget(self, submission: str | bytes) -> None:
-        """Destroy this outbox's salts and values of a submission; see :meth:`fazhi_sdk.aio.Chain.forget`."""
-        self.portal.run(self.inner.forget(submission))
+    def destroy(self, recorded: Receipt) -> tuple[Destroyed, ...]:
+        """Destroy the salts that a record of the step ``SALTGONE`` names; see :func:`.aio.destroying.destroy`."""
+        return self.portal.run(self.inner.destroy(recorded))
 
 
 def archive_chunks(

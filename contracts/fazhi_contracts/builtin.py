@@ -23,7 +23,7 @@ VERSIONS: Final[dict[str, tuple[str, ...]]] = {
 """The files of each procedure, without ``.toml``: one a version of its law, in the order of the days from which it is
 in force."""
 BUILTIN_PROCEDURES: Final = tuple(VERSIONS)
-COMMON_PARTS: Final = ("attestation", "supervision")
+COMMON_PARTS: Final = ("attestation", "privacy", "supervision")
 
 
 def load_builtin_rule_set(procedure: str) -> RuleSet:

@@ -302,15 +302,6 @@ def test_outbox_serves_one_client(chain: TestChain) -> None:
         chain.another(Path(chain.inner._outbox.path).name)
 
 
-def test_forgotten_salts_open_nothing(chain: TestChain, number: str, photo: Path) -> None:
-    receipt = receipt_of(filed(chain, number).record("INVEST", [photo], fields={"party": "某某"}))
-    chain.forget(receipt.id)
-    again = chain.receipt(receipt.id)
-    assert again.facts.files == ()
-    assert again.facts.fields == ()
-    receipt.check_file(photo)  # a receipt that was handed out stays what it was
-
-
 def test_the_same_drafts_again_are_filed_once(chain: TestChain, number: str, photo: Path) -> None:
     case = filed(chain, number)
     drafts = [case.draft("INVEST", [photo], fields={"n": n}) for n in range(4)]

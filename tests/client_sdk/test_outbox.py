@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from fazhi_ledger.canonical import encode
+from fazhi_ledger.record import Opening
 from fazhi_ledger.submission import Item
 from fazhi_sdk import outbox
 from fazhi_sdk import outbox_rows as rows
@@ -16,7 +18,7 @@ from fazhi_sdk.aio.gateways import Answer
 from fazhi_sdk.drafts import DraftData
 from fazhi_sdk.errors import DraftError, OutboxDisk, OutboxError, OutboxInUse
 from fazhi_sdk.outbox import Outbox
-from fazhi_sdk.outbox_rows import Entry, Verdict
+from fazhi_sdk.outbox_rows import Entry, Shut, Verdict
 
 from .parts import GENESIS_HASH, draft, new_item, signer
 
@@ -265,13 +267,25 @@ def test_a_case_is_served_in_the_order_of_filing(path: Path, monkeypatch: pytest
         assert [entry.id for entry in box.due()] == [later.id, other.id, last.id]
 
 
-def test_forgetting_destroys_salts(path: Path) -> None:
+def test_what_was_destroyed_is_nowhere_in_the_file(path: Path) -> None:
     one = draft()
-    salt = one.records[0].openings[0].salt
+    salt, kept = one.records[0].openings[0].salt, one.kept()[0]
+    left = tuple(opening.field for opening in kept.openings)
+
+    def commit(opening: Opening) -> bytes:
+        return hashlib.sha256(opening.encode()).digest()
+
     with open_box(path) as box:
         file_one(box, one)
-        box.forget(one.draft_id)
+        assert box.kept(one.draft_id) == (kept,)
+        assert box.destroy(one.draft_id, 0, left[:1], commit) == left[:1]
+        shut = box.kept(one.draft_id)[0]
+        assert shut.openings == kept.openings[1:]
+        assert shut.in_place() == (Shut(left[0], commit(kept.openings[0])), *kept.openings[1:])
+        assert box.destroy(one.draft_id, 0, left[:1], commit) == ()
+        assert box.destroy(one.draft_id, 0, None, commit) == left[1:]
         assert box.kept(one.draft_id)[0].openings == ()
+        assert box.destroy(one.draft_id, 1, None, commit) == (), "there is no such record"
     content = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert salt not in content
     assert encode("环城路")[1:] not in content

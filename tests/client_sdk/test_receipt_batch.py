@@ -15,11 +15,11 @@ from fazhi_ledger import merkle
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.receipt import RecordReceipt
 from fazhi_ledger.receipt_steps import check_receipt
-from fazhi_ledger.record import Opening
+from fazhi_ledger.record import Opening, commitment
 from fazhi_ledger.submission import Item
 from fazhi_sdk.drafts import DraftData, RecordDraft, combine, openings_of
 from fazhi_sdk.errors import ReceiptFailed
-from fazhi_sdk.outbox_rows import Kept, new_draft_id
+from fazhi_sdk.outbox_rows import Kept, Shut, new_draft_id
 from fazhi_sdk.receipt_batch import Batch
 from fazhi_sdk.receipts import Receipt, build_receipt, receipt_of
 from fazhi_sdk.trust import Fields, Trust
@@ -125,6 +125,21 @@ def test_each_is_valid_and_the_same_as_one_by_one(at: int, known: bool, disclosi
         receipt = receipt_of(batch, record, kept)
         assert facts == receipt.facts == check_receipt(receipt.data, block().trust.genesis_hash).facts
         assert receipt == block().one_by_one(at, record, kept)
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_what_was_destroyed_is_not_opened_and_the_rest_is(at: int) -> None:
+    batch = block().batch(at, None)
+    for record, whole in enumerate(block().kept[at]):
+        key, draft_id, chain = batch.body.signer_keys[0], batch.body.draft_id, block().trust.genesis_hash
+        leaves = [commitment(SUITE, chain, key, draft_id, record, one) for one in whole.openings]
+        for place, gone in enumerate(whole.openings):
+            rest = tuple(one for one in whole.openings if one != gone)
+            kept = dataclasses.replace(whole, openings=rest, shut=((place, Shut(gone.field, leaves[place])),))
+            receipt = receipt_of(batch, record, kept)
+            assert receipt == block().one_by_one(at, record, kept)
+            shown = [one.field for one in receipt.facts.files] + [one.field for one in receipt.facts.fields]
+            assert sorted(shown) == sorted(one.field for one in rest)
 
 
 def test_a_refused_submission_has_no_receipt() -> None:

@@ -30,6 +30,7 @@ from ..receipts import Receipt
 from ..trust import Fields, Trust
 from .case import Case, Draft, Files
 from .delivery import AT_A_TIME, Delivery, Outcome
+from .destroying import Destroyed, destroy
 from .filing import Filed, Filer, digest_of, learn_chain, new_item
 from .gateways import Answer, Gateways, Tokens
 from .lists import Lists
@@ -428,19 +429,9 @@ class Chain:
         timeout = self._timeout_s if timeout_s is None else timeout_s
         return (await self._delivery.wait([now or entry], timeout))[item_id]
 
-    async def forget(self, submission: str | bytes) -> None:
-        """Destroy this outbox's salts and values of a submission (deletion of personal data). No receipt can open its
-        commitments afterwards; receipts already made are not touched.
-        """
-        item_id = digest_of(submission)
-
-        def work() -> None:
-            entry = self._outbox.entry(item_id)
-            if entry is None:
-                raise InputError("unknown-submission", id=item_id.hex()[:16])
-            self._outbox.forget(entry.draft_id)
-
-        await self._worker.run(work)
+    async def destroy(self, recorded: Receipt) -> tuple[Destroyed, ...]:
+        """Destroy the salts that a record of the step ``SALTGONE`` names; see :func:`.destroying.destroy`."""
+        return await destroy(self, recorded, self._outbox, self._worker)
 
 
 def _is_refused(outcomes: Mapping[bytes, Outcome | SdkError], place: Filed) -> bool:
