@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
-from fazhi_contracts.messages import term_in_words
 from fazhi_contracts.procedures.ruleset import RuleSet, Step
 
 from . import case_filing, case_view, connection, labels, passphrases
 from .language import choose
 from .parser import Parser
+from .rules_words import Words
 
 DEFAULT_PROCEDURE = BUILTIN_PROCEDURES[0]
 OPEN = "open"
@@ -72,30 +72,8 @@ def _summary(step: Step, parser: Parser) -> str:
 
 def _description(step: Step, parser: Parser, rules: RuleSet) -> str:
     """What the law asks of the step, line by line."""
-    language = parser.language
-
-    def name(code: str) -> str:
-        return labels.step_label(rules, code, language)
-
-    lines = [f"{name(step.code)} · {choose((rules.title_zh, rules.title_en), language)}"]
-    lines.append(parser.text("step-article", article=step.article))
-    roles = labels.roles(step.signing.roles, language)
-    lines.append(parser.text("step-signers", roles=roles, minimum=step.signing.minimum))
-    if step.from_steps:
-        lines.append(parser.text("step-after", steps=labels.joined(map(name, step.from_steps), language)))
-    if step.documents:
-        documents = labels.joined((choose((term.zh, term.en), language) for term in step.documents), language)
-        lines.append(parser.text("step-documents", documents=documents, minimum=step.documents_min))
-    lines += [
-        parser.text(
-            f"step-{clock.kind}",
-            term=term_in_words(clock.amount, clock.unit, language),
-            start=name(clock.start),
-            article=clock.article,
-        )
-        for clock in step.clocks
-    ]
-    return "\n".join(lines)
+    words = Words(rules, parser.language)
+    return "\n".join((f"{words.step(step.code)} · {words.title()}", *words.clauses(step)))
 
 
 def _declare_step(parser: Parser, step: Step) -> None:
@@ -116,6 +94,7 @@ def _declare_step(parser: Parser, step: Step) -> None:
         )
     parser.option("--file", action="append", default=[], metavar="PATH", help=parser.text("step-file"))
     parser.option("--field", action="append", default=[], metavar="NAME=TEXT", help=parser.text("step-field"))
+    parser.option("--ref", action="append", default=[], metavar="ID", help=parser.text("step-ref"))
     parser.option("--occurred-at", metavar="TIME", help=parser.text("occurred-at"))
     _declare_keys(parser, required=True)
     parser.option("--cosigner", action="append", default=[], metavar="HEX", help=parser.text("cosigner"))

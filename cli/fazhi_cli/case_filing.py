@@ -36,6 +36,7 @@ def record(step: Step, options: argparse.Namespace, language: Language) -> int:
     """Record a step of a case, or write the draft of it."""
     occurred_at = None if options.occurred_at is None else moment(options.occurred_at)
     fields = dict(map(_field, options.field))
+    refs = [digest(ref, "--ref") for ref in options.ref]
     cosigners = [digest(key, "--cosigner") for key in options.cosigner]
     if cosigners and options.draft is None:
         raise Misuse("cosigner-needs-draft")
@@ -52,6 +53,7 @@ def record(step: Step, options: argparse.Namespace, language: Language) -> int:
             occurred_at=occurred_at,
             fields=fields,
             clear=clear,
+            refs=refs,
             cosigners=[*signers[1:], *cosigners],
             progress=counted,
         )

@@ -112,23 +112,11 @@ HELP: Final[dict[str, Pair]] = {
     ),
     "case-show": ("案件现状与进行中的期限(附证明)", "state of a case and its running deadlines, proven"),
     "case-trail": ("案件全部记录,证明无一遗漏", "every record of a case, proven to be all"),
-    "step-article": ("依据: {article}", "Basis: {article}"),
-    "step-signers": ("签署: {roles},至少 {minimum} 人", "Signed by: {roles}, at least {minimum}"),
-    "step-after": ("前一步: {steps}", "After: {steps}"),
-    "step-documents": ("文书: {documents}(至少 {minimum} 份)", "Documents: {documents} (at least {minimum})"),
-    "step-within": (
-        "期限: 自 {start} 起 {term}内({article})",
-        "Deadline: within {term} of {start} ({article})",
-    ),
-    "step-not-before": (
-        "不早于 {start} 后第 {term}({article})",
-        "Not before {term} from {start} ({article})",
-    ),
-    "step-lapsed": (
-        "须待 {start} 后 {term}届满({article})",
-        "Only once {term} from {start} have passed ({article})",
-    ),
     "step-file": ("要固定的文件,可重复;文件不离开本机", "a file to seal, may be repeated; it stays here"),
+    "step-ref": (
+        "所依据的提交的标识(64 位十六进制),可重复",
+        "id of a submission that it refers to (64 hex digits), may be repeated",
+    ),
     "step-field": (
         "要承诺的字段,例如 place=…,可重复;加盐,不以明文上链",
         "a field to commit to, such as place=…, may be repeated; salted, never in clear",
@@ -181,6 +169,14 @@ HELP: Final[dict[str, Pair]] = {
         "a field to disclose, may be repeated, such as file.1 (default: none)",
     ),
     "hide-number": ("不披露案号", "do not disclose the docket number"),
+    "receipt-destroy": (
+        "销毁盐值:经批准的字段从此不能披露",
+        "destroy salts: what was approved can never be disclosed again",
+    ),
+    "receipt-destroy-about": (
+        "按一份 SALTGONE(盐值销毁)记录的收据销毁发件箱中的盐值;案件正在保全的不销毁。已交出的收据、草稿和备份不在其内。",
+        "Destroy the salts in the outbox that the receipt of a record of SALTGONE names; nothing is while a legal hold stands. Receipts handed out before, drafts and backups are not reached.",
+    ),
     # audit
     "audit": ("从创世起重新核对整条链", "re-check a whole chain from its genesis"),
     "audit-about": (
@@ -335,6 +331,10 @@ CASE: Final[dict[str, Pair]] = {
     "clock-no-calendar": (
         "期限 {step} 届满日取决于 {year} 年的工作日历(自 {start} 起 {term},{article})",
         "deadline: {step}, on a day that the calendar of {year} decides ({term} from {start}, {article})",
+    ),
+    "salts-destroyed": (
+        "提交 {id} 第 {record} 条:已销毁 {fields} 的盐值",
+        "submission {id}, record {record}: salts destroyed of {fields}",
     ),
     "column-number": ("序号", "no."),
     "column-step": ("步骤", "step"),

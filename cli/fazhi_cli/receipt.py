@@ -1,4 +1,5 @@
-"""``fazhi receipt``: fetch the receipt of an earlier submission, or make one that discloses less."""
+"""``fazhi receipt``: fetch the receipt of an earlier submission, make one that discloses less, or see to it that no
+receipt can disclose a thing any more."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from fazhi_ledger.limits import MAX_RECEIPT_BYTES
 
-from . import case_filing, connection
+from . import case_filing, connection, labels
 from .case_filing import text
 from .exits import Exit
 from .inputs import digest, read_file
@@ -31,6 +32,10 @@ def configure(parser: Parser) -> None:
     disclose.option("--genesis-hash", required=True, metavar="HEX", help=parser.text("genesis-hash"))
     disclose.option("-o", "--out", required=True, metavar="FILE", help=parser.text("receipt-out"))
     disclose.set_defaults(run=run_disclose)
+    destroy = commands.add("destroy", parser.text("receipt-destroy"), parser.text("receipt-destroy-about"))
+    destroy.argument("receipt", metavar="RECEIPT", help=parser.text("verify-receipt"))
+    connection.declare(destroy)
+    destroy.set_defaults(run=run_destroy)
 
 
 def run_get(options: argparse.Namespace, language: Language) -> int:
@@ -57,4 +62,17 @@ def run_disclose(options: argparse.Namespace, language: Language) -> int:
     whole = Receipt(data, check_receipt(data, trusted).require_valid())
     whole.disclosing(options.only, docket=not options.hide_number).save(target)
     print(text("receipt-saved", language, path=str(target)))
+    return Exit.OK
+
+
+def run_destroy(options: argparse.Namespace, language: Language) -> int:
+    """Destroy the salts that a recorded destruction names."""
+    from fazhi_sdk import Receipt
+
+    recorded = Receipt.load(options.receipt, connection.genesis_hash(options))
+    with connection.connected(options) as chain:
+        destroyed = chain.destroy(recorded)
+    for one in destroyed:
+        fields = labels.joined(one.fields, language) or "–"
+        print(text("salts-destroyed", language, id=one.submission.hex(), record=one.record, fields=fields))
     return Exit.OK

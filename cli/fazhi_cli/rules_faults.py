@@ -145,6 +145,12 @@ FAULTS: Final[tuple[Row, ...]] = (
         "写 low = 0 或更大",
         "give it low = 0 or more",
     ),
+    (
+        "a colour that holds in several ways has the same names in each",
+        "同一颜色的各处名称不同",
+        "各处写成相同的名称",
+        "give it the same names everywhere",
+    ),
     ("a condition names a step", "条件须写明步骤", "写明 step", "add step"),
     (
         "'term' belongs to 'overdue' and 'elapsed_percent'",

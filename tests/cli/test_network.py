@@ -242,6 +242,35 @@ def test_without_a_token_nobody_is_told_that_nothing_was_recorded(bench: Bench) 
     assert "LEAD" in bench.done("case", "trail", "T-1", "--org", org_of(bench))
 
 
+def test_salts_are_destroyed_once_it_stands_on_the_chain(bench: Bench) -> None:
+    org = org_of(bench)
+    trail: dict[str, Any] = json.loads(bench.done("case", "trail", NUMBER, "--org", org, "--json"))
+    about = trail["events"][2]["submission_id"]
+    keys = ("--key", bench.key("head"), "--key", bench.key("reviewer"))
+    approved = (
+        "--ref",
+        about,
+        "--scope",
+        "fields",
+        "--ground",
+        "term",
+        "--field",
+        "fields=place",
+        "--file",
+        "photo.jpg",
+    )
+    bench.done("case", "saltgone", NUMBER, *approved, *keys, "-o", "gone.json")
+    assert "salts destroyed of place" in bench.done("receipt", "destroy", "gone.json")
+    bench.done("receipt", "get", about, "-o", "without.json")
+    shown = fazhi(
+        "verify", "without.json", "--file", "photo.jpg", "--genesis-hash", bench.genesis_hash, cwd=bench.folder
+    )
+    assert shown.code == 0
+    assert "梧桐" not in shown.out
+    refused = bench("receipt", "destroy", "invest.json")
+    assert (refused.code, "no receipt of a destruction" in refused.err) == (2, True)
+
+
 def test_there_is_no_second_network_to_take_down(tmp_path: Path) -> None:
     assert fazhi("devnet", "down", cwd=tmp_path).code == 0
     assert fazhi("devnet", "status", cwd=tmp_path).code == 1
