@@ -33,7 +33,7 @@ from .prepare import load_genesis
 from .private_files import is_token, read_tokens
 from .service_stops import stop_of
 from .storage.chain_store import ChainStore, Tip
-from .storage.errors import StorageError, StoreForeign, StoreLocked, from_os_error
+from .storage.errors import StorageError, StoreForeign, from_os_error
 from .storage.files import Files, Lock, RealFiles
 from .storage.snapshot import InvalidSnapshot
 from .storage.snapshot_load import Progress, load_snapshot
@@ -96,19 +96,38 @@ def make_store(
     used: Files = RealFiles() if files is None else files
     directory = directory.resolve()  # where it is a link to another disk, the store grows, and stays, on that one
     staging = directory.with_name(JOINING_NAME)
-    with _empty(directory, config, genesis_file.hash(), used) as ours:
-        _remove_leftover(staging, used)
+    with _alone(staging, used), _empty(directory, config, genesis_file.hash(), used) as ours:
         try:
             store = open_store(staging, config.store, genesis_hash=genesis_file.hash(), files=used, joined=True)
             with closing(store):
                 tip = load_snapshot(store, genesis_file, pieces, told)
             _put_in_place(used, staging, directory, ours)
-        except StoreLocked:  # it is another run's, which goes on
-            raise
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
     return tip
+
+
+@contextmanager
+def _alone(staging: Path, files: Files) -> Iterator[None]:
+    """Of several runs one works at ``staging``, from what an earlier one left there to the store's being in place."""
+    path = staging.with_name(staging.name + ".lock")
+    try:
+        files.make_directory(path.parent)
+    except OSError as error:
+        raise from_os_error(error, "create", path.parent) from error
+    lock: Lock = files.lock(path)
+    try:
+        try:
+            if staging.exists():
+                shutil.rmtree(staging)
+        except OSError as error:
+            raise from_os_error(error, "remove", staging) from error
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # the next run may take it as it is
+            path.unlink()
+        lock.release()
 
 
 def _put_in_place(files: Files, staging: Path, directory: Path, ours: bool) -> None:
@@ -156,19 +175,6 @@ def _height_of(directory: Path, config: Config, genesis_hash: bytes) -> int:
             if error.code != "store-empty":
                 raise
             return 0
-
-
-def _remove_leftover(staging: Path, files: Files) -> None:
-    """What an earlier run left, unless that run is still about it, or another that was begun together with this one:
-    it is locked until it is gone."""
-    if staging.exists():
-        lock: Lock = files.lock(staging / LOCK_FILE)
-        try:
-            shutil.rmtree(staging)
-        except OSError as error:
-            raise from_os_error(error, "remove", staging) from error
-        finally:
-            lock.release()
 
 
 @contextmanager

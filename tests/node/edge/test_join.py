@@ -18,7 +18,7 @@ from fazhi_node.join import make_store
 from fazhi_node.main import main
 from fazhi_node.storage.chain_store import ChainStore, open_chain
 from fazhi_node.storage.errors import DiskFailed, DiskFull, StorageError, StoreLocked
-from fazhi_node.storage.files import Lock, RealFiles
+from fazhi_node.storage.files import RealFiles
 from fazhi_node.storage.leveldb import LevelStore
 from fazhi_node.storage.port import Batch, KeyValue
 from fazhi_node.storage.sqlite import SqliteStore
@@ -137,75 +137,56 @@ def test_a_store_that_is_a_link_stays_one(home: Path, say: Callable[..., tuple[i
 
 
 class Meanwhile(RealFiles):
-    """Opens a store at the moment before a directory is made or synced for the so many-th time."""
+    """Does something each time before a directory is synced, or gets another name."""
 
-    def __init__(self, when: str, at: Path, number: int, opens: Path) -> None:
-        self.when = when, at
-        self.left = number
-        self.opens = opens
-        self.store: KeyValue | None = None
-
-    def _look(self, *now: object) -> None:
-        self.left -= now == self.when
-        if self.left == 0 and self.store is None:
-            self.store = open_store(self.opens, genesis_hash=WORLD.genesis_file.hash())
-            open_chain(self.store, WORLD.genesis_file)
-
-    def make_directory(self, path: Path) -> None:
-        self._look("make", path)
-        super().make_directory(path)
+    def __init__(self, act: Callable[[str, str], None]) -> None:
+        self._act = act
 
     def sync_directory(self, path: Path) -> None:
-        self._look("sync", path)
+        self._act("sync", path.name)
         super().sync_directory(path)
+
+    def rename(self, old: Path, new: Path) -> None:
+        self._act("rename", old.name)
+        super().rename(old, new)
 
 
 def test_a_node_that_is_started_at_the_last_moment_keeps_its_store(home: Path) -> None:
-    """Behind the last look at its place, while the names of the new store are made durable."""
-    directory = home / "data" / "store"
-    files = Meanwhile("sync", home / "data" / "store.joining", 2, directory)  # behind that of its FORMAT
+    """Behind the last look at its place, as the new store is to get its name."""
+    directory, started = home / "data" / "store", list[KeyValue]()
+
+    def start(*now: str) -> None:
+        if now == ("rename", "store.joining"):
+            started.append(open_store(directory, genesis_hash=WORLD.genesis_file.hash()))
+            open_chain(started[0], WORLD.genesis_file)
+
     with pytest.raises(Misuse, match="chain-present"):
-        make_store(load(home), directory, WORLD.genesis_file, iter([DATA]), lambda *_: None, files)
+        make_store(load(home), directory, WORLD.genesis_file, iter([DATA]), lambda *_: None, Meanwhile(start))
     assert left(home) == ["store"]
-    assert files.store is not None
-    files.store.write([(b"mlater", b"kept")])
-    files.store.close()
+    (store,) = started
+    store.write([(b"mlater", b"kept")])
+    store.close()
     with closing(open_store(directory)) as again:
         assert again.get(b"mlater") == b"kept"
 
 
-def test_of_two_that_are_begun_together_the_one_that_is_refused_removes_nothing(home: Path) -> None:
-    """The other came in between its look for what an earlier run left and its own beginning."""
-    staging = home / "data" / "store.joining"
-    files = Meanwhile("make", staging, 1, staging)
-    with pytest.raises(StoreLocked):
-        make_store(load(home), home / "data" / "store", WORLD.genesis_file, iter([DATA]), lambda *_: None, files)
-    assert files.store is not None
-    files.store.write([(b"mlater", b"kept")])
-    files.store.close()
-    with closing(open_store(staging)) as again:
-        assert again.get(b"mlater") == b"kept"
+def test_of_two_runs_the_second_is_refused_until_the_first_has_its_store_in_place(home: Path) -> None:
+    """Also when the first has given up its store, and is about to name it: the second had then removed it, and the
+    first given the name to what the second had begun."""
+    where = load(home), home / "data" / "store", WORLD.genesis_file
+    refused: list[tuple[object, ...]] = []
 
+    def second(*now: object) -> None:
+        with pytest.raises(StoreLocked):
+            make_store(*where, iter([DATA]), lambda *_: None)
+        refused.append(now)
 
-def test_what_an_earlier_run_left_is_locked_until_it_is_gone(home: Path) -> None:
-    staging = home / "data" / "store.joining"
-    open_store(staging, genesis_hash=WORLD.genesis_file.hash()).close()
-    released: list[bool] = []
-
-    class Watched(RealFiles):
-        def lock(self, path: Path) -> Lock:
-            lock = super().lock(path)
-            release = lock.release
-
-            def seen() -> None:
-                released.append(path.exists())
-                release()
-
-            lock.release = seen  # type: ignore[method-assign]
-            return lock
-
-    make_store(load(home), home / "data" / "store", WORLD.genesis_file, iter([DATA]), lambda *_: None, Watched())
-    assert released[0] is False
+    make_store(*where, iter([DATA]), second, Meanwhile(second))
+    assert refused[0][0] == "sync", "from the beginning"
+    assert refused[-3:] == [("sync", "store.joining"), ("rename", "store.joining"), ("sync", "data")]
+    assert left(home) == ["store"]
+    with closing(opened(home)) as chain:
+        assert (chain.tip, problems(chain)) == (TIP, [])
 
 
 def test_what_is_not_ours_is_left_alone(home: Path, say: Callable[..., tuple[int, str]]) -> None:
@@ -356,10 +337,11 @@ def test_what_a_run_that_was_cut_short_left_is_removed_unless_it_goes_on(
     home: Path, say: Callable[..., tuple[int, str]]
 ) -> None:
     staging = home / "data" / "store.joining"
-    store = open_store(staging, genesis_hash=WORLD.genesis_file.hash())
+    open_store(staging, genesis_hash=WORLD.genesis_file.hash()).close()
+    other = RealFiles().lock(home / "data" / "store.joining.lock")
     code, said = say("join", str(home.parent / "file"))
-    assert (code, "in use" in said, left(home)) == (Exit.BUSY, True, ["store.joining"])
-    store.close()
+    assert (code, "in use" in said, left(home)) == (Exit.BUSY, True, ["store.joining", "store.joining.lock"])
+    other.release()
     assert say("join", str(home.parent / "file"))[0] == 0
     assert left(home) == ["store"]
 
