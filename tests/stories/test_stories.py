@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fazhi_contracts.builtin import BUILTIN_PROCEDURES, VERSIONS, load_builtin_rule_set, load_builtin_versions
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_contracts.procedures.stories import BadStory, Story, StoryBroken, check_story, play, read_story
+from fazhi_contracts.procedures.story_reading import Concluded
+from fazhi_contracts.procedures.verdict import BREACHED, MET
 from fazhi_contracts.rulebook import date_number
 
 FOLDER = Path(__file__).parent
@@ -33,6 +36,27 @@ def test_each_rule_set_has_its_stories() -> None:
     for procedure in BUILTIN_PROCEDURES:
         for name in VERSIONS[procedure]:
             assert len(list((FOLDER / name).glob("*.txt"))) >= 10, name
+
+
+WHOLE = ("ip", "finance", "timebank")
+"""Rule sets whose every guard and clock is told on both sides."""
+
+
+@pytest.mark.parametrize("procedure", WHOLE)
+def test_every_guard_and_clock_is_met_in_one_story_and_breached_in_another(procedure: str) -> None:
+    rules = load_builtin_rule_set(procedure)
+    asked = {(step.code, 5 + place) for step in rules.steps for place in range(len(step.guards) + len(step.clocks))}
+    found: dict[str, set[tuple[str, int]]] = {MET: set(), BREACHED: set()}
+    for path in (FOLDER / procedure).glob("*.txt"):
+        story = read_story(path.read_text(encoding="utf-8"))
+        last = story.events[-1]
+        at_the_end = replace(last, concluded=(Concluded(last.line, last.recorded_at_ms, MET, ()),))
+        told = play(replace(story, events=(*story.events[:-1], at_the_end)), rules)
+        for outcome, clauses in found.items():
+            clauses |= {(clause.step, clause.index) for clause in told[-1].verdicts[0].of(outcome)}
+    used = {step.code for step in rules.steps if step.beside}  # told where they belong, in the common parts' own tests
+    for outcome, clauses in found.items():
+        assert {place for place in asked if place[0] not in used} - clauses == set(), outcome
 
 
 GOOD = """程序 penalty
