@@ -13,7 +13,7 @@ from .procedures.compile import compile_rule_set
 from .procedures.ruleset import RuleSet
 
 VERSIONS: Final[dict[str, tuple[str, ...]]] = {
-    "penalty": ("penalty",),
+    "penalty": ("penalty-1996", "penalty"),
     "reconsideration": ("reconsideration",),
     "mediation": ("mediation",),
     "ip": ("ip",),

@@ -144,7 +144,7 @@ def test_the_penalty_procedure() -> None:
     assert [step.code for step in rules.steps if step.code in SPINE] == list(SPINE)
     assert (rules.procedure, rules.law_from) == ("penalty", 20210715)
     assert rules.by_code["INVEST"].signing.minimum == 2
-    assert [clock.amount for clock in rules.by_code["DECIDED"].clocks] == [90, 5]
+    assert [clock.amount for clock in rules.by_code["DECIDED"].clocks] == [90, 30, 30, 5]
     assert not rules.by_code["FILED"].signing.confirmed  # the head's approval: held, not confirmed
     outcome = rules.by_code["DECIDED"].clear_field("outcome")
     assert outcome is not None

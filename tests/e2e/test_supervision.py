@@ -98,7 +98,9 @@ def test_what_is_due_a_notice_and_its_answer(bureau: Bureau) -> None:
     assert bureau.terms("--agency", "gzc") == []
     shown = bureau.command("supervise", "--overdue", "--procedure", "penalty")
     assert shown.code == 0
-    assert re.search(r"red +no\. 1 of .* answer to the supervisor SUPANSWER .* days overdue", shown.out), shown.out
+    assert re.search(r"red +no\. 1 of .* answer to the supervisor's notice SUPANSWER .* days overdue", shown.out), (
+        shown.out
+    )
     assert "serials 1–2 proven one by one" in shown.out
 
     answer = bureau.chain.case("penalty", "督一", bureau.chain.officer("head"), org="zfj").record(
@@ -111,7 +113,7 @@ def test_what_is_due_a_notice_and_its_answer(bureau: Bureau) -> None:
     assert bureau.terms("--overdue") == [(1, "DECIDED", "overdue")]
 
     record("督一", "SUPDECISION", "supervisor", 0)
-    assert (1, "SUPANSWER", "due") in bureau.terms("--within", "20")
+    assert (1, "SUPDECANS", "due") in bureau.terms("--within", "20")
     assert bureau.terms("--within", "0") == [(1, "DECIDED", "overdue")]
     view = bureau.chain.case("penalty", "督一", org="zfj").show()
     assert view.step == "FILED", "what the supervisor says moves no case on"
