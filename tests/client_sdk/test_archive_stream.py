@@ -12,7 +12,7 @@ from fazhi_ledger.block import Block
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.genesis import GenesisFile
 from fazhi_sdk.audit import audit
-from fazhi_sdk.errors import NotConnected
+from fazhi_sdk.errors import NotConnected, SdkError
 from fazhi_sdk.sync import archive_chunks
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,10 +25,10 @@ WHOLE = b"".join(write_archive(FILE.encode(), BLOCKS))
 
 class Node:
     """Serves a genesis and an archive; ``cuts`` are the bytes after which its answers break off, one after another,
-    ``None`` for a whole one.
+    ``None`` for a whole one. Asked for the archive it may say something else than 200.
     """
 
-    def __init__(self, file: GenesisFile, archive: bytes, cuts: list[int | None]) -> None:
+    def __init__(self, file: GenesisFile, archive: bytes, cuts: list[int | None], status: int = 200) -> None:
         self.asked = 0
         node = self
 
@@ -37,11 +37,12 @@ class Node:
 
             def do_GET(self) -> None:
                 body = file.encode() if self.path == "/v1/genesis" else archive
-                cut = None
+                cut, said = None, 200
                 if self.path == "/v1/archive":
+                    said = status
                     cut = cuts[min(node.asked, len(cuts) - 1)]
                     node.asked += 1
-                self.send_response(200)
+                self.send_response(said)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body if cut is None else body[:cut])
@@ -99,6 +100,18 @@ def test_it_gives_up_where_nothing_new_comes(nodes: list[Node]) -> None:
     with pytest.raises(NotConnected):
         list(archive_chunks(nodes[0].url, FILE.hash()))
     assert nodes[0].asked == 4
+
+
+@pytest.mark.parametrize(("status", "cut"), [(404, None), (302, None), (202, 5), (410, 5), (503, 0)])
+def test_who_does_not_serve_it_is_passed_over_even_where_its_refusal_breaks_off(
+    nodes: list[Node], status: int, cut: int | None
+) -> None:
+    nodes.append(Node(FILE, b'{"code": "below-base", "detail": "elsewhere"}', [cut], status))
+    with pytest.raises(SdkError) as caught:
+        list(archive_chunks(nodes[0].url, FILE.hash()))
+    assert "elsewhere" in str(caught.value) or cut is not None, "who is asked alone says why"
+    nodes.append(Node(FILE, WHOLE, [None]))
+    assert b"".join(archive_chunks([node.url for node in nodes], FILE.hash())) == WHOLE
 
 
 @pytest.mark.parametrize("body", [b"", b"no archive", WHOLE[:-1], WHOLE + b"x"])

@@ -231,17 +231,28 @@ def test_no_gateway_at_all(net: Devnet, tmp_path: Path) -> None:
     assert "nothing was to be recorded" in str(caught.value)
 
 
+ODD = [
+    ("https://x:99999", b"x" * 32),
+    ("http://y.example", b"y" * 32),
+    ("https://b.example:0", b"o" * 32),
+    ("https://b.example/", b"b" * 32),
+]
+
+
+def test_one_members_odd_address_in_the_genesis_keeps_nobody_from_the_others() -> None:
+    """Cards take a port of 0. Whoever has that certificate is a member all the same, reached by another name."""
+    gateways = Gateways(["https://a.example", "https://b.example"], None, 5)
+    members = [SimpleNamespace(gateway_url=url, tls_fingerprint=pin) for url, pin in ODD]
+    gateways.pin(cast(Genesis, SimpleNamespace(members=members)))
+    assert [one.pin for one in gateways._all] == [None, b"b" * 32]
+    assert gateways._known == {pin for _, pin in ODD}
+
+
 def test_one_members_odd_address_keeps_nobody_from_learning_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """The chain takes addresses that no client can use (a port of 99999, or 0): they are left out, not all with them,
     and stand for nobody else's."""
     gateways = Gateways(["https://a.example", "https://b.example"], None, 5)
-    said = [
-        ("https://x:99999", b"x" * 32),
-        ("http://y.example", b"y" * 32),
-        ("https://b.example:0", b"o" * 32),
-        ("https://b.example/", b"b" * 32),
-    ]
-    gateways._members_of = lambda _: said
+    gateways._members_of = lambda _: ODD
 
     async def attempt(gateway: Gateway, *_: Any, **__: Any) -> Answer:
         return Answer(gateway.url, 200, b"{}", None)

@@ -158,14 +158,18 @@ class Gateways:
         one's by a vote since: ``members_of`` reads what ``/v1/members`` answers, and raises unless it is proven.
         """
         self._members_of, self._known = members_of, frozenset()
-        members = {parse_url(member.gateway_url): member.tls_fingerprint for member in genesis.members}
         for gateway in self._all:
             if gateway.url.startswith("https:"):
                 gateway.pin, gateway.tls = None, None
-        self._pin(members)
+        self._pin((member.gateway_url, member.tls_fingerprint) for member in genesis.members)
 
-    def _pin(self, members: Mapping[str, bytes]) -> None:
-        self._known |= frozenset(members.values())
+    def _pin(self, found: Iterable[tuple[str, bytes]]) -> None:
+        """Pin to these members' certificates whom they name."""
+        members: dict[str, bytes] = {}
+        for url, certificate in found:
+            self._known |= {certificate}
+            with contextlib.suppress(InputError):  # an address that cannot be used is its member's affair alone
+                members.setdefault(parse_url(url), certificate)
         for gateway in self._all:
             pin = members.get(gateway.url, gateway.pin)
             if gateway.url.startswith("https:") and pin != gateway.pin:
@@ -181,14 +185,9 @@ class Gateways:
         try:
             answer = await self._attempt(gateway, "GET", "/v1/members", pinned=False)
             _raise_for_status(answer)
-            found = self._members_of(answer)
+            self._pin(self._members_of(answer))
         except SdkError:
             return False
-        members: dict[str, bytes] = {}
-        for url, pin in found:
-            with contextlib.suppress(InputError):  # an address that cannot be used is its member's affair alone
-                members.setdefault(parse_url(url), pin)
-        self._pin(members)
         return True
 
     def _in_order(self, first: str | None = None) -> list[Gateway]:
@@ -350,16 +349,12 @@ class Gateways:
             except ConnectionFailed as error:
                 failures.append(error)
                 continue
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 failures.append(_unreachable(gateway.url, type(error).__name__))
                 continue
             async with response:
                 if response.status != 200:
-                    data = await _bounded(response, gateway.url)
-                    try:
-                        _raise_for_status(Answer(gateway.url, response.status, data, None))
-                    except SdkError as error:
-                        failures.append(error)
+                    failures.append(await _refusal(response, gateway.url))
                     continue
                 try:
                     async for chunk in response.content.iter_any():
@@ -424,6 +419,21 @@ async def _bounded(response: aiohttp.ClientResponse, url: str) -> bytes:
             raise BadAnswer("bad-answer", url=url, reason=f"more than {MAX_ANSWER_BYTES} bytes")
         parts.append(chunk)
     return b"".join(parts)
+
+
+async def _refusal(response: aiohttp.ClientResponse, url: str) -> SdkError:
+    """What an answer says that is not the long one; it may break off, too."""
+    import aiohttp
+
+    try:
+        answer = Answer(url, response.status, await _bounded(response, url), None)
+        _raise_for_status(answer)
+    except SdkError as error:
+        return error
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return _unreachable(url, type(error).__name__)
+    code, detail = answer.problem()
+    return BadAnswer("bad-answer", url=url, reason=f"{response.status} {code} {detail}".strip())
 
 
 def _raise_for_status(answer: Answer) -> None:
