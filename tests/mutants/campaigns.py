@@ -19,6 +19,7 @@ from fazhi_ledger.header import Header
 
 from tests.conftest import ROOT
 from tests.contracts import test_plain
+from tests.contracts.readings import Told
 from tests.node.test_schedules import Schedule
 from tests.simulation.checkers import Violation
 from tests.simulation.nodes import run as nodes
@@ -107,6 +108,7 @@ CAMPAIGNS: Final[dict[str, Campaign]] = {
     **{name: Campaign(run, 60) for name, run in hostile.CAMPAIGNS.items()},
     **{name: Campaign(run, 400) for name, run in votelog.CAMPAIGNS.items()},
     "execution": Campaign(one_execution, 12),
+    "readings": Campaign(lambda seed: Told().tell(seed), 1_000),
     "receipts": Campaign(one_receipt, 4_000),
 }
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
-from . import chain, consensus, ledger, storage
+from . import chain, consensus, ledger, procedures, storage
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,14 @@ def _core(rule: str, broken: Callable[[], AbstractContextManager[None]], *hunter
     return Mutant(rule, broken, hunters or ("core",))
 
 
-C, S, L, B = consensus, storage, ledger, chain
+C, S, L, B, P = consensus, storage, ledger, chain, procedures
+
+
+def _law(rule: str, broken: Callable[[], AbstractContextManager[None]], *hunters: str) -> Mutant:
+    """Of the reading of rule sets: ``rule`` is one of spec/ruleset.md."""
+    return Mutant(f"ruleset.md {rule}", broken, hunters or ("readings",))
+
+
 MERKLE = "tests/ledger/test_merkle.py"
 CATALOGUE: Final[dict[str, Mutant]] = {
     # who counts
@@ -115,4 +122,24 @@ CATALOGUE: Final[dict[str, Mutant]] = {
         "0.2 low-order points are refused", L.weak_points_accepted, ("tests/ledger/test_suites.py",)
     ),
     "scalar-not-bound": Mutant("0.2 one spelling of a signature", L.scalar_not_bound, ("tests/ledger/test_suites.py",)),
+    # what the law asks
+    "first-day-counted": _law("the day of the start is not counted", P.first_day_counted),
+    "working-days-as-calendar-days": _law("working days are those of the calendars", P.working_days_as_calendar_days),
+    "make-up-days-forgotten": _law("… and the make-up days", P.make_up_days_forgotten),
+    "calendar-guessed": _law("a missing year is a finding, not a guess", P.calendar_guessed),
+    "term-never-rolls": _law("a term ends on a working day", P.term_never_rolls),
+    "pauses-counted": _law("pauses are left out", P.pauses_counted),
+    "lasting-pause-ignored": _law("while a pause lasts the term does not end", P.lasting_pause_ignored),
+    "months-of-thirty-days": _law("months end on the day of the same number", P.months_of_thirty_days),
+    "lapsed-on-the-last-day": _law("`lapsed` is after the last day", P.lapsed_on_the_last_day),
+    "done-at-any-time": _law("`done` … since", P.done_at_any_time),
+    "own-case-reviewed": _law("`others-than`", P.own_case_reviewed),
+    "closed-case-goes-on": _law("a terminal step closes the case", P.closed_case_goes_on),
+    "impossible-step-taken": _law("`requires`", P.impossible_step_taken),
+    "anybody-records": _law("`orgs` say whose signers record", P.anybody_records, "readings", "execution"),
+    "one-signer-in-two-roles": _law("`each`: no two the same", P.one_signer_in_two_roles),
+    "account-overdrawn": _law("a tally is never below zero", P.account_overdrawn, "readings", "execution"),
+    "law-of-the-day-of-recording": _law(
+        "the law of the day of the opening", P.law_of_the_day_of_recording, "execution"
+    ),
 }

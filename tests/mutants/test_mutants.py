@@ -35,6 +35,11 @@ SOON = {
     "transfer-uncertified": "hostile transfer",
     "revoked-keys-accepted": "execution",
     "longer-encodings-accepted": "receipts",
+    "first-day-counted": "readings",
+    "calendar-guessed": "readings",
+    "done-at-any-time": "readings",
+    "anybody-records": "readings",
+    "account-overdrawn": "readings",
 }
 
 
