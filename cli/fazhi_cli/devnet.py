@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from fazhi_ledger import messages as ledger_messages
 
 from . import connection, terminal
+from .devnet_texts import DEVNET
 from .exits import Exit
 from .language import Language
-from .messages import DEVNET
 from .parser import Parser
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from fazhi_ledger.messages import printable
 from fazhi_ledger.result import Finding
 
 from .language import Language, choose
-from .messages import ROLES
+from .messages import ORG_ROLES, ROLES
 
 if TYPE_CHECKING:
     from fazhi_contracts.procedures.ruleset import RuleSet
@@ -57,6 +57,11 @@ def organisation(genesis: Genesis, org: str, language: Language) -> str:
 def roles(codes: Iterable[str], language: Language) -> str:
     """Names of roles, joined."""
     return joined((choose(ROLES[code], language) if code in ROLES else code for code in codes), language)
+
+
+def org_roles(codes: Iterable[str], language: Language) -> str:
+    """Names of what an organisation is among the members, joined."""
+    return joined((choose(ORG_ROLES[code], language) if code in ORG_ROLES else code for code in codes), language)
 
 
 def joined(parts: Iterable[str], language: Language) -> str:

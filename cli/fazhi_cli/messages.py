@@ -228,6 +228,14 @@ ROLES: Final[dict[str, Pair]] = {
     "station": ("服务点见证人", "service point"),
 }
 
+ORG_ROLES: Final[dict[str, Pair]] = {
+    "judicial": ("司法行政机关", "judicial administration"),
+    "enforcement": ("执法机关", "enforcement agency"),
+    "notary": ("公证机构", "notary office"),
+    "court": ("法院", "court"),
+}
+"""What organisations are among the members; a bureau's own words are shown as they are."""
+
 VERIFY: Final[dict[str, Pair]] = {
     "valid": ("上链后一致  VALID", "VALID  unchanged since it was recorded (上链后一致)"),
     "invalid": ("不一致  INVALID", "INVALID  (不一致)"),
@@ -251,6 +259,8 @@ VERIFY: Final[dict[str, Pair]] = {
         "签署区块的成员 {members} ({signed}/{all};其中非当事方: {others})",
         "members who signed the block: {members} ({signed} of {all}; not a party: {others})",
     ),
+    "member-roles": ("{name}({roles})", "{name} ({roles})"),
+    "member-since": ("{name}(创世后加入,角色不由收据证明)", "{name} (joined later; the receipt shows no role)"),
     "anchored": (",签署的是历史中含此区块的高度 {height}", ", at height {height}, whose history holds this block"),
     "nobody": ("无", "none"),
     "fields": ("载明 {fields}", "states {fields}"),
@@ -268,6 +278,10 @@ VERIFY: Final[dict[str, Pair]] = {
     "before-chain": ("上链之前是否被改动", "whether it was altered before it was recorded"),
     "declared-times": ("所声明的发生时间和签署时间", "the stated times of the event and of signing"),
     "whole-case": ("本案是否另有其他记录", "whether the case has other records"),
+    "roles-since": (
+        "成员单位的角色在创世之后是否经表决改变(所列为创世所载)",
+        "whether a member's roles were changed by vote since the genesis, which is where those shown are from",
+    ),
     "old-keys": (
         "历届成员中任何一届达到法定多数的密钥(含已停用的)未曾落入同一人之手",
         "that no quorum of keys of one membership, retired ones included, ever fell into one hand",
@@ -370,23 +384,6 @@ AUDIT: Final[dict[str, Pair]] = {
         "Not proven: whether the content is true; whether it was altered before it was recorded; whether there are newer blocks",
     ),
     "genesis": ("创世哈希 {hash} (由您提供)", "genesis hash {hash} (given by you)"),
-}
-
-DEVNET: Final[dict[str, Pair]] = {
-    "up": (
-        "试验网络已启动: {folder}(密钥未加密,请勿用于真实证据)",
-        "the network is up: {folder} (its keys are in the clear: not for evidence)",
-    ),
-    "genesis": ("创世哈希 {hash}", "genesis hash {hash}"),
-    "none": ("“{folder}”中没有试验网络", "there is no devnet in “{folder}”"),
-    "down": ("已停止 {count} 个节点", "{count} nodes stopped"),
-    "silent": ("无应答", "does not answer"),
-    "ready": ("就绪", "ready"),
-    "not-ready": ("未就绪({reason})", "not ready ({reason})"),
-    "state": (
-        "高度 {height} · 轮次 {round} · 对等节点 {peers} · 待处理 {mempool}",
-        "height {height} · round {round} · peers {peers} · mempool {mempool}",
-    ),
 }
 
 PROGRESS: Final[dict[str, Pair]] = {

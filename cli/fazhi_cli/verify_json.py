@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from fazhi_ledger.block_signers import block_signers
 from fazhi_ledger.canonical import Value
 from fazhi_ledger.errors import Parameter
 from fazhi_ledger.receipt_steps import Facts, PresentedFile, Report, StepOutcome
@@ -69,6 +70,7 @@ def _record(facts: Facts) -> dict[str, Any]:
         "step": record.step,
         "number_in_case": facts.number_in_case,
         "org": facts.org,
+        "case_member": facts.case_member,
         "signers": [{"key": one.key.hex(), "org": one.org, "roles": list(one.roles)} for one in facts.signers],
         "occurred_at_ms": record.occurred_at_ms,
         "claimed_time_ms": facts.claimed_time_ms,
@@ -96,6 +98,10 @@ def _block(facts: Facts) -> dict[str, Any]:
         "proposer": facts.proposer,
         "certified_height": facts.anchor_height,
         "certified_by": list(facts.certified_by),
+        "signed_by": [
+            {"org": one.org, "roles_in_genesis": None if one.roles is None else list(one.roles), "party": one.is_party}
+            for one in block_signers(facts)
+        ],
         "not_a_party": list(verify_text.not_a_party(facts)),
         "validators": list(facts.validators),
         "utc_offset_min": facts.genesis.parameters.get("utc_offset_min"),

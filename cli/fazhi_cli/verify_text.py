@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
 from fazhi_ledger import messages as ledger_messages
+from fazhi_ledger.block_signers import BlockSigner, block_signers
 from fazhi_ledger.messages import printable
 from fazhi_ledger.receipt_steps import Facts, PresentedFile, Report, StepOutcome
 from fazhi_ledger.result import Finding
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from fazhi_ledger.canonical import Value
 
 WRAP_COLUMNS: Final = 100
-_ALWAYS_UNPROVEN: Final = ("content-truth", "before-chain", "declared-times", "whole-case", "old-keys")
+_ALWAYS_UNPROVEN: Final = ("content-truth", "before-chain", "declared-times", "whole-case", "roles-since", "old-keys")
 
 SHOWN_CHARS: Final = 200
 """Of a disclosed value; `--json` has all of it."""
@@ -55,9 +56,8 @@ def summary(report: Report, language: Language) -> str:
 
 
 def not_a_party(facts: Facts) -> tuple[str, ...]:
-    """The signing members other than the one that recorded."""
-    party = facts.org.partition(".")[0]
-    return tuple(org for org in facts.certified_by if org != party)
+    """The signing members whose own affair the record is not."""
+    return tuple(one.org for one in block_signers(facts) if not one.is_party)
 
 
 def not_proven(facts: Facts | None) -> tuple[str, ...]:
@@ -139,10 +139,11 @@ def _members(facts: Facts, language: Language) -> str:
         return labels.joined((labels.organisation(facts.genesis, org, language) for org in orgs), language)
 
     others = not_a_party(facts)
+    signed = labels.joined((_signed(one, facts, language) for one in block_signers(facts)), language)
     text = _text(
         "members",
         language,
-        members=names(facts.certified_by),
+        members=signed,
         signed=len(facts.certified_by),
         all=len(facts.validators),
         others=names(others) if others else _text("nobody", language),
@@ -150,6 +151,16 @@ def _members(facts: Facts, language: Language) -> str:
     if facts.anchor_height != facts.block_height:
         text += _text("anchored", language, height=terminal.number(facts.anchor_height))
     return text
+
+
+def _signed(one: BlockSigner, facts: Facts, language: Language) -> str:
+    """``公证处(公证机构)``; of a member that the genesis does not name the roles are not known from a receipt."""
+    name = labels.organisation(facts.genesis, one.org, language)
+    if one.roles is None:
+        return _text("member-since", language, name=name)
+    return (
+        _text("member-roles", language, name=name, roles=labels.org_roles(one.roles, language)) if one.roles else name
+    )
 
 
 def _content(facts: Facts, language: Language) -> Iterator[str]:

@@ -133,6 +133,7 @@ class Batch:
             genesis=trust.genesis,
             genesis_hash=trust.genesis_hash,
             org=body.org,
+            case_member=Recording.of(body).member,
             docket_number=None if kept is None else kept.number,
             record=record,
             number_in_case=result.number,

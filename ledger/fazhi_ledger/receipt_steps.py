@@ -83,11 +83,13 @@ class DisclosedFile:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a valid receipt says, decoded from bytes that the proofs bind. Times are Unix milliseconds."""
+    """What a valid receipt says, decoded from bytes that the proofs bind. Times are Unix milliseconds. ``org``
+    submitted the record, in a case of ``case_member`` or a unit of it."""
 
     genesis: Genesis
     genesis_hash: bytes
     org: str
+    case_member: str
     docket_number: str | None
     record: Record
     number_in_case: int
@@ -370,6 +372,7 @@ class _Check:
             genesis=self.genesis,
             genesis_hash=self.genesis_hash,
             org=self.item.body.org,
+            case_member=self.recording.member,
             docket_number=None if self.receipt.docket is None else self.receipt.docket.number,
             record=self.record,
             number_in_case=self.record_result.number,

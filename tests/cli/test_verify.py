@@ -201,6 +201,7 @@ def test_json_has_stable_keys_and_prose_goes_to_stderr(here: Path) -> None:
     assert sorted(said["record"]) == [
         "case_id",
         "case_key",
+        "case_member",
         "claimed_time_ms",
         "clear",
         "commitments",
@@ -219,6 +220,13 @@ def test_json_has_stable_keys_and_prose_goes_to_stderr(here: Path) -> None:
     assert said["record"]["files"][0]["presented_as"] == "现场照片.jpg"
     assert (said["block"]["height"], said["block"]["certified_height"]) == (1, 7)
     assert said["block"]["not_a_party"] == ["sfj", "fy"]
+    roles = ["member"]
+    assert said["block"]["signed_by"] == [
+        {"org": "sfj", "roles_in_genesis": roles, "party": False},
+        {"org": "zfj", "roles_in_genesis": roles, "party": True},
+        {"org": "fy", "roles_in_genesis": roles, "party": False},
+    ]
+    assert said["record"]["case_member"] == "zfj"
     assert said["genesis_hash"] == GENESIS
 
 

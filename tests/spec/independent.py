@@ -403,6 +403,17 @@ def verify(receipt: bytes, genesis_hash: bytes, files: Sequence[tuple[str, bytes
     return results
 
 
+def signed_by(receipt: bytes, genesis_hash: bytes) -> list[tuple[str, tuple[str, ...] | None, bool]]:
+    """Of a valid receipt: who signed the block, with its roles in the genesis, and whether it is a party."""
+    under_test = Receipt(receipt, genesis_hash, ())
+    require(all(step(under_test) is not None for _, step in STEPS), "a valid receipt")
+    named = {member[0]: member[3] for member in under_test.genesis[7]}
+    orgs = [under_test.body[2], *under_test.body[8][2:], *(org for _, org, _ in under_test.result[4])]
+    parties = {org.partition(".")[0] for org in orgs}
+    seats = [under_test.validators[2][index][0] for index, _ in under_test.certificate[4]]
+    return [(org, named.get(org), org in parties) for org in seats]
+
+
 def is_valid(results: Sequence[tuple[int, str, str]]) -> bool:
     """The verdict: no step failed."""
     return all(status in ("passed", "absent") for _, _, status in results)

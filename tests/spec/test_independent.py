@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from fazhi_ledger.block_signers import block_signers
 from fazhi_ledger.canonical import decode as ledger_decode
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.receipt_steps import STEPS, VALID, PresentedFile, check_receipt
@@ -53,6 +54,9 @@ def outcomes(receipt: bytes, genesis_hash: bytes, files: Any = ()) -> list[tuple
     assert report.failed is None or report.failed.code != "unreadable", report.failed
     assert independent.is_valid(mine) == (report.verdict == VALID), (report.failed, mine)
     assert mine == theirs, report.failed
+    if report.facts is not None:
+        said = [(one.org, one.roles, one.is_party) for one in block_signers(report.facts)]
+        assert independent.signed_by(receipt, genesis_hash) == said
     return mine
 
 
@@ -110,6 +114,35 @@ def test_twisted_and_signed_anew_fails_at_the_same_step_or_is_valid() -> None:
             raise
     say(counts)
     assert {VALID, *STEPS} - {"submission"} <= counts.keys()
+
+
+@pytest.mark.parametrize(
+    ("twists", "parties"),
+    [
+        ({}, {"zfj"}),
+        ({"body": (2, "zfj.z1")}, {"zfj"}),
+        ({"body": (2, "gzc")}, {"gzc", "zfj"}),  # in another member's case
+        ({"result": (4, "fy.z1")}, {"fy", "zfj"}),  # signed by people of another organisation
+    ],
+)
+def test_whose_own_affair_it_is_is_a_party(twists: dict[str, tuple[int, Any]], parties: set[str]) -> None:
+    """And of a member that was voted in later no role is said."""
+
+    def twist(name: str, value: Any) -> Any:
+        if name not in twists:
+            return value
+        at, changed = twists[name]
+        if name == "result":
+            changed = tuple((key, changed, roles) for key, _, roles in value[at])
+        return (*value[:at], changed, *value[at + 1 :])
+
+    forged, chain = mutants.forge(twist, handed_over=True)
+    receipt = mutants.to_json(forged)
+    assert failing(outcomes(receipt, chain)) == VALID
+    signed = independent.signed_by(receipt, chain)
+    assert [org for org, _, _ in signed] == ["sfj", "zfj", "fy", "jcj"]
+    assert {org for org, _, own in signed if own} == parties - {"gzc"}
+    assert [roles for _, roles, _ in signed] == [("member",), ("member",), ("member",), None]
 
 
 @pytest.mark.parametrize("handed_over", [False, True])
