@@ -232,7 +232,7 @@ ORG_ROLES: Final[dict[str, Pair]] = {
     "judicial": ("司法行政机关", "judicial administration"),
     "enforcement": ("执法机关", "enforcement agency"),
     "notary": ("公证机构", "notary office"),
-    "court": ("法院", "court"),
+    "court": ("审判机关", "court"),
 }
 """What organisations are among the members; a bureau's own words are shown as they are."""
 
@@ -247,6 +247,7 @@ VERIFY: Final[dict[str, Pair]] = {
         "案件 {number} · {step}(案内第 {place} 条) · 记录单位 {org}",
         "case {number} · {step} (entry {place} of the case) · recorded by {org}",
     ),
+    "case-of": ("在另一成员单位的案件中记录:{org}", "recorded in a case of another member: {org}"),
     "signers": ("签署 {count} 人: {signers}", "signed by {count}: {signers}"),
     "signer": ("{roles} 密钥 {key}", "{roles} key {key}"),
     "occurred": ("发生时间(签署人声明) {time}", "happened at (stated by the signers) {time}"),

@@ -13,6 +13,7 @@ from fazhi_ledger import messages as ledger_messages
 from fazhi_ledger.block_signers import BlockSigner, block_signers
 from fazhi_ledger.messages import printable
 from fazhi_ledger.receipt_steps import Facts, PresentedFile, Report, StepOutcome
+from fazhi_ledger.record import member_of
 from fazhi_ledger.result import Finding
 
 from . import labels, terminal
@@ -120,6 +121,8 @@ def _facts(facts: Facts, language: Language) -> Iterator[str]:
         place=facts.number_in_case,
         org=labels.organisation(genesis, facts.org, language),
     )
+    if facts.case_member != member_of(facts.org):
+        yield "  " + _text("case-of", language, org=labels.organisation(genesis, facts.case_member, language))
     signers = [
         _text("signer", language, roles=labels.roles(one.roles, language), key=labels.key(one.key))
         for one in facts.signers
