@@ -135,11 +135,11 @@ def _show_trail(story: Story, walk: Walk, chain: Chain, screen: Screen) -> None:
     if story.case is None:
         raise DemoFailed("没有案件", "there is no case")
     trail = story.case.trail()
-    rules = chain.rules(story.case.procedure)
-    for line in trail_lines(trail, rules, chain.genesis, language_of((), os.environ)):
+    rules = trail.facts.rules
+    for line in trail_lines(trail, language_of((), os.environ)):
         screen.line("  " + line)
     for tally in rules.tallies:
-        total = dict(trail.view.head.marks.sums).get(tally.code, 0)
+        total = dict(trail.facts.head.marks.sums).get(tally.code, 0)
         screen.line(f"    {tally.zh} {tally.en}  {total}")
     if [event.record.step for event in trail.events] != [step.code for step in story.steps]:
         raise DemoFailed("轨迹与所办步骤不符", "the trail is not what was recorded")

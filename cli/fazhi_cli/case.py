@@ -6,6 +6,7 @@ vote needs no release of this program, and help shows what the law asks of each 
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from functools import partial
 
@@ -13,9 +14,10 @@ from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
 from fazhi_contracts.procedures.ruleset import RuleSet, Step
 
 from . import case_filing, case_view, connection, labels, passphrases
-from .language import choose
+from .language import Language, choose
 from .parser import Parser
 from .rules_words import Words
+from .verdict_texts import VERDICT_HELP
 
 DEFAULT_PROCEDURE = BUILTIN_PROCEDURES[0]
 OPEN = "open"
@@ -51,7 +53,23 @@ def configure(parser: Parser, given: Sequence[str]) -> None:
         command.option("--org", metavar="ORG", required=True, help=parser.text("case-org"))
         command.option("--json", action="store_true", help=parser.text("json"))
         connection.declare(command)
+        if name == "trail":
+            command.option("--out", "-o", metavar="FILE", help=choose(VERDICT_HELP["out"], parser.language))
         command.set_defaults(run=run)
+    told = {code: choose(pair, parser.language) for code, pair in VERDICT_HELP.items()}
+    judged = commands.add("verdict", told["verdict"], told["verdict-about"])
+    judged.argument("case", metavar="FILE|NUMBER", help=told["of"])
+    judged.option("--org", metavar="ORG", help=told["org"])
+    judged.option("--all", action="store_true", help=told["all"])
+    judged.option("--json", action="store_true", help=parser.text("json"))
+    connection.declare(judged)
+    judged.set_defaults(run=_verdict)
+
+
+def _verdict(options: argparse.Namespace, language: Language) -> int:
+    from . import verdict
+
+    return verdict.run(options, language)
 
 
 def _named_procedure(given: Sequence[str]) -> str:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fazhi_contracts.messages import term_in_words
+from fazhi_contracts.procedures.deadlines import RunningClock, running_clocks
 from fazhi_ledger.genesis import Genesis
 
 from . import connection, labels, terminal
 from .case_filing import text
 from .exits import Exit
 from .language import Language, choose
+from .verdict_text import say
 
 if TYPE_CHECKING:
-    from fazhi_contracts.procedures.deadlines import RunningClock
+    from fazhi_contracts.head import CaseHead
     from fazhi_contracts.procedures.ruleset import RuleSet
+    from fazhi_ledger.header import Header
     from fazhi_sdk import CaseView, Event, Trail
 
 VIEW_FORMAT = "fazhi-case/1"
@@ -28,12 +33,11 @@ def show(options: argparse.Namespace, language: Language) -> int:
     """Print the head of a case and its running deadlines."""
     with connection.connected(options) as chain:
         view = chain.case(options.procedure, options.number, org=options.org).show()
-        rules = chain.rules(options.procedure)
         genesis = chain.genesis
     if options.json:
-        print(json.dumps(_view_json(view), ensure_ascii=False, indent=1))
+        print(json.dumps(_shown_json(_Shown.of_view(view)), ensure_ascii=False, indent=1))
         return Exit.OK
-    for line in _view_lines(view, rules, genesis, language):
+    for line in _view_lines(view, genesis, language):
         print(line)
     return Exit.OK
 
@@ -42,24 +46,48 @@ def trail(options: argparse.Namespace, language: Language) -> int:
     """Print every event of a case; their being all is proven."""
     with connection.connected(options) as chain:
         found = chain.case(options.procedure, options.number, org=options.org).trail()
-        rules = chain.rules(options.procedure)
-        genesis = chain.genesis
+    if options.out is not None:
+        path = found.save(options.out)
+        print(say("saved", language, path=str(path), events=len(found.events)), file=sys.stderr)
     if options.json:
         events = [_event_json(event) for event in found.events]
-        document = {**_view_json(found.view), "format": TRAIL_FORMAT, "events": events}
+        document = {**_shown_json(_Shown.of_trail(found)), "format": TRAIL_FORMAT, "events": events}
         print(json.dumps(document, ensure_ascii=False, indent=1))
-        return Exit.OK
-    for line in trail_lines(found, rules, genesis, language):
-        print(line)
+    elif options.out is None:
+        for line in trail_lines(found, language):
+            print(line)
     return Exit.OK
 
 
-def _view_lines(view: CaseView, rules: RuleSet, genesis: Genesis, language: Language) -> Iterator[str]:
-    offset = genesis.parameters.get("utc_offset_min")
-    yield _title(view, rules, genesis, language)
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a view and a trail have in common."""
+
+    org: str
+    number: str
+    case_id: bytes
+    head: CaseHead
+    header: Header
+    rules: RuleSet
+    clocks: tuple[RunningClock, ...]
+
+    @classmethod
+    def of_view(cls, view: CaseView) -> _Shown:
+        return cls(view.org, view.number, view.case_id, view.head, view.proven.header, view.rules, view.clocks)
+
+    @classmethod
+    def of_trail(cls, found: Trail) -> _Shown:
+        facts, docket = found.facts, found.facts.docket
+        clocks = running_clocks(facts.rules, facts.head.marks, facts.settings)
+        return cls(docket.org, docket.number, facts.case_id, facts.head, facts.header, facts.rules, clocks)
+
+
+def _view_lines(view: CaseView, genesis: Genesis, language: Language) -> Iterator[str]:
+    offset, rules, shown = genesis.parameters.get("utc_offset_min"), view.rules, _Shown.of_view(view)
+    yield _title(shown, genesis, language)
     step = labels.step_label(rules, view.step, language)
     yield "  " + text("head", language, step=step, count=view.count, year=view.head.year, serial=view.head.serial)
-    yield "  " + _as_of(view, offset, language)
+    yield "  " + _as_of(shown, offset, language)
     for clock in view.clocks:
         yield "  " + clock_line(clock, rules, offset, language)
 
@@ -79,10 +107,11 @@ def clock_line(clock: RunningClock, rules: RuleSet, offset: int, language: Langu
     return text("clock-paused", language, **named)
 
 
-def trail_lines(found: Trail, rules: RuleSet, genesis: Genesis, language: Language) -> Iterator[str]:
+def trail_lines(found: Trail, language: Language) -> Iterator[str]:
     """The trail as a table, findings below it."""
-    offset = genesis.parameters.get("utc_offset_min")
-    yield _title(found.view, rules, genesis, language)
+    facts, shown = found.facts, _Shown.of_trail(found)
+    rules, genesis, offset = facts.rules, facts.genesis, facts.settings.utc_offset_min
+    yield _title(shown, genesis, language)
     heads = [text(f"column-{name}", language) for name in ("number", "step", "occurred", "recorded", "height", "who")]
     rows = [heads]
     rows += [
@@ -101,19 +130,19 @@ def trail_lines(found: Trail, rules: RuleSet, genesis: Genesis, language: Langua
     yield "  " + text("findings" if findings else "no-findings", language, count=len(findings))
     for number, finding in findings:
         yield f"    {number}  {labels.finding(finding, language, rules)}"
-    yield "  " + text("complete", language, count=found.view.count) + _as_of(found.view, offset, language)
+    yield "  " + text("complete", language, count=facts.head.count) + _as_of(shown, offset, language)
 
 
-def _title(view: CaseView, rules: RuleSet, genesis: Genesis, language: Language) -> str:
-    title = choose((rules.title_zh, rules.title_en), language)
+def _title(view: _Shown, genesis: Genesis, language: Language) -> str:
+    title = choose((view.rules.title_zh, view.rules.title_en), language)
     return text(
         "title", language, number=view.number, title=title, org=labels.organisation(genesis, view.org, language)
     )
 
 
-def _as_of(view: CaseView, offset: int, language: Language) -> str:
-    height = terminal.number(view.as_of_height)
-    return text("as-of", language, height=height, time=labels.moment(view.as_of_ms, offset))
+def _as_of(view: _Shown, offset: int, language: Language) -> str:
+    height = terminal.number(view.header.height)
+    return text("as-of", language, height=height, time=labels.moment(view.header.time_ms, offset))
 
 
 def _signers(event: Event, language: Language) -> str:
@@ -122,20 +151,20 @@ def _signers(event: Event, language: Language) -> str:
     )
 
 
-def _view_json(view: CaseView) -> dict[str, Any]:
+def _shown_json(view: _Shown) -> dict[str, Any]:
     return {
         "format": VIEW_FORMAT,
         "org": view.org,
-        "procedure": view.procedure,
+        "procedure": view.head.procedure,
         "number": view.number,
         "case_id": view.case_id.hex(),
-        "step": view.step,
-        "count": view.count,
+        "step": view.head.step,
+        "count": view.head.count,
         "year": view.head.year,
         "serial": view.head.serial,
         "opened_height": view.head.opened_height,
-        "as_of_height": view.as_of_height,
-        "as_of_ms": view.as_of_ms,
+        "as_of_height": view.header.height,
+        "as_of_ms": view.header.time_ms,
         "deadlines": [
             {
                 "step": clock.step,

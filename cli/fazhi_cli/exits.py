@@ -14,6 +14,7 @@ class Exit(IntEnum):
     NOT_VALID = 1  # the evidence does not hold; the chain refused; a network is not up
     USAGE = 2  # options, or a file that was named: nothing was decided or done
     UNDECIDED = 3  # no answer either way: an algorithm or a node is missing
+    BREACHED = 4  # the evidence holds, and shows that the law was breached
 
 
 class CliError(FazhiError):

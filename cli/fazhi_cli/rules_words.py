@@ -77,7 +77,8 @@ class Words:
         conditions = labels.joined(holds, self.language) or self._say("otherwise")
         return self._say("colour", colour=self._term(colour.code, colour.zh, colour.en), conditions=conditions)
 
-    def _unjudged(self, duty: Unjudged) -> str:
+    def duty(self, duty: Unjudged) -> str:
+        """One duty that the chain cannot judge."""
         named = self._name(duty.zh, duty.en)
         return (
             f"{named}({printable(duty.article)})" if self.language == "zh" else f"{named} ({printable(duty.article)})"
@@ -93,7 +94,7 @@ class Words:
         if rules.colours:
             yield "colours", [self.colour(one) for one in rules.colours]
         if rules.unjudged:
-            yield "unjudged", [self._unjudged(one) for one in rules.unjudged]
+            yield "unjudged", [self.duty(one) for one in rules.unjudged]
 
     # -- a step -------------------------------------------------------------------------------------
 
@@ -103,21 +104,19 @@ class Words:
         for name in ("initial", "terminal", "repeatable", "beside", "decides"):
             if getattr(step, name):
                 yield self._say(name)
-        yield self._signing(step)
-        for name, steps in (("after", step.from_steps), ("requires", step.requires)):
-            if steps:
-                yield self._say(name, steps=self.steps(steps))
-        if step.documents:
-            documents = (self._term(term.code, term.zh, term.en) for term in step.documents)
-            yield self._say("documents", documents=labels.joined(documents, self.language), minimum=step.documents_min)
-        elif step.documents_min:
-            yield self._say("documents-min", minimum=step.documents_min)
+        yield self.signing(step)
+        if step.from_steps:
+            yield self.place(step)
+        if step.requires:
+            yield self._say("requires", steps=self.steps(step.requires))
+        if step.documents or step.documents_min:
+            yield self.documents(step)
         for known in step.clear:
             yield self._clear(known)
         for guard in step.guards:
-            yield self._guard(step, guard)
+            yield self.guard(step, guard)
         for clock in step.clocks:
-            yield self._clock(step, clock)
+            yield self.clock(step, clock)
 
     def step(self, code: str) -> str:
         """``立案 FILED``."""
@@ -139,7 +138,19 @@ class Words:
         terms = {} if known is None else {term.code: self._term(term.code, term.zh, term.en) for term in known.values}
         return self._say("or").join(terms.get(value, value) for value in values)
 
-    def _signing(self, step: Step) -> str:
+    def place(self, step: Step) -> str:
+        """What is expected before it."""
+        return self._say("after", steps=self.steps(step.from_steps) or self._say("none"))
+
+    def documents(self, step: Step) -> str:
+        """What is laid down with it."""
+        if not step.documents:
+            return self._say("documents-min", minimum=step.documents_min)
+        documents = (self._term(term.code, term.zh, term.en) for term in step.documents)
+        return self._say("documents", documents=labels.joined(documents, self.language), minimum=step.documents_min)
+
+    def signing(self, step: Step) -> str:
+        """Who signs."""
         signing = step.signing
         roles = labels.joined(
             (f"{labels.roles((role,), self.language)} {role}" for role in signing.roles), self.language
@@ -160,7 +171,8 @@ class Words:
             values=values or f"{known.low} … {known.high}",
         )
 
-    def _guard(self, step: Step, guard: Guard) -> str:
+    def guard(self, step: Step, guard: Guard) -> str:
+        """One guard."""
         target = guard.step or ""
         name = guard.field or ""
         said = self._say(
@@ -174,7 +186,8 @@ class Words:
         )
         return self._with_terms(said, self._conditions(guard.only_if, guard.unless, step), guard)
 
-    def _clock(self, step: Step, clock: Clock) -> str:
+    def clock(self, step: Step, clock: Clock) -> str:
+        """One clock."""
         said = self._say(
             clock.kind, start=self.step(clock.start), term=term_in_words(clock.amount, clock.unit, self.language)
         )

@@ -75,6 +75,8 @@ class KnownRules:
     rules: Rules
     settings: Settings
     rule_sets: Mapping[bytes, RuleSet]
+    calendars: tuple[YearCalendar, ...]
+    """Those in force, by year."""
 
 
 def certified_header(trust: Trust, fields: Fields) -> Header:
@@ -148,10 +150,12 @@ def known_rules(trust: Trust, header: Header, fields: Fields, procedure: str | N
         installed = None if procedure is None else rules.procedure(procedure)
         if installed is not None and not set(installed.hashes) <= found.keys():
             raise InvalidProof("rule-set-left-out", procedure=str(procedure))
-        if not {digest for _, digest in rules.calendars_in_force()} <= {one.hash(suite) for one in calendars}:
+        shown = {one.hash(suite): one for one in calendars}
+        if any(digest not in shown for _, digest in rules.calendars_in_force()):
             raise InvalidProof("calendar-left-out", height=header.height)
     except BadAnswer:
         raise
     except FazhiError as error:
         raise proof_failed(fields.url, error) from error
-    return KnownRules(rules, rules.settings(suite, calendars), found)
+    in_force = tuple(shown[digest] for _, digest in rules.calendars_in_force())
+    return KnownRules(rules, rules.settings(suite, in_force), found, in_force)

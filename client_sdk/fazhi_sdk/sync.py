@@ -270,7 +270,7 @@ class Case:
         return self._portal.run(self._inner.show())
 
     def trail(self) -> Trail:
-        """Every event of the case, proven one by one, and proven to be all of them."""
+        """Every event of the case, proven to be all of them, with the rules that it is judged by and the verdict."""
         return self._portal.run(self._inner.trail())
 
 

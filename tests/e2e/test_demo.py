@@ -166,7 +166,7 @@ def test_walks_with_others_records_and_tallies_go_by_on_a_real_network(tmp_path:
                 assert found == [visit.finds for visit in walk.visits], procedure
                 signing = [event.signers[0].org for event in trail.events]
                 assert signing == [visit.org or walk.org for visit in walk.visits]
-                assert list(trail.view.head.marks.sums) == SUMS[procedure]
+                assert list(trail.facts.head.marks.sums) == SUMS[procedure]
     finally:
         net.destroy()
 

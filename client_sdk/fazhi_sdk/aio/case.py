@@ -15,9 +15,8 @@ from fazhi_ledger.canonical import Value
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.keys import Signer
 from fazhi_ledger.record import FileValue, Record, case_id, case_key
-from fazhi_ledger.submission import Item
 
-from ..cases import CaseView, Event, EventPlace, Trail, case_view, check_absence, check_trail, proven_event
+from ..cases import CaseView, ProvenHead, Trail, case_view, check_absence, proven_head
 from ..drafts import DraftData, RecordDraft, load_draft, openings_of, save_draft, shown
 from ..errors import BadAnswer, DraftError, InputError, UnknownCase
 from ..normalise import text_value, time_ms
@@ -25,6 +24,7 @@ from ..privacy import check_clear
 from ..sealing import Progress, seal
 from ..trust import Fields
 from .gateways import Answer
+from .trails import TrailReader
 
 if TYPE_CHECKING:
     from ..receipts import Receipt
@@ -35,8 +35,6 @@ Files = Sequence[str | os.PathLike[str] | FileValue] | str | os.PathLike[str]
 
 CATCH_UP_S: Final = 5.0
 """How long a gateway that is behind what was seen before is given to catch up."""
-MAX_TRAIL_READS: Final = 8
-"""Proofs of a trail that are fetched at a time."""
 
 
 class Draft:
@@ -245,19 +243,20 @@ class Case:
         deadline = time.monotonic() + CATCH_UP_S
         while True:
             try:
-                found = await self.chain.gateways.read_several(f"/v1/cases/{self.id.hex()}", self._check_view, several)
+                found = await self.chain.gateways.read_several(f"/v1/cases/{self.id.hex()}", self._check_head, several)
             except BadAnswer as error:
                 if error.code != "stale-answer" or time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.1)
                 continue
             _, newest = max(found, key=lambda one: one[0])
-            if isinstance(newest, CaseView):
-                return newest
-            raise newest
+            if isinstance(newest, UnknownCase):
+                raise newest
+            known = await self.chain.lists.rules(newest.header, self.procedure)
+            return case_view(newest, self.number, self.id, known)
 
-    def _check_view(self, answer: Answer) -> tuple[int, CaseView | UnknownCase]:
-        """The height and the proven view, or proven absence, of an answer."""
+    def _check_head(self, answer: Answer) -> tuple[int, ProvenHead | UnknownCase]:
+        """The height and the proven head, or proven absence, of an answer."""
         trust = self.chain.trust
         newest = 0 if trust.newest is None else trust.newest.height
         fields = Fields(answer.json(), answer.url)
@@ -266,10 +265,9 @@ class Case:
             height = int(dict(absent.parameters)["height"])
             self._check_fresh(height, newest, answer.url)
             return height, absent
-        rules = self.chain.rule_sets(self.procedure)
-        view = case_view(trust, fields, self.org, self.procedure, self.number, self.id, rules)
-        self._check_fresh(view.as_of_height, newest, answer.url)
-        return view.as_of_height, view
+        proven = proven_head(trust, fields, self.org, self.procedure, self.id)
+        self._check_fresh(proven.header.height, newest, answer.url)
+        return proven.header.height, proven
 
     def _check_fresh(self, height: int, newest: int, url: str) -> None:
         """What was seen once must not disappear again: an answer older than a receipt already given is not taken."""
@@ -277,51 +275,12 @@ class Case:
             raise BadAnswer("stale-answer", url=url, height=height, newest=newest)
 
     async def trail(self) -> Trail:
-        """Every event of the case, proven one by one, and proven to be all of them.
+        """Every event of the case, proven to be all of them, with the rules that it is judged by and the verdict.
 
         Raises:
             UnknownCase, ProofFailed.
         """
-        view = await self.show()
-        limit = asyncio.Semaphore(MAX_TRAIL_READS)
-        blocks: dict[int, asyncio.Task[tuple[Item, ...]]] = {}
-
-        async def one(place: EventPlace) -> tuple[Event, bytes]:
-            async with limit:
-                if place.height not in blocks:
-                    blocks[place.height] = asyncio.ensure_future(self._items(place.height))
-                items = await blocks[place.height]
-                if place.index >= len(items):
-                    raise BadAnswer("bad-answer", url="", reason=f"no item {place.index} at {place.height}")
-                return await self._event(items[place.index], place.record)
-
-        proven = await asyncio.gather(*(one(place) for place in view.places))
-        return check_trail(self.chain.trust, view, proven, ", ".join(self.chain.gateways.urls))
-
-    async def _items(self, height: int) -> tuple[Item, ...]:
-        def check(answer: Answer) -> tuple[Item, ...]:
-            if answer.status != 200:
-                raise BadAnswer("bad-answer", url=answer.url, reason=f"no block {height}")
-            value: Any = answer.json()
-            items = value.get("items") if isinstance(value, dict) else None
-            if not isinstance(items, list):
-                raise BadAnswer("bad-answer", url=answer.url, reason="items")
-            try:
-                return tuple(Item.decode(Fields({"item": one}, answer.url).base64("item")) for one in items)
-            except EncodingError as error:
-                raise BadAnswer("bad-answer", url=answer.url, reason=error.code) from None
-
-        return await self.chain.gateways.read(f"/v1/blocks/{height}", check)
-
-    async def _event(self, item: Item, record: int) -> tuple[Event, bytes]:
-        trust = self.chain.trust
-        item_id = item.id(trust.suite)
-
-        def check(answer: Answer) -> tuple[Event, bytes]:
-            fields = Fields(answer.json(), answer.url)
-            return proven_event(trust, trust.decided(fields, item_id), fields)
-
-        return await self.chain.gateways.read(f"/v1/submissions/{item_id.hex()}/proof?record={record}", check)
+        return await TrailReader(self.chain, await self.show()).read()
 
 
 class _Counter:
