@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from .addresses import NOTES_NAME, STORE_NAME, VOTES_NAME
 from .cli_texts import cli_text
 from .config import Config, load
 from .exits import Exit, Stop
+from .offline import Told, open_stopped
 from .prepare import load_genesis
 from .recovery import KEY_ELSEWHERE_NOTE
 from .service_stops import stop_of
 from .storage.chain_check import ChainCheck, Problem
-from .storage.chain_store import ChainStore
 from .storage.errors import StorageError, StoreCorrupt, StoreForeign, StoreLocked, from_os_error
 from .storage.files import RealFiles
-from .storage.store import LOCK_FILE, open_store
+from .storage.store import LOCK_FILE
 from .storage.vote_log import DiskVoteLog
 from .texts import Language, printable, sentence_of
-
-TOLD_EVERY_S: Final = 2.0
 
 
 @dataclass
@@ -107,7 +104,7 @@ def _check_votes(config: Config, home: Path, found: Found, said: list[str], lang
 
 def _check_chain(config: Config, directory: Path, genesis_hash: bytes, found: Found, language: Language) -> None:
     try:
-        chain = _open(directory, config)
+        chain = open_stopped(directory, config.store)
     except StoreForeign as error:
         if error.code in ("store-missing", "store-empty"):
             found.chain = "none"
@@ -122,7 +119,7 @@ def _check_chain(config: Config, directory: Path, genesis_hash: bytes, found: Fo
             names = {"recorded": chain.genesis_hash.hex(), "expected": genesis_hash.hex()}
             raise Stop(Exit.FOREIGN_DATA, "store-other-genesis", **names)
         found.height, found.base, found.tip_hash = chain.tip.height, chain.base, chain.tip.block_hash.hex()
-        check = ChainCheck(chain, _Told(language))
+        check = ChainCheck(chain, Told("check", language))
         try:
             check.run()
         except StoreCorrupt as error:  # the back end cannot read on
@@ -131,28 +128,6 @@ def _check_chain(config: Config, directory: Path, genesis_hash: bytes, found: Fo
         found.chain = "damaged" if check.problems else "good"
     finally:
         chain.close()
-
-
-def _open(directory: Path, config: Config) -> ChainStore:
-    store = open_store(directory, config.store)
-    try:
-        return ChainStore(store)
-    except BaseException:
-        store.close()
-        raise
-
-
-class _Told:
-    """Progress on stderr, now and then."""
-
-    def __init__(self, language: Language) -> None:
-        self._language = language
-        self._next = time.monotonic() + TOLD_EVERY_S
-
-    def __call__(self, part: str, done: int, of: int) -> None:
-        if done & 63 == 0 and time.monotonic() >= self._next:
-            self._next = time.monotonic() + TOLD_EVERY_S
-            print(cli_text(f"check_{part}", self._language, done=done, of=of), file=sys.stderr)
 
 
 def _move_away(directory: Path) -> Path:

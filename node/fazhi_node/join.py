@@ -13,14 +13,12 @@ import http.client
 import os
 import shutil
 import ssl
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
-from typing import Final
 
 from fazhi_ledger.genesis import GenesisFile
 
@@ -29,6 +27,7 @@ from .cli_texts import cli_text
 from .config import Config, load
 from .exits import Exit, Misuse, Stop
 from .local import READ_BYTES, TIMEOUT_S, refusal_of
+from .offline import Told
 from .prepare import load_genesis
 from .private_files import is_token, read_tokens
 from .service_stops import stop_of
@@ -41,8 +40,6 @@ from .storage.store import LOCK_FILE, open_store
 from .texts import Language
 from .transport.identity import pem_of
 
-TOLD_EVERY_S: Final = 2.0
-
 
 def join(home: Path, source: str, token_file: Path | None, explicit: Language | None) -> int:
     """Make the store of ``home`` out of the snapshot in ``source`` (a path, or the URL of a gateway), and say so.
@@ -54,7 +51,7 @@ def join(home: Path, source: str, token_file: Path | None, explicit: Language | 
     config = load(home)
     language: Language = explicit or config.lang
     genesis_file, _, _ = load_genesis(config.path(home, "genesis"))
-    told = _Told(language)
+    told = Told("join", language)
     begun = time.monotonic()
     directory = config.path(home, "data") / STORE_NAME
     with _pieces(source, token_file, genesis_file) as pieces:
@@ -72,7 +69,7 @@ def join(home: Path, source: str, token_file: Path | None, explicit: Language | 
             height=tip.height,
             hash=tip.block_hash.hex(),
             time=datetime.fromtimestamp(tip.time_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
-            entries=told.entries,
+            entries=told.done["entries"],
             seconds=round(time.monotonic() - begun, 1),
         )
     )
@@ -267,19 +264,3 @@ def _token(path: Path | None) -> str | None:
     if len(tokens) != 1:
         raise Misuse("bad-token-file", path=str(path))
     return tokens[0].decode("ascii")
-
-
-class _Told:
-    """Progress on stderr, now and then."""
-
-    def __init__(self, language: Language) -> None:
-        self._language = language
-        self._next = time.monotonic() + TOLD_EVERY_S
-        self.entries = 0
-
-    def __call__(self, part: str, done: int, of: int) -> None:
-        if part == "entries":
-            self.entries = done
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + TOLD_EVERY_S
-            print(cli_text(f"join_{part}", self._language, done=done, of=of), file=sys.stderr)

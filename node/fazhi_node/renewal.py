@@ -25,13 +25,12 @@ from .addresses import (
 from .certificates import make_certificate
 from .exits import Misuse
 from .members import Identity, create_vote_log, member_card
+from .offline import open_stopped
 from .prepare import Prepared, prepare
 from .private_files import write_new
 from .service_stops import stop_of
-from .storage.chain_store import ChainStore
 from .storage.errors import StorageError, from_os_error
 from .storage.files import RealFiles
-from .storage.store import open_store
 from .texts import Language
 from .transport.identity import pem_of, server_name
 
@@ -99,7 +98,7 @@ def finish(home: Path, passphrase: Callable[[], bytes], language: Language | Non
     """
     prepared = prepare(home, None, passphrase, language)
     try:
-        chain = ChainStore(open_store(prepared.store_directory, prepared.config.store))
+        chain = open_stopped(prepared.store_directory, prepared.config.store)
         try:
             done = put_in_place(prepared, chain)
         finally:
