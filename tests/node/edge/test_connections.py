@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,15 @@ from starlette.responses import PlainTextResponse
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 ONE, OTHER = "127.0.0.1", "127.0.0.2"
 
 
-async def connect(port: int, source: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(port: int, source: str) -> Pair:
     return await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
 
 
-async def answered(pair: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bool:
+async def answered(pair: Pair) -> bool:
     """Whether a request on this connection is answered; False where the other side has closed it."""
     reader, writer = pair
     try:
@@ -54,15 +56,25 @@ def test_a_machine_with_many_addresses_is_one_client(host: str, client: str) -> 
     assert client_of(host) == client
 
 
+@contextlib.asynccontextmanager
+async def serving(tls: tuple[Path, Path] | None = None) -> AsyncIterator[tuple[int, list[Pair]]]:
+    """A gateway with six places, four of one client: its port, and the connections to be closed in the end."""
+    bound: socket.socket = bind("127.0.0.1:0")
+    server = HttpServer(PlainTextResponse("hello"), bound, tls, 6, 4, "en")
+    pairs: list[Pair] = []
+    try:
+        await server.start()
+        yield bound.getsockname()[1], pairs
+    finally:
+        for _, writer in pairs:
+            writer.close()
+        await server.stop()
+
+
 @pytest.mark.parametrize("loop", LOOPS)
 def test_one_client_leaves_places_to_the_others(loop: str) -> None:
     async def test() -> None:
-        bound: socket.socket = bind("127.0.0.1:0")
-        port = bound.getsockname()[1]
-        server = HttpServer(PlainTextResponse("hello"), bound, None, 6, 4, "en")
-        await server.start()
-        pairs = []
-        try:
+        async with serving() as (port, pairs):
             for _ in range(4):
                 pairs.append(await connect(port, ONE))
                 assert await answered(pairs[-1])
@@ -80,10 +92,6 @@ def test_one_client_leaves_places_to_the_others(loop: str) -> None:
                     pairs.append(await connect(port, OTHER))
                     if await answered(pairs[-1]):
                         break
-        finally:
-            for _, writer in pairs:
-                writer.close()
-            await server.stop()
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(test())
@@ -94,31 +102,22 @@ def test_who_never_ends_a_handshake_takes_a_place_too(tmp_path: Path, loop: str)
     """Else a stranger's silent connections take every file that the node may open, and it stops."""
 
     async def test() -> None:
-        bound: socket.socket = bind("127.0.0.1:0")
-        port = bound.getsockname()[1]
         key, certificate = tmp_path / "tls.key", tmp_path / "tls.crt"
         pem, der = make_certificate("fazhi-a", ["localhost"])
         key.write_bytes(pem)
         certificate.write_bytes(pem_of(der))
-        server = HttpServer(PlainTextResponse("hello"), bound, (key, certificate), 6, 4, "en")
-        await server.start()
-        silent: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        try:
-            silent += [await connect(port, ONE) for _ in range(4)]
-            reader, writer = await connect(port, ONE)  # its fifth
+        async with serving((key, certificate)) as (port, pairs):
+            for _ in range(5):
+                pairs.append(await connect(port, ONE))
             with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(reader.read(1), 20) == b""
-            writer.close()
+                assert await asyncio.wait_for(pairs[-1][0].read(1), 20) == b"", "its fifth"
             trusting = ssl.create_default_context(cafile=str(certificate))
-            other = await asyncio.open_connection(
-                "127.0.0.1", port, local_addr=(OTHER, 0), ssl=trusting, server_hostname="localhost"
+            pairs.append(
+                await asyncio.open_connection(
+                    "127.0.0.1", port, local_addr=(OTHER, 0), ssl=trusting, server_hostname="localhost"
+                )
             )
-            silent.append(other)
-            assert await answered(other)
-        finally:
-            for _, writer in silent:
-                writer.close()
-            await server.stop()
+            assert await answered(pairs[-1])
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(test())

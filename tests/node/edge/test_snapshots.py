@@ -50,13 +50,15 @@ class Watched:
 
 
 class Client:
-    """Whoever reads: ``taking(number)`` is awaited before each piece is taken."""
+    """Whoever reads: ``taking(number)`` is awaited before each piece is taken, and it stands still before one of them
+    where that is said."""
 
-    def __init__(self, taking: Callable[[int], Awaitable[None]] | None = None) -> None:
+    def __init__(self, taking: Callable[[int], Awaitable[None]] | None = None, *, stands_at: int = -1) -> None:
         self.parts: list[bytes] = []
         self.whole = False
-        self.gone = asyncio.Event()
+        self.stands, self.gone = asyncio.Event(), asyncio.Event()
         self._taking = taking
+        self._stands_at = stands_at
 
     async def read(self, response: Any) -> None:
         async with asyncio.timeout(WITHIN_S):
@@ -72,12 +74,11 @@ class Client:
             return
         if self._taking is not None:
             await self._taking(len(self.parts))
+        if len(self.parts) == self._stands_at:
+            self.stands.set()
+            await asyncio.Event().wait()
         self.parts.append(message["body"])
         self.whole = not message["more_body"]
-
-
-async def never() -> None:
-    await asyncio.Event().wait()
 
 
 def test_a_snapshot_is_whole_while_the_chain_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,15 +121,11 @@ def test_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_client_that_leaves_is_let_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
-        watched = Watched(monkeypatch)
-
-        async def taking(number: int) -> None:
-            if number == 4:
-                client.gone.set()
-                await never()
-
-        client = Client(taking)
-        await client.read(await watched.route.answer())
+        watched, client = Watched(monkeypatch), Client(stands_at=4)
+        reading = asyncio.ensure_future(client.read(await watched.route.answer()))
+        await asyncio.wait_for(client.stands.wait(), WITHIN_S)
+        client.gone.set()
+        await reading
         assert not client.whole
         assert len(client.parts) == 4
         await watched.free()
@@ -144,13 +141,7 @@ def test_who_stands_still_or_takes_too_long_is_cut_off(
     one whose answer was not finished."""
 
     async def scenario() -> None:
-        watched = Watched(monkeypatch, seconds, stall_s)
-
-        async def taking(number: int) -> None:
-            if number == 4:
-                await never()
-
-        client = Client(taking)
+        watched, client = Watched(monkeypatch, seconds, stall_s), Client(stands_at=4)
         await client.read(await watched.route.answer())
         assert not client.whole
         watched.route._seconds = watched.route._stall_s = WITHIN_S
@@ -161,17 +152,9 @@ def test_who_stands_still_or_takes_too_long_is_cut_off(
 
 def test_a_request_that_is_cancelled_gives_up_its_view(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
-        watched = Watched(monkeypatch)
-        reached = asyncio.Event()
-
-        async def taking(number: int) -> None:
-            if number == 4:
-                reached.set()
-                await never()
-
-        client = Client(taking)
+        watched, client = Watched(monkeypatch), Client(stands_at=4)
         task = asyncio.ensure_future(client.read(await watched.route.answer()))
-        await asyncio.wait_for(reached.wait(), WITHIN_S)
+        await asyncio.wait_for(client.stands.wait(), WITHIN_S)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
