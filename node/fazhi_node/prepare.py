@@ -146,9 +146,10 @@ def tls_places(home: Path, config: Config) -> list[tuple[Path, Path]]:
 
 def own_cards(home: Path, org: str, genesis_hash: bytes) -> tuple[Member, ...]:
     """What the member has asked for on this chain: its sound cards in ``home``, by name. Whatever else is there is
-    passed over."""
+    passed over, be it the cards of all others."""
     found = []
-    for path in sorted(home.glob("*.card"))[:MAX_OWN_CARDS]:
+    cards = sorted(home.glob("*.card"), key=lambda path: (not path.name.startswith(org), path.name))
+    for path in cards[:MAX_OWN_CARDS]:
         with contextlib.suppress(Misuse):
             member, _, _ = read_member_card(path, genesis_hash)
             if member.org == org:

@@ -17,7 +17,7 @@ from fazhi_ledger.validators import Validator, ValidatorSet
 from fazhi_node.exits import Exit, Misuse, Stop
 from fazhi_node.main import main
 from fazhi_node.members import read_member_card
-from fazhi_node.prepare import Prepared, prepare
+from fazhi_node.prepare import MAX_OWN_CARDS, Prepared, prepare
 from fazhi_node.private_files import write_new
 from fazhi_node.renewal import put_in_place
 from fazhi_node.storage.chain_store import open_chain
@@ -188,6 +188,15 @@ def test_a_renewal_cut_short_is_begun_again(tmp_path: Path, genesis: Path) -> No
     (home / "keys" / "tls-next.key").write_bytes(b"half")
     assert main(["renew", "--home", str(home), "--tls"]) == 0
     assert ready(home) == (1, 2)
+
+
+def test_cards_of_others_in_the_home_hide_none_of_our_own(tmp_path: Path, genesis: Path) -> None:
+    """Who gathers the cards of a hundred members in one folder must still be able to start."""
+    home = tmp_path / "bravo"
+    for number in range(MAX_OWN_CARDS):
+        (home / f"aa-{number:03}.card").write_bytes((tmp_path / "alpha" / "alpha.card").read_bytes())
+    assert main(["renew", "--home", str(home), "--key", "--tls"]) == 0
+    assert ready(home) == (2, 2)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
