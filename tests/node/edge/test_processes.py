@@ -23,6 +23,8 @@ from .processes import SUITE, Network, until
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     with Network(tmp_path_factory.mktemp("network")) as made:
         made.start()
+        made.commit(made.nodes[0], made.lead("零"))  # each test finds a block, whichever it is
+        made.until_height(1)
         yield made
 
 
