@@ -6,6 +6,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from fazhi_contracts.builtin import load_builtin_versions
 from fazhi_contracts.in_force import Rules
 from fazhi_contracts.procedures.compile import compile_rule_set
 from fazhi_contracts.procedures.ruleset import MAX_RULE_SET_BYTES, RuleSet
@@ -13,7 +14,7 @@ from fazhi_contracts.queries import installed_rule_sets, rules_bytes, rules_hash
 from fazhi_contracts.rulebook import CalendarsEntry, ProcedureEntry, calendar_in_force, workdays_of
 from fazhi_contracts.workdays import YearCalendar
 
-from .builders import DAY_MS, START_MS, SUITE, World, make_record, penalty
+from .builders import DAY_MS, START_MS, SUITE, World, make_genesis_file, make_record, penalty
 from .drawn import draw_calendar
 from .test_ruleset import small
 from .voting import pass_it, proposal
@@ -58,6 +59,21 @@ def test_a_case_follows_the_law_of_the_day_on_which_it_was_opened_and_keeps_it()
             world.by("officer-1", "officer-2").records(make_record(case, "WORK", at_ms + DAY_MS, {"mode": "fast"}))
         )
         assert world.head(case).rule_set_hash == expected
+
+
+def test_penalty_cases_opened_before_and_after_the_law_of_2021_are_judged_by_different_law() -> None:
+    then, now = load_builtin_versions("penalty")
+    world = World(make_genesis_file([("penalty", rules.encode()) for rules in (then, now)]))
+    midnight_ms = 1_626_278_400_000  # 2021-07-15 00:00 in Beijing
+    found = []
+    for at_ms, rules in ((midnight_ms - 1, then), (midnight_ms, now)):
+        case = world.case(str(at_ms))
+        world.do(world.by("officer-1").record(case, "LEAD", at=at_ms))
+        assert world.head(case).rule_set_hash == rules.hash(SUITE)
+        world.do(world.by("head").record(case, "FILED", at=at_ms + 1))
+        decided = world.do(world.by("head").record(case, "DECIDED", at=at_ms + 181 * DAY_MS))
+        found.append([finding.clause for finding in decided if finding.code == "deadline-exceeded"])
+    assert found == [[], ["行政处罚法 60"]]
 
 
 def test_a_batch_of_openings_on_both_sides_of_the_day() -> None:
