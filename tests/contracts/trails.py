@@ -14,6 +14,7 @@ from fazhi_contracts.trail import CaseTrail, TrailBlock, TrailEvent, TrailSubmis
 from fazhi_ledger import dsse, merkle, statetree
 from fazhi_ledger.canonical import encode
 from fazhi_ledger.certificate import CommitCertificate, vote_body
+from fazhi_ledger.genesis import GenesisFile
 from fazhi_ledger.header import Header
 from fazhi_ledger.receipt import Docket as DocketOfFile
 from fazhi_ledger.receipt import Handover
@@ -30,8 +31,8 @@ class Recorded(World):
 
     words: tuple[str, ...] = (*ORGS, "gzc-2")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, genesis_file: GenesisFile | None = None) -> None:
+        super().__init__(genesis_file)
         self.executed: list[ExecutedBlock] = []
         self.sets: list[ValidatorSet] = []  # that certify each block
 

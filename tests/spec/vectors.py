@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from fazhi_contracts.messages import TRAIL
+from fazhi_contracts.trail_steps import check_trail
 from fazhi_ledger import dsse, merkle, statetree
 from fazhi_ledger.canonical import Value, encode
 from fazhi_ledger.messages import MESSAGES
@@ -18,6 +20,7 @@ from fazhi_ledger.record import case_id
 from fazhi_ledger.suites import ED25519_SHA256 as SUITE
 
 from tests.ledger.builders import PHOTO, World
+from tests.spec.permit import permit_trail
 
 SPEC: Final = Path(__file__).resolve().parents[2] / "spec"
 FOLDER: Final = SPEC / "vectors"
@@ -199,6 +202,22 @@ def receipts(world: World) -> dict[str, RecordReceipt]:
     }
 
 
+def trail_about(genesis_hash: bytes, trail: bytes) -> Any:
+    facts = check_trail(trail, genesis_hash).require_valid()
+    verdict = facts.verdict
+    return {
+        "provenance": PROVENANCE,
+        "genesis_hash": genesis_hash.hex(),
+        "events": [[event.number, event.record.step, event.org] for event in facts.events],
+        "file": {"number": verdict.frozen, "root": facts.file_root.hex() if facts.file_root else None},
+        "root": facts.root.hex(),
+        "verdict": [
+            [clause.number, clause.outcome, clause.article, [finding.code for finding in clause.findings]]
+            for clause in verdict.clauses
+        ],
+    }
+
+
 def all_files() -> dict[Path, bytes]:
     """Every generated file under ``spec/`` with the content that the code gives it now."""
     world = World()
@@ -212,7 +231,12 @@ def all_files() -> dict[Path, bytes]:
     }
     files = {FOLDER / name: as_json(value) for name, value in values.items()}
     files |= {FOLDER / name: receipt.to_json() for name, receipt in receipts(world).items()}
-    files[SPEC / "messages.json"] = as_json({code: {"zh": zh, "en": en} for code, (zh, en) in MESSAGES.items()})
+    chain, shown_trail = permit_trail()
+    trail = shown_trail.to_json()
+    files[FOLDER / "trail.json"] = trail
+    files[FOLDER / "trail-about.json"] = as_json(trail_about(chain.state.genesis_hash, trail))
+    sentences = {**MESSAGES, **TRAIL}
+    files[SPEC / "messages.json"] = as_json({code: {"zh": zh, "en": en} for code, (zh, en) in sentences.items()})
     return files
 
 
