@@ -16,6 +16,7 @@ from fazhi_cli.terminal import prepare_streams
 from fazhi_contracts.builtin import load_builtin_rule_set
 from fazhi_ledger.errors import FazhiError
 from fazhi_sdk import Chain
+from fazhi_sdk.cases import Trail
 from fazhi_sdk.devnet import Devnet, node_command
 from fazhi_sdk.sealing import media_type_of
 
@@ -75,7 +76,7 @@ def play(settings: Settings, screen: Screen, stopper: Stopper) -> None:
             network.vote_calendars(net, years)
             screen.good(f"成员表决工作日历 members voted the working days of {', '.join(map(str, years))}")
             records = _record(story, walk, net, chain, screen, stopper)
-            _show_trail(story, walk, chain, screen)
+            trail = _show_trail(story, walk, screen).save(out / "case.trail.json")
         archive = out / "chain.fazhi"
         network.run([node_command(), "export", "--home", net.nodes[network.WITNESS].home, "-o", str(archive)])
         screen.section("停止全部节点,离线核验", "all nodes stop; verified offline")
@@ -87,7 +88,10 @@ def play(settings: Settings, screen: Screen, stopper: Stopper) -> None:
     stopper.watch()
     _check(records, archive, net.genesis_hash, screen)
     _tamper(records, evidence, out, net.genesis_hash, screen)
-    _hint(records, archive, out, net.genesis_hash, screen)
+    screen.section("结论:全部条款,离线逐条", "the verdict, clause by clause, offline")
+    for line in checking.verdict(trail, any(visit.finds for visit in walk.visits), net.genesis_hash):
+        screen.line(f"  {line}".rstrip())
+    _hint(records, archive, trail, out, net.genesis_hash, screen)
 
 
 def _copied(settings: Settings, folder: Path) -> tuple[Path, ...]:
@@ -130,7 +134,7 @@ def _show(recorded: Recorded, number: int, screen: Screen) -> None:
     )
 
 
-def _show_trail(story: Story, walk: Walk, chain: Chain, screen: Screen) -> None:
+def _show_trail(story: Story, walk: Walk, screen: Screen) -> Trail:
     screen.section("轨迹:全部记录,附无一遗漏的证明", "the trail, proven to be whole")
     if story.case is None:
         raise DemoFailed("没有案件", "there is no case")
@@ -146,6 +150,7 @@ def _show_trail(story: Story, walk: Walk, chain: Chain, screen: Screen) -> None:
     found = [tuple(finding.code for finding in event.findings) for event in trail.events]
     if found != [visit.finds for visit in walk.visits]:
         raise DemoFailed("发现与所料不符", "the findings are not those of the walk")
+    return trail
 
 
 def _check(records: list[Recorded], archive: Path, genesis_hash: str, screen: Screen) -> None:
@@ -179,7 +184,7 @@ def _with_evidence(records: list[Recorded]) -> Recorded:
     return max(records, key=lambda one: len(one.files))
 
 
-def _hint(records: list[Recorded], archive: Path, out: Path, genesis_hash: str, screen: Screen) -> None:
+def _hint(records: list[Recorded], archive: Path, trail: Path, out: Path, genesis_hash: str, screen: Screen) -> None:
     command = ".venv/bin/fazhi" if Path(".venv/bin/fazhi").exists() else "fazhi"
     shown = _with_evidence(records)
     picture = _picture(shown.files)
@@ -189,6 +194,7 @@ def _hint(records: list[Recorded], archive: Path, out: Path, genesis_hash: str, 
     screen.line(f"  {command} verify {receipt} --file {photo} --genesis-hash {genesis_hash}")
     screen.line(f"  {command} verify {receipt} --file {changed} --genesis-hash {genesis_hash}")
     screen.line(f"  {command} audit --archive {relative(archive)} --genesis-hash {genesis_hash}")
+    screen.line(f"  {command} case verdict {relative(trail)} --all --genesis-hash {genesis_hash}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from fazhi_cli.exits import Exit
+
 from demo.screen import DemoFailed, relative
 
 COMMAND: Final = str(Path(sys.executable).with_name("fazhi"))
@@ -75,6 +77,18 @@ def audit(archive: Path, genesis_hash: str, records: int) -> Answer:
     if said["records"] != records:
         raise DemoFailed(f"链上有 {said['records']} 条记录,应为 {records}", "another number of records on the chain")
     return Answer(answer.code, answer.err, "")
+
+
+def verdict(trail: Path, breached: bool, genesis_hash: str) -> list[str]:
+    """``fazhi case verdict`` on a trail file: what it prints. The exit code tells whether anything is breached.
+
+    Raises:
+        DemoFailed: the file does not hold, or comes to something else.
+    """
+    answer = fazhi("case", "verdict", relative(trail), "--genesis-hash", genesis_hash)
+    if answer.code != (Exit.BREACHED if breached else Exit.OK):
+        raise DemoFailed(f"结论与所料不符: {answer.first_line}", "the verdict is not what was expected")
+    return answer.out.splitlines()
 
 
 def flip_byte(source: Path, target: Path) -> int:

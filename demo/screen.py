@@ -9,7 +9,7 @@ from typing import Final
 
 from fazhi_cli.terminal import paint
 
-SECTIONS: Final = 6
+SECTIONS: Final = 7
 
 
 class DemoFailed(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import time
@@ -9,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from fazhi_cli.exits import Exit
 from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
 from fazhi_contracts.procedures.stories import Story, StoryEvent, play
 from fazhi_contracts.procedures.vocabulary import OWN
@@ -41,6 +43,9 @@ def test_the_demo_shows_everything_and_leaves_nothing_running(tmp_path: Path) ->
     for said in ("kill -9", "caught up", "findings: 1", f"fazhi verify × {len(steps)}", "CLEAN"):
         assert said in printed, said
     assert printed.count("INVALID") == 2
+    told = printed.partition("[6/7]")[2]
+    assert re.findall(r"breached +([A-Z]+\.[0-9]+)", told) == ["PUBLISHED.6"]
+    assert all(re.search(rf"met +{step.code}\.1 ", told) for step in steps)
     assert commands_naming(out) == []
     assert list(out.rglob("*.pid")) == []
 
@@ -48,9 +53,9 @@ def test_the_demo_shows_everything_and_leaves_nothing_running(tmp_path: Path) ->
     assert names == [f"{n:02d}-{step.code}.receipt.json" for n, step in enumerate(steps, 1)]
     hash_text = (out / "genesis-hash.txt").read_text().strip()
     hints = [line.split()[1:] for line in printed.splitlines() if line.startswith("  ") and " --genesis-hash " in line]
-    assert [hint[0] for hint in hints] == ["verify", "verify", "audit"]
+    assert [hint[0] for hint in hints] == ["verify", "verify", "audit", "case"]
     assert all(hint[-1] == hash_text for hint in hints)
-    assert [fazhi(*hint, cwd=ROOT).code for hint in hints] == [0, 1, 0]
+    assert [fazhi(*hint, cwd=ROOT).code for hint in hints] == [0, 1, 0, Exit.BREACHED]
 
 
 @pytest.mark.slow
