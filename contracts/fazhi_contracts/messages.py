@@ -128,7 +128,10 @@ REFUSALS: Final[Sentences] = {
         "提案的表决已于高度 {until_height} 截止，请重新提案。",
         "Votes on the proposal counted up to height {until_height}; propose it anew.",
     ),
-    "rule-set-unsound": ("规则集不能成立：{reason}。", "The rule set is not sound: {reason}."),
+    "rule-set-unsound": (
+        "规则集不能成立，见 {place}；请用 fazhi rules lint 查明。",
+        "The rule set is not sound: see {place}; fazhi rules lint says what is wrong.",
+    ),
     "rule-set-known": (
         "程序 {procedure} 的这一规则集已经安装。",
         "This very rule set of the procedure {procedure} is installed already.",

@@ -171,7 +171,10 @@ def install_rule_set(call: Call, args: Value) -> Change:
     try:
         rules = RuleSet.decode(data)
     except (BadRuleSet, EncodingError) as error:
-        raise Refused("rule-set-unsound", reason=str(error)[:256]) from None
+        # The place alone: what else an error says may hold words of the rule set, which not every Python writes alike,
+        # or of a library, and a result must be the same in every node.
+        place = error.place if isinstance(error, BadRuleSet) else "rule set"
+        raise Refused("rule-set-unsound", place=place) from None
     digest = rules.hash(call.context.suite)
     if call.state.get(rule_set_key(digest)) is not None:
         raise Refused("rule-set-known", procedure=rules.procedure)
@@ -194,10 +197,14 @@ def set_calendar(call: Call, args: Value) -> Change:
     """``calendar.set [calendar]``: the holidays and make-up days of a year, from the next block on.
 
     Raises:
-        Refused: ``calendar-known`` or ``too-many-calendars``; ``bad-args`` (EncodingError) for what is malformed.
+        Refused: ``calendar-known`` or ``too-many-calendars``; ``bad-args`` (also EncodingError) for what is malformed.
     """
     (data_value,) = as_tuple(args, "calendar.set", length=1)
-    calendar = YearCalendar.decode(as_bytes(data_value, "calendar", max_length=MAX_CALENDAR_BYTES))
+    data = as_bytes(data_value, "calendar", max_length=MAX_CALENDAR_BYTES)
+    try:
+        calendar = YearCalendar.decode(data)
+    except EncodingError:  # which may name an exception of the library that reads msgpack
+        raise Refused("bad-args", what="calendar") from None
     entry = call.state.load(single_key("calendars"), decoded_calendars) or CalendarsEntry(())
     digest = calendar.hash(call.context.suite)
     if entry.of(calendar.year) == digest:

@@ -250,7 +250,8 @@ def summed(case: Case, step: Step, clear: Clear) -> tuple[tuple[str, int], ...]:
         down = sum(value for name, value in numbers if (step.code, name) in tally.minus)
         stands_at = sums.get(tally.code, 0) + up
         if stands_at < down:
-            raise Refused("tally-short", tally=tally.code, stands_at=stands_at, asked=down)
+            most = 2**63 - 1
+            raise Refused("tally-short", tally=tally.code, stands_at=min(stands_at, most), asked=min(down, most))
         if up or down:
             sums[tally.code] = stands_at - down
     return tuple((code, sums[code]) for code in sorted(sums))

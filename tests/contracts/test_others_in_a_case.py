@@ -20,7 +20,7 @@ from fazhi_ledger.errors import InvalidSubmission
 from fazhi_ledger.limits import MAX_INT
 from fazhi_ledger.parameters import Parameters
 from fazhi_ledger.record_runs import RecordRun
-from fazhi_ledger.result import ResultSigner
+from fazhi_ledger.result import Result, ResultSigner
 
 from .builders import DAY_MS, Docket, World, codes_of, make_genesis_file, make_record
 from .test_ruleset import Document, changed, small
@@ -205,6 +205,32 @@ def test_nothing_is_taken_from_an_empty_pot(world: World) -> None:
     world.do(told("WORK", MAX_INT))
     assert world.refused(told("WORK", 1))[0] == "tally-full"
     assert world.head(CASE).marks.sums == (("pot", MAX_INT),)
+
+
+def test_numbers_too_large_together_for_a_result_are_refused_and_not_the_end_of_every_node() -> None:
+    document = open_case()
+    document["steps"][5]["clear"] = [number("pieces"), number("scraps")]
+    document["tallies"][0]["minus"].append({"step": "SPENT", "field": "scraps"})
+    world = World(make_genesis_file([("open", compile_rule_set(document).encode())]))
+    world.do(world.by("officer-1").record(CASE, "OPEN"))
+    spent = world.by("officer-1").record(CASE, "SPENT", clear={"pieces": MAX_INT, "scraps": MAX_INT})
+    outcome = world.block(spent).outcomes[0]
+    assert Result.decode(outcome.result.encode()) == outcome.result
+    assert outcome.result.code == "tally-short"
+
+
+def test_a_pause_of_the_last_day_of_1969_can_be_read_again() -> None:
+    document = open_case()
+    document["pauses"] = [
+        {"code": "wait", "zh": "等", "en": "wait", "article": "某法 9", "begins": ["WORK"], "ends": ["BOTH"]}
+    ]
+    rules = [("open", compile_rule_set(document).encode())]
+    world = World(make_genesis_file(rules, {"utc_offset_min": -60}))
+    world.do(world.by("officer-1").record(CASE, "OPEN"))
+    world.do(world.by("officer-1").record(CASE, "WORK", at=0))
+    assert world.head(CASE).marks.spans == (("wait", ((-1, None),)),)
+    world.do(world.by("officer-1", "head").record(CASE, "BOTH", at=0))
+    assert world.head(CASE).marks.spans == (("wait", ((-1, -1),)),)
 
 
 def test_a_batch_that_overdraws_leaves_nothing(world: World) -> None:

@@ -13,6 +13,7 @@ from fazhi_contracts.procedures.ruleset import MAX_RULE_SET_BYTES, RuleSet
 from fazhi_contracts.queries import installed_rule_sets, rules_bytes, rules_hash
 from fazhi_contracts.rulebook import CalendarsEntry, ProcedureEntry, calendar_in_force, workdays_of
 from fazhi_contracts.workdays import YearCalendar
+from fazhi_ledger.canonical import pack
 
 from .builders import DAY_MS, START_MS, SUITE, World, make_genesis_file, make_record, penalty
 from .drawn import draw_calendar
@@ -113,6 +114,19 @@ def test_rule_sets_that_cannot_be_installed() -> None:
     assert refusal(world, "rules.install", b"x" * MAX_RULE_SET_BYTES)[0] == "rule-set-unsound"
     assert refusal(world, "rules.install", b"x" * (MAX_RULE_SET_BYTES + 1))[0] == "bad-args"
     assert refusal(world, "rules.install", 7)[0] == "bad-args"
+
+
+def test_a_refusal_is_the_same_whatever_python_and_whatever_library_of_msgpack_a_node_has() -> None:
+    """A face of Unicode 15 is written as itself by Python 3.12 and as an escape by 3.11; libraries name their own
+    exceptions, and differ in how deep they read."""
+    world = World()
+    value = small_rules().to_value()
+    assert isinstance(value, tuple)
+    unsound = pack((*value[:10], (("\U0001fae8", "shaking", "某法 7"),) * 2, value[11]))
+    assert refusal(world, "rules.install", unsound) == ("rule-set-unsound", {"place": "unjudged"})
+    for data in (b"\xc1", b"\x91" * 600 + b"\x01", b"\x91" * 2000, b"\x92\x01"):
+        assert refusal(world, "rules.install", data) == ("rule-set-unsound", {"place": "rule set"})
+        assert refusal(world, "calendar.set", data) == ("bad-args", {"what": "calendar"})
 
 
 def test_calendars_come_by_vote_and_are_replaced_by_vote() -> None:

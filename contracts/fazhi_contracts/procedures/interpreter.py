@@ -270,7 +270,9 @@ def _counted(rules: RuleSet, sums: Sums, step: Step, clear: Clear) -> Sums:
         less = _stated(tally.minus, step, clear)
         total = before + more - less
         if total < 0:
-            raise Refused("tally-short", tally=tally.code, stands_at=before + more, asked=less)
+            # Several numbers of one record may come to more than a result can carry.
+            stands_at, asked = min(before + more, MAX_INT), min(less, MAX_INT)
+            raise Refused("tally-short", tally=tally.code, stands_at=stands_at, asked=asked)
         if total > MAX_INT:
             raise Refused("tally-full", tally=tally.code, stands_at=before, limit=MAX_INT)
         if more or less:

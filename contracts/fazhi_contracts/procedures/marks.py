@@ -23,6 +23,8 @@ Clear = tuple[tuple[str, str | int], ...]
 MAX_KEY_BYTES: Final = 128
 MAX_SPANS: Final = 8
 """Of one pause in one case. What begins after that is not left out, and a finding says so."""
+MIN_DAY: Final = -1
+"""The first moments of 1970 are still 1969 where the chain's offset lies west of Greenwich."""
 MAX_DAY: Final = MAX_TIME_MS // 86_400_000 + 1
 
 NO_CLEAR: Final[Clear] = ()
@@ -177,5 +179,5 @@ def _sum_from_value(value: Value) -> tuple[str, int]:
 
 def _span_from_value(value: Value) -> Span:
     begin, end = as_tuple(value, "span", length=2)
-    first = as_int(begin, "begin", high=MAX_DAY)
+    first = as_int(begin, "begin", low=MIN_DAY, high=MAX_DAY)
     return first, None if end is None else as_int(end, "end", low=first, high=MAX_DAY)
