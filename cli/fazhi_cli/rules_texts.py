@@ -81,6 +81,7 @@ WORDS: Final[dict[str, Pair]] = {
     "decides": ("作出决定:案卷至此冻结", "decides: the case file is frozen by it"),
     "signed": ("签署: {roles},至少 {minimum} 人({article})", "signed by: {roles}, at least {minimum} ({article})"),
     "signed-each": ("签署: {roles},每种角色各一人({article})", "signed by: {roles}, one of each ({article})"),
+    "strict": ("人数不足即拒绝", "fewer are refused"),
     "orgs": ("由{orgs}签署", "signers are of: {orgs}"),
     "after": ("前一步: {steps}", "after: {steps}"),
     "requires": ("此前必须有其一,否则拒绝: {steps}", "one of these must stand, else it is refused: {steps}"),

@@ -158,6 +158,8 @@ class Words:
         article = self._confirmed(printable(signing.article), signing.confirmed)
         kind = "signed-each" if signing.each else "signed"
         said = self._say(kind, roles=roles, minimum=signing.minimum, article=article)
+        if signing.strict:
+            said += self._stop() + self._say("strict")
         if signing.orgs == (OWN,):
             return said
         orgs = labels.joined((choose(ORGS.get(org, (org, org)), self.language) for org in signing.orgs), self.language)

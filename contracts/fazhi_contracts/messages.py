@@ -59,6 +59,10 @@ REFUSALS: Final[Sentences] = {
         "步骤 {step} 须由具有角色 {roles} 的人员签署。",
         "The step {step} must be signed by somebody with the role {roles}.",
     ),
+    "attestation-short": (
+        "步骤 {step} 须由 {required} 人共同签署，实有 {found} 人；不足的不予记入。",
+        "The step {step} counts only where {required} sign it together; {found} did.",
+    ),
     "unknown-clear-field": ("步骤 {step} 没有公开字段 {field}。", "The step {step} has no clear field {field}."),
     "unknown-clear-value": (
         "步骤 {step} 的公开字段 {field} 不接受值 {value}。",

@@ -51,7 +51,7 @@ def _step(rng: Random, code: str) -> Document:
     step: Document = {"code": code, "zh": "步", "en": "step", "article": "某法 2"}
     step["sign"] = {"roles": ["head", "officer"], "minimum": rng.choice((1, 1, 2)), "article": "某法 3"}
     if rng.random() < 0.3:
-        step["sign"] |= {"minimum": 2, "each": True}
+        step["sign"] |= {"minimum": 2, "each": True, "strict": rng.random() < 0.5}
     if code == "OPEN":
         return {**step, "initial": True}
     step["sign"]["orgs"] = rng.choice((["own"], ["own"], ["own", "supervisor"], ["notary", "supervisor"]))

@@ -303,6 +303,8 @@ def judge_recording(step: Step, marks: tuple[StepMark, ...], record: Record, sig
         most = min(len(rule.roles), len(signers))
         ways = permutations(rule.roles, most)
         found = max(sum(map(has_role, chosen, way)) for way in ways for chosen in permutations(signers, most))
+    if found < rule.minimum and rule.strict:
+        raise Refused("attestation-short", step=step.code, required=rule.minimum, found=found)
     if found < rule.minimum:
         confirmed = () if rule.confirmed else (("to_confirm", 1),)
         parameters = (("roles", listed), ("required", rule.minimum), ("found", found), *confirmed)

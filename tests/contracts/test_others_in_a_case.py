@@ -145,6 +145,19 @@ def test_one_of_each_role(world: World) -> None:
     assert world.do(world.by("janus", "officer-1").record(CASE, "BOTH")) == ()
 
 
+def test_a_strict_rule_takes_no_word_of_one_alone() -> None:
+    document = open_case()
+    document["procedure"] = "strict"
+    document["steps"][4]["sign"]["strict"] = True
+    strict = Docket("1", "zfj", "strict")
+    world = World(make_genesis_file([("strict", compile_rule_set(document).encode())]))
+    world.do(world.by("officer-1").record(strict, "OPEN"))
+    code, parameters = world.refused(world.by("officer-1", "officer-2").record(strict, "BOTH"))
+    assert (code, parameters["required"], parameters["found"]) == ("attestation-short", 2, 1)
+    assert world.do(world.by("officer-1", "head").record(strict, "BOTH")) == ()
+    assert world.head(strict).count == 2
+
+
 def test_many_who_may_fill_many_roles_are_shared_out_at_once() -> None:
     """Trying every way would take hours here."""
     document = open_case()

@@ -179,7 +179,9 @@ def _signing(table: _Table) -> Signing:
     roles, each = tuple(sorted(sign.texts("roles"))), sign.flag("each")
     minimum = sign.integer("minimum", len(roles) if each else 1)
     orgs = tuple(sorted(sign.texts("orgs"))) or (OWN,)
-    signing = Signing(roles, minimum, sign.text("article"), not sign.flag("to_confirm"), each, orgs)
+    signing = Signing(
+        roles, minimum, sign.text("article"), not sign.flag("to_confirm"), each, sign.flag("strict"), orgs
+    )
     sign.done()
     return signing
 

@@ -83,6 +83,7 @@ class Judge:
 
         Raises:
             Refused: ``unknown-step``, ``wrong-standing``, ``case-closed``, ``impossible-step``, ``role-not-allowed``,
+                ``attestation-short``,
                 ``unknown-clear-field``, ``unknown-clear-value``, ``missing-clear-field``, ``tally-short`` or
                 ``tally-full``.
         """
@@ -233,6 +234,8 @@ class Judge:
             raise Refused("role-not-allowed", step=step.code, roles=listed(rule.roles))
         if found >= rule.minimum:
             return None
+        if rule.strict:
+            raise Refused("attestation-short", step=step.code, required=rule.minimum, found=found)
         return finding(
             "signers-short",
             rule.article,

@@ -146,8 +146,9 @@ def conditions_of(value: Value) -> tuple[Condition, ...]:
 @dataclass(frozen=True, slots=True)
 class Signing:
     """Who signs: at least ``minimum`` signers with one of ``roles``, and where ``each`` is set one of each role, no two
-    of them the same. Fewer is a finding, none at all is refused. ``orgs`` says whose signers they are: those of the
-    organisation whose case it is (``own``), or of another member that has one of these roles among the organisations.
+    of them the same. Fewer is a finding, or refused where the rule is ``strict``; none at all is always refused.
+    ``orgs`` says whose signers they are: those of the organisation whose case it is (``own``), or of another member
+    that has one of these roles among the organisations.
     """
 
     roles: tuple[str, ...]
@@ -155,20 +156,22 @@ class Signing:
     article: str
     confirmed: bool = True
     each: bool = False
+    strict: bool = False
     orgs: tuple[str, ...] = (OWN,)
 
     def to_value(self) -> Value:
-        return (self.roles, self.minimum, self.each, self.orgs, self.article, self.confirmed)
+        return (self.roles, self.minimum, self.each, self.strict, self.orgs, self.article, self.confirmed)
 
     @classmethod
     def from_value(cls, value: Value) -> Signing:
-        roles, minimum, each, orgs, article, confirmed = as_tuple(value, "signing", length=6)
+        roles, minimum, each, strict, orgs, article, confirmed = as_tuple(value, "signing", length=7)
         return cls(
             _roles_of(roles),
             as_int(minimum, "minimum", low=1, high=MAX_SIGNER_KEYS),
             article_of(article),
             as_bool(confirmed, "confirmed"),
             as_bool(each, "each"),
+            as_bool(strict, "strict"),
             _roles_of(orgs),
         )
 

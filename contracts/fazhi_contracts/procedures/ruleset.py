@@ -10,7 +10,7 @@
     colour    = [code, zh, en, closed, overdue, elapsed_percent | nil, term | nil, [only_if…], [unless…]]
     step      = [code, zh, en, article, initial, terminal, repeatable, beside, decides, signing, [from…], [requires…],
                  [document…], documents_min, [clear field…], [guard…], [clock…]]
-    signing   = [[role…], minimum, each, [org…], article, confirmed]
+    signing   = [[role…], minimum, each, strict, [org…], article, confirmed]
     document  = [code, zh, en]
     clear     = [name, zh, en, required, [[code, zh, en]…], low, high]
     guard     = [kind, step | nil, since | nil, field | nil, [value…], [by…], limit | nil,
