@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 
+from fazhi_contracts.attestation import ATTEST
 from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
 from fazhi_contracts.procedures.ruleset import RuleSet, Step
 
@@ -106,7 +107,7 @@ def _declare_step(parser: Parser, step: Step) -> None:
             dest=f"clear_{known.name}",
             choices=known.codes or None,
             type=str if known.codes else int,
-            required=known.required,
+            required=known.required and step.code != ATTEST,  # an attestation is of the whole trail by itself
             metavar="VALUE",
             help=f"{choose((known.zh, known.en), language)}: {values or f'{known.low} … {known.high}'}",
         )

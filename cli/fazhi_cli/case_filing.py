@@ -8,13 +8,15 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from fazhi_contracts.attestation import ATTEST, SCOPE, THROUGH, TRAIL
 from fazhi_contracts.procedures.ruleset import Step
 from fazhi_ledger import messages as ledger_messages
 from fazhi_ledger.names import FIELD
 
 from . import connection, labels, passphrases, progress
+from .attest_texts import attested
 from .complaints import explained
 from .exits import Exit, Misuse
 from .inputs import digest
@@ -22,7 +24,7 @@ from .language import Language
 from .messages import CASE
 
 if TYPE_CHECKING:
-    from fazhi_sdk import Chain, FileSigner, Receipt, Submitted
+    from fazhi_sdk import Case, Chain, Draft, FileSigner, Receipt, Submitted
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -47,16 +49,11 @@ def record(step: Step, options: argparse.Namespace, language: Language) -> int:
     }
     with connection.connected(options) as chain, progress.bar("sealing", language) as counted:
         case = chain.case(options.procedure, options.number, signers[0], org=getattr(options, "org", None))
-        draft = case.draft(
-            step.code,
-            options.file,
-            occurred_at=occurred_at,
-            fields=fields,
-            clear=clear,
-            refs=refs,
-            cosigners=[*signers[1:], *cosigners],
-            progress=counted,
-        )
+        given: dict[str, Any] = {"occurred_at": occurred_at, "fields": fields, "cosigners": [*signers[1:], *cosigners]}
+        if step.code == ATTEST and not refs:
+            draft = _attestation(case, options.file, clear, {**given, "progress": counted}, language)
+        else:
+            draft = case.draft(step.code, options.file, clear=clear, refs=refs, progress=counted, **given)
         if options.draft is not None:
             require_new(options.draft)
             saved = draft.save(options.draft)
@@ -65,6 +62,17 @@ def record(step: Step, options: argparse.Namespace, language: Language) -> int:
             print(text(code, language, path=options.draft, missing=missing), file=sys.stderr)
             return Exit.OK
         return _finish(chain, draft.submit(), target, language)
+
+
+def _attestation(
+    case: Case, files: list[str], clear: dict[str, Any], given: dict[str, Any], language: Language
+) -> Draft:
+    """The draft of an attestation, once the trail has been verified; says what was."""
+    draft, trail = case.attest(clear.get(SCOPE, TRAIL), clear.get(THROUGH), files, **given)
+    through = int(dict(draft.data.records[0].clear)[THROUGH])
+    found = {"events": len(trail.events), "findings": len(trail.findings), "through": through}
+    print(attested("examined", language, **found), file=sys.stderr)
+    return draft
 
 
 def submit(options: argparse.Namespace, language: Language) -> int:

@@ -6,14 +6,16 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from fazhi_contracts.attestation import attestations
 from fazhi_contracts.messages import term_in_words
 from fazhi_contracts.procedures.deadlines import RunningClock, running_clocks
 from fazhi_ledger.genesis import Genesis
 
 from . import connection, labels, terminal
+from .attest_texts import attested
 from .case_filing import text
 from .exits import Exit
 from .language import Language, choose
@@ -52,6 +54,7 @@ def trail(options: argparse.Namespace, language: Language) -> int:
     if options.json:
         events = [_event_json(event) for event in found.events]
         document = {**_shown_json(_Shown.of_trail(found)), "format": TRAIL_FORMAT, "events": events}
+        document["attestations"] = [asdict(one) for one in attestations(found.events)]
         print(json.dumps(document, ensure_ascii=False, indent=1))
     elif options.out is None:
         for line in trail_lines(found, language):
@@ -130,6 +133,10 @@ def trail_lines(found: Trail, language: Language) -> Iterator[str]:
     yield "  " + text("findings" if findings else "no-findings", language, count=len(findings))
     for number, finding in findings:
         yield f"    {number}  {labels.finding(finding, language, rules)}"
+    for one in attestations(found.events):
+        code = f"attested-{one.problem}" if one.problem else f"attested-{one.scope}"
+        org = labels.organisation(genesis, one.org, language)
+        yield "  " + attested(code, language, number=one.number, org=org, through=one.through)
     yield "  " + text("complete", language, count=facts.head.count) + _as_of(shown, offset, language)
 
 

@@ -246,6 +246,10 @@ SENTENCES: Final[dict[str, tuple[Pair, Pair]]] = {
         ("{url} 的回答不可用:{reason}", "the answer of {url} cannot be used: {reason}"),
         ("请换一个网关并报告运维人员", "use another gateway and tell its operator"),
     ),
+    "no-such-event": (
+        ("案件只有 {events} 条记录,没有第 {number} 条", "the case has {events} events, and no event {number}"),
+        ("through 从 1 数起", "through counts from 1"),
+    ),
     "incomplete-list": (
         (
             "{url} 的案件列表在第 {after} 号之后有缺漏",

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from fazhi_contracts.attestation import TRAIL
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_ledger.canonical import Value
 from fazhi_ledger.genesis import Genesis
@@ -260,6 +261,13 @@ class Case:
             )
         )
         return Draft(inner, self._portal)
+
+    def attest(
+        self, scope: str = TRAIL, through: int | None = None, files: Files = (), **arguments: Any
+    ) -> tuple[Draft, Trail]:
+        """Verify the trail and draft an attestation of it; see :meth:`fazhi_sdk.aio.Case.attest`."""
+        draft, trail = self._portal.run(self._inner.attest(scope, through, files, **arguments))
+        return Draft(draft, self._portal), trail
 
     def record(self, step: str, files: Files = (), *, timeout_s: float | None = None, **arguments: Any) -> Submitted:
         """:meth:`draft` and :meth:`Draft.submit` in one."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from fazhi_sdk import Receipt
 from fazhi_sdk.devnet import node_command
-from fazhi_sdk.errors import SubmissionRefused
+from fazhi_sdk.errors import InputError, SubmissionRefused
 from fazhi_sdk.testing import TestChain, network
 
 from tests.cli.commands import Outcome, fazhi
@@ -156,3 +156,37 @@ def test_figures_are_those_of_the_cases(bureau: Bureau) -> None:
     assert bureau.document("statistics", "--to", "2020-12-31")["figures"] == []
     assert bureau.document("statistics", "--from", "2020-01-01", "--to", "2100-01-01")["figures"] == [figures]
     assert bureau.command("statistics", "--from", "yesterday").code == 2
+
+
+def test_the_notary_attests_what_it_has_verified(bureau: Bureau) -> None:
+    """A whole trail, and a record; an attestation that names another submission than it counts to is said to."""
+    chain = bureau.chain
+    bureau.record("证一", "LEAD", "officer", 2)
+    bureau.record("证一", "FILED", "head", 1)
+    case = chain.case("penalty", "证一", chain.officer("notary"), org="zfj")
+    draft, trail = case.attest()
+    assert len(trail.events) == 2
+    assert isinstance(draft.submit(), Receipt)
+    key = str(chain.network.folder / "officers" / "notary.key")
+    said = bureau.command("case", "attest", "证一", "--org", "zfj", "--key", key, "--through", "1", "--scope", "record",
+        "-o", str(chain.network.folder / "attest.json"))  # fmt: skip
+    assert said.code == 0, said.err
+    assert "verified 3 events with 0 findings; attesting up to event 1" in said.err
+    wrong = case.record("ATTEST", clear={"scope": "trail", "through": 2}, refs=[trail.events[0].submission_id])
+    assert isinstance(wrong, Receipt)
+    document = bureau.document("case", "trail", "证一", "--org", "zfj")
+    assert [(one["number"], one["scope"], one["through"], one["problem"]) for one in document["attestations"]] == [
+        (3, "trail", 2, ""),
+        (4, "record", 1, ""),
+        (5, "trail", 2, "other-submission"),
+    ]
+    shown = bureau.command("case", "trail", "证一", "--org", "zfj").out
+    assert "attested: event 3 (Notary Office) attests events 1–2" in shown
+    assert "NOT attested: the submission named by event 5 (Notary Office) is not that of event 2" in shown
+    with pytest.raises(InputError) as caught:
+        case.attest(through=9)
+    assert caught.value.code == "no-such-event"
+    officer = chain.case("penalty", "证一", chain.officer(), org="zfj")
+    with pytest.raises(SubmissionRefused) as refused:
+        officer.attest()[0].submit()
+    assert refused.value.code == "wrong-standing", "a party does not attest its own case"

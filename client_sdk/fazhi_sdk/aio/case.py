@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from fazhi_contracts.attestation import ATTEST, SCOPE, THROUGH, TRAIL
 from fazhi_ledger.canonical import Value
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.keys import Signer
@@ -194,6 +195,25 @@ class Case:
             else:
                 data = data.cosign(cosigner)
         return Draft(data, self.chain)
+
+    async def attest(
+        self, scope: str = TRAIL, through: int | None = None, files: Files = (), **arguments: Any
+    ) -> tuple[Draft, Trail]:
+        """Read and verify the trail, then draft a notary's attestation of its event ``through`` (the last, where not
+        given), or of all events up to it; ``scope`` is ``record`` or ``trail``. The draft and the trail that it stands
+        for: look at that, then submit.
+
+        Raises:
+            UnknownCase, ProofFailed: nothing was drafted.
+            InputError: ``no-such-event``.
+        """
+        trail = await self.trail()
+        number = len(trail.events) if through is None else through
+        if not 1 <= number <= len(trail.events):
+            raise InputError("no-such-event", number=number, events=len(trail.events))
+        clear: dict[str, Any] = {SCOPE: scope, THROUGH: number}
+        refs = (trail.events[number - 1].submission_id,)
+        return await self.draft(ATTEST, files, clear=clear, refs=refs, **arguments), trail
 
     async def record(
         self,
