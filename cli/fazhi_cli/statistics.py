@@ -80,7 +80,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
     """Go through the cases and tell the figures."""
     count = Count(options)
     with connection.connected(options) as chain:
-        found = chain.survey(count.see, options.agency, options.procedure)
+        found = chain.survey(count.see, options.agency, options.procedure, options.year)
         titles, genesis = procedure_titles(chain, language), chain.genesis
     complete = not any(listed.missing for listed in found.lists)
     prose = sys.stdout

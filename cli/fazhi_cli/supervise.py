@@ -51,6 +51,7 @@ def declare_scope(parser: Parser) -> None:
     """Declare which cases are meant, as of when, and how they are told."""
     parser.option("--agency", metavar="ORG", help=help_text("agency", parser))
     parser.option("--procedure", metavar="NAME", help=help_text("procedure", parser))
+    parser.option("--year", type=int, metavar="YEAR", help=help_text("year", parser))
     parser.option("--at", metavar="TIME", help=help_text("at", parser))
     parser.option("--json", action="store_true", help=parser.text("json"))
 
@@ -129,7 +130,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
     """Go through the cases and tell their terms."""
     with connection.connected(options) as chain:
         watch = Watch(options, chain.genesis, language)
-        found = chain.survey(watch.see, options.agency, options.procedure)
+        found = chain.survey(watch.see, options.agency, options.procedure, options.year)
         titles = procedure_titles(chain, language)
     complete = not any(listed.missing for listed in found.lists)
     prose = sys.stdout

@@ -10,6 +10,7 @@ from .language import Pair
 SUPERVISE_HELP: Final[dict[str, Pair]] = {
     "agency": ("只看某单位及其下属(单位代号)", "only this organisation and its units (its id)"),
     "procedure": ("只看某程序,例如 penalty", "only this procedure, such as penalty"),
+    "year": ("只看某年入链的案件", "only cases whose opening was recorded in this year"),
     "overdue": ("只列已逾期的期限", "only terms that have run out"),
     "within": ("只列已逾期和若干日内到期的期限", "only terms that have run out or end within so many days"),
     "at": (

@@ -365,9 +365,9 @@ class Chain:
         """All cases of an organisation, procedure and year, proven; see :meth:`fazhi_sdk.aio.lists.Lists.cases`."""
         return self.portal.run(self.inner.lists.cases((org, procedure, year)))
 
-    def survey(self, see: See, org: str | None = None, procedure: str | None = None) -> Survey:
+    def survey(self, see: See, org: str | None = None, procedure: str | None = None, year: int | None = None) -> Survey:
         """Go through every case, proven, with its rules; see :meth:`fazhi_sdk.aio.lists.Lists.survey`."""
-        return self.portal.run(self.inner.lists.survey(see, org, procedure))
+        return self.portal.run(self.inner.lists.survey(see, org, procedure, year))
 
     def rules_of(self, header: Header, procedure: str) -> KnownRules:
         """The rules that a certified header names, with the rule sets of a procedure."""

@@ -154,6 +154,8 @@ def test_figures_are_those_of_the_cases(bureau: Bureau) -> None:
     series = bureau.document("statistics")["series"]
     assert [(one["org"], one["cases"], one["missing"]) for one in series] == [("zfj", figures["opened"], [])]
     assert bureau.document("statistics", "--to", "2020-12-31")["figures"] == []
+    for nothing in (("--year", "2020"), ("--procedure", "nothing"), ("--agency", "gzc")):
+        assert bureau.document("statistics", *nothing)["figures"] == []
     assert bureau.document("statistics", "--from", "2020-01-01", "--to", "2100-01-01")["figures"] == [figures]
     assert bureau.command("statistics", "--from", "yesterday").code == 2
 

@@ -64,9 +64,12 @@ class Lists:
         several = self._chain.genesis.validator_set().faulty + 1
         return max(await self._chain.gateways.read_several("/v1/checkpoint", self._certified, several), key=_height)
 
-    async def survey(self, see: See, org: str | None = None, procedure: str | None = None) -> Survey:
-        """Go through every case, or through those of an organisation and its units, or of a procedure, one by one:
-        ``see`` gets each once, proven, with the rules that it is judged by. Nothing is kept of them here.
+    async def survey(
+        self, see: See, org: str | None = None, procedure: str | None = None, year: int | None = None
+    ) -> Survey:
+        """Go through every case, or through those of an organisation and its units, of a procedure, or recorded in a
+        year, one by one: ``see`` gets each once, proven, with the rules that it is judged by. Nothing is kept of them
+        here.
 
         Of every member, in every procedure and year, the cases are proven to be all; of units those series are gone
         through that a gateway names.
@@ -77,6 +80,8 @@ class Lists:
         newest = await self.newest()
         lists = []
         for series in await self._all_series(newest, org, procedure):
+            if year not in (None, series[2]):
+                continue
             known = await self.rules(newest, series[1])
 
             def seen(case: ListedCase, known: KnownRules = known) -> None:
