@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fazhi_contracts.keys import case_state_key, serial_key
-from fazhi_contracts.queries import last_serial
+from fazhi_contracts.proposals import Proposal
+from fazhi_contracts.queries import key_entry, last_serial, proposal
 from fazhi_ledger import statetree
 from fazhi_ledger.canonical import encode
 from fazhi_ledger.stateproof import key_hash_of
@@ -69,6 +70,16 @@ class CaseLists:
         last = listed[-1][0] if listed else after
         more = bool(listed) and last < last_serial(store, *series)
         return CasesAnswer(checkpoint, store.get(key), self._proof(key, seen), cases, last if more else None)
+
+    def proposals(self, after: bytes, limit: int) -> tuple[tuple[bytes, Proposal], ...]:
+        """All proposals ever made, by their ids, behind ``after``."""
+        found = [(one, proposal(self._store, one)) for one in self._store.proposals(after, limit)]
+        return tuple((proposal_id, entry) for proposal_id, entry in found if entry is not None)
+
+    def voters(self, entry: Proposal, yes: bool) -> list[str]:
+        """The members whose votes of that kind the entry keeps."""
+        keys = [key_entry(self._store, key) for key, cast in entry.votes if cast is yes]
+        return sorted({key.org for key in keys if key is not None})
 
     def _proof(self, key: bytes, seen: statetree.Seen) -> bytes:
         """What stands under a key of the state at the tip, or that nothing does; encoded."""

@@ -77,6 +77,11 @@ CLI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "rules_file": ("规则集或工作日历", "the rule set, or the calendar"),
     "proposals": ("待表决的提案", "what may be voted on"),
+    "proposals_all": (
+        "历来的全部提案及其表决结果,而不仅是待表决的",
+        "every proposal that was ever made, with what came of it, not only what is open",
+    ),
+    "proposal_came_to": ("  {outcome}(高度 {height})", "  {outcome} (height {height})"),
     "vote": ("对提案表决;可改投,对自己的提案投 no 即撤回", "vote on a proposal; no to one's own withdraws it"),
     "vote_id": ("提案编号,须完整", "the proposal's id, all of it"),
     "vote_answer": ("赞成或反对", "yes or no"),

@@ -59,6 +59,7 @@ def add_governance(
     rules.add_argument("file", type=Path, metavar="FILE", help=text("rules_file"))
 
     proposals = add("proposals", _proposals, home, secret)
+    proposals.add_argument("--all", action="store_true", help=text("proposals_all"))
     proposals.add_argument("--json", action="store_true", help=text("json"))
 
     vote = add("vote", _vote, home, secret)
@@ -138,7 +139,7 @@ def _proposals(options: argparse.Namespace, language: Language) -> int:
     from .govern import described
 
     operator = _operator(options, language)
-    found = operator.open_proposals()
+    found = operator.all_proposals() if options.all else operator.open_proposals()
     if options.json:
         print(json.dumps(found, ensure_ascii=False))
     elif not found:

@@ -74,6 +74,17 @@ class Operator:
         found: list[dict[str, Any]] = self.gateway.get("/v1/proposals")["proposals"]
         return found
 
+    def all_proposals(self) -> list[dict[str, Any]]:
+        """Every proposal that was ever made, oldest first."""
+        found: list[dict[str, Any]] = []
+        after = ""
+        while True:
+            page = self.gateway.get(f"/v1/proposals?all=1&after={after}")
+            found += page["proposals"]
+            if page["next"] is None:
+                return sorted(found, key=lambda one: (one["opened_height"], one["id"]))
+            after = page["next"]
+
     def reached_at(self, org: str) -> tuple[bytes, str, str] | None:
         """Certificate and addresses of a member as the chain holds them; None where it holds none."""
         for one in self.gateway.get("/v1/members")["members"]:
@@ -213,6 +224,9 @@ def described(one: dict[str, Any], language: Language) -> str:
         quorum=one["quorum"],
         what=printable(_summary(proposal)),  # a name with line ends must not look like another proposal
     )
+    if one.get("outcome") is not None:
+        outcome = cli_text(f"proposal_{one['outcome']}", language)
+        text += "\n" + cli_text("proposal_came_to", language, outcome=outcome, height=f"{one['outcome_height']:,}")
     return "\n".join(printable(line) for line in text.split("\n"))
 
 

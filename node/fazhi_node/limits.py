@@ -134,5 +134,7 @@ CASES_PAGE: Final = 100
 second."""
 SERIES_PAGE: Final = 1000
 """Most series of cases that one query names."""
+PROPOSALS_PAGE: Final = 100
+"""Most proposals that one query lists; a rule set's holds the whole of it."""
 EVENTS_PAGE: Final = 1000
 """Most events, blocks or results that one query answers."""

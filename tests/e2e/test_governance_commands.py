@@ -69,6 +69,13 @@ def test_an_organisation_gains_and_loses_a_role_by_vote(chain: TestChain) -> Non
         )
     pass_it(chain, "member", "roles", "gzc", "--role", "notary")
     attest(chain, "治一")
+    shown = done(chain, "fy", "proposals", "--all")
+    assert len(re.findall(r"^[0-9a-f]{64}$", shown, re.MULTILINE)) == 3
+    assert re.search(r'member.roles \["gzc", \[\]\]\n.*yes fy, gzc, sfj; no -\n  passed \(height', shown), shown
+    assert shown.count("passed (height") == 2
+    withdrawn = re.findall(r"^[0-9a-f]{64}$", done(chain, "zfj", "proposals"), re.MULTILINE)
+    done(chain, "zfj", "vote", withdrawn[0], "no")
+    assert "withdrawn (height" in done(chain, "fy", "proposals", "--all")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from fazhi_ledger.validators import ValidatorSet
 from starlette.responses import Response, StreamingResponse
 
 from ..case_lists import CaseLists
-from ..limits import CASES_PAGE, EVENTS_PAGE, SERIES_PAGE
+from ..limits import CASES_PAGE, EVENTS_PAGE, PROPOSALS_PAGE, SERIES_PAGE
 from ..queries import BlockAnswer, ChainReader
 from . import health, schemas
 from .context import Context, answer, b64, findings_json, handovers_json, hexes, records_json
@@ -164,6 +164,7 @@ def membership_routes(context: Context) -> APIRouter:
     """Who certifies, who the members are, and what they vote on."""
     router = APIRouter(tags=["chain"])
     reader = context.reader
+    lists = CaseLists(context.chain, reader)
 
     @router.get("/v1/validators", response_model=schemas.ValidatorsBody)
     async def validators() -> Response:
@@ -190,10 +191,22 @@ def membership_routes(context: Context) -> APIRouter:
         return answer({**certified(context.reader, checkpoint), "members": listed})
 
     @router.get("/v1/proposals", response_model=schemas.ProposalsBody)
-    async def proposals() -> Response:
-        """What the members may vote on in the next block."""
+    async def proposals(
+        all_: Annotated[Literal["1"] | None, Query(alias="all")] = None,
+        after: Annotated[str, Query(pattern="^([0-9a-f]{64})?$")] = "",
+    ) -> Response:
+        """What the members may vote on in the next block; with ``all=1`` every proposal that was ever made, by id, from
+        behind one on.
+        """
         seats, _ = reader.validators()
-        return answer({"proposals": [_proposal_json(*one, seats) for one in reader.proposals()]})
+        if all_ is None:
+            return answer({"proposals": [_proposal_json(*one, seats) for one in reader.proposals()], "next": None})
+        found = lists.proposals(bytes.fromhex(after), PROPOSALS_PAGE)
+        listed = [
+            {**_proposal_json(*one, seats), "yes": lists.voters(one[1], True), "no": lists.voters(one[1], False)}
+            for one in found
+        ]
+        return answer({"proposals": listed, "next": found[-1][0].hex() if len(found) == PROPOSALS_PAGE else None})
 
     return router
 
@@ -209,6 +222,8 @@ def _proposal_json(proposal_id: bytes, proposal: Proposal, seats: ValidatorSet) 
         "yes": [seat.member for seat in seats.validators if votes.get(seat.key) is True],
         "no": [seat.member for seat in seats.validators if votes.get(seat.key) is False],
         "quorum": seats.quorum,
+        "outcome": None if proposal.outcome is None else proposal.outcome[0],
+        "outcome_height": None if proposal.outcome is None else proposal.outcome[1],
         "encoded": b64(proposal.encode()),
     }
 

@@ -305,7 +305,8 @@ class MembersBody(CertifiedHeader):
 
 
 class ProposalBody(Model):
-    """A proposal that is open, and who of the seats has voted how; ``encoded`` is its entry in the state."""
+    """A proposal, and who of the seats has voted how; ``outcome`` is ``passed``, ``rejected`` or ``withdrawn``, null
+    while it is open and where it has expired. ``encoded`` is its entry in the state."""
 
     id: Digest
     org: str
@@ -315,13 +316,16 @@ class ProposalBody(Model):
     yes: list[str]
     no: list[str]
     quorum: int
+    outcome: str | None
+    outcome_height: int | None
     encoded: Base64
 
 
 class ProposalsBody(Model):
-    """Open proposals, oldest first."""
+    """Open proposals, oldest first; or all of them by id, with the one to ask on behind."""
 
     proposals: list[ProposalBody]
+    next: Digest | None
 
 
 class ConsistencyBody(Model):

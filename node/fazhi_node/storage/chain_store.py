@@ -25,7 +25,7 @@ from fazhi_ledger.statetree import MemoryPages, check_page, find, key_hash_of, r
 from . import chain_layout as layout
 from .cache import UNKNOWN, BoundedCache
 from .chain_layout import BlockResults, EventPlace, EventRun, Place
-from .dockets import Series, all_series, docket_entries, listed, make_anew, up_to
+from .dockets import Series, docket_entries, listed, make_anew, up_to
 from .errors import StoreCorrupt, StoreForeign
 from .limits import (
     HASH_CACHE_BYTES,
@@ -38,6 +38,7 @@ from .limits import (
     STATE_CACHE_ENTRIES,
 )
 from .port import KeyValue
+from .state_scans import all_proposals, all_series
 
 _Entries = list[tuple[bytes, bytes | None]]
 
@@ -226,6 +227,10 @@ class ChainStore:
     def series(self, after: Series | None, limit: int) -> tuple[Series, ...]:
         """What the state holds counters of cases for, behind ``after``, at most ``limit``."""
         return all_series(self._store, after, limit)
+
+    def proposals(self, after: bytes, limit: int) -> tuple[bytes, ...]:
+        """Ids of all proposals ever made that are greater than ``after``, in order, at most ``limit``."""
+        return all_proposals(self._store, after, limit)
 
     def cases(self, series: Series, first: int, limit: int) -> tuple[tuple[int, bytes], ...]:
         """Serials and ids of the cases of a series from serial ``first`` on, at most ``limit``."""

@@ -14,9 +14,8 @@ from typing import Final, Protocol, TypeVar
 
 from fazhi_contracts.chain import ExecutedBlock
 from fazhi_contracts.head import CaseHead, around_serial
-from fazhi_contracts.keys import case_state_key, serial_key
-from fazhi_ledger.canonical import decode, pack
-from fazhi_ledger.shape import as_int, as_text, as_tuple
+from fazhi_contracts.keys import case_state_key
+from fazhi_ledger.canonical import pack
 from fazhi_ledger.suites import DIGEST_BYTES
 
 from . import chain_layout as layout
@@ -30,10 +29,11 @@ REBUILD_CASES: Final = 8192
 """Entries that are written together while the index is made anew."""
 
 _CASES: Final = case_state_key(bytes(DIGEST_BYTES))[:-DIGEST_BYTES]
-_COUNTERS: Final = serial_key("", "", 0)[: len(pack("serial")) + 1]
 
 
-class _Listed(Protocol):
+class Scanned(Protocol):
+    """What can be gone through in the order of keys."""
+
     def scan(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]: ...
 
 
@@ -89,7 +89,7 @@ def up_to(height: int) -> tuple[bytes, bytes]:
     return layout.frame(layout.DOCKET_KEY, layout.write_number(height))
 
 
-def listed(store: _Listed, series: Series, first: int, limit: int) -> tuple[tuple[int, bytes], ...]:
+def listed(store: Scanned, series: Series, first: int, limit: int) -> tuple[tuple[int, bytes], ...]:
     """Serials and ids of the cases of a series, from serial ``first`` on, at most ``limit``."""
     found: list[tuple[int, bytes]] = []
     start = _run_key(series, first)
@@ -103,18 +103,6 @@ def listed(store: _Listed, series: Series, first: int, limit: int) -> tuple[tupl
                 return tuple(found)
             found.append((begin + place, ids[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]))
     return tuple(found)
-
-
-def all_series(store: _Listed, after: Series | None, limit: int) -> tuple[Series, ...]:
-    """The series of which the state holds a counter, behind ``after`` in the order of their keys, at most ``limit``."""
-    start = layout.STATE + (_COUNTERS if after is None else serial_key(*after) + b"\0")
-    stop = layout.STATE + _COUNTERS + b"\xff"
-    return tuple(_series_of(key[1:]) for key, _ in islice(store.scan(start, stop), limit))
-
-
-def _series_of(state_key: bytes) -> Series:
-    _, org, procedure, year = as_tuple(decode(state_key), "serial key", length=4)
-    return as_text(org, "org"), as_text(procedure, "procedure"), as_int(year, "year")
 
 
 def make_anew(store: KeyValue, height: int) -> None:
