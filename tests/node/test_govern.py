@@ -98,7 +98,7 @@ def test_whoever_votes_on_rules_sees_what_they_are(tmp_path: Path) -> None:
         ("calendar = ", "TOML"),
         ("\udcff", "TOML"),
         ("[" * 5000, "TOML"),
-        ("number = 1", "rule set.procedure"),
+        ("number = 1", "rule set.title"),
         ('calendar = "2026"', "calendar.calendar"),
         ("calendar = 2026", "calendar.source"),
         (CALENDAR.replace("01-02", "02-29"), "calendar.off"),
