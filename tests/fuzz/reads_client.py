@@ -27,7 +27,7 @@ from fazhi_sdk.aio.gateways import Answer, parse_url
 from fazhi_sdk.audit import audit
 from fazhi_sdk.drafts import MAGIC, DraftData
 from fazhi_sdk.errors import DraftError, InputError, OutboxError, SdkError
-from fazhi_sdk.outbox_rows import Entry, entry_of, openings_of_row
+from fazhi_sdk.outbox_rows import Entry, entry_of, openings_row, row_openings
 from fazhi_sdk.receipts import build_receipt
 from fazhi_sdk.trust import Trust
 
@@ -195,8 +195,8 @@ TARGETS: Final = (
         refuses=(SdkError,), again=lambda found: found.encode(),
     ),
     Target(
-        "row of openings", [_ROW], openings_of_row, ("fazhi_sdk.outbox_rows:openings_of_row",),
-        refuses=(OutboxError,), again=lambda found: encode(tuple(one.to_value() for one in found)),
+        "row of openings", [_ROW], row_openings, ("fazhi_sdk.outbox_rows:row_openings",),
+        refuses=(OutboxError,), again=openings_row,
     ),
     Target(
         "row of an entry", [encode((("days", 3), ("step", "INVEST"))), encode(())], _entry,

@@ -23,7 +23,7 @@ TARGETS: Final[dict[str, Target]] = {
 FOLDERS: Final = ("ledger", "consensus", "contracts", "client_sdk", "node", "cli")
 READS: Final = re.compile(
     r"(decode\w*|decoded_\w+|\w*from_value\w*|from_json|from_pem|parse\w*|read_\w+|unpack\w*|replay|load\w*|unframe"
-    r"|split_address|parts_of|strings_of|block_parts|language_of|\w+_of_row|entry_of|kept_of|digest)"
+    r"|split_address|parts_of|row_openings|strings_of|block_parts|language_of|\w+_of_row|entry_of|kept_of|digest)"
 )
 """Names of functions that make something of bytes or of text from elsewhere."""
 
@@ -40,7 +40,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "fazhi_sdk.audit_checks:read_frame": "a pipe whose both ends are this code",
     "fazhi_sdk.files:read_bounded": "gives the bytes as they are",
     "fazhi_sdk.keys:FileSigner.load": "SoftwareSigner.from_pem of a file",
-    "fazhi_sdk.outbox_rows:kept_of": "openings_of_row, and columns that SQLite gives as they are",
+    "fazhi_sdk.outbox_rows:kept_of": "row_openings, and columns that SQLite gives as they are",
     "fazhi_sdk.receipts:Receipt.load": "check_receipt of a file: target 'receipt verified'",
     "fazhi_sdk.trust:Fields.digest": "targets 'gateway's proof' and 'gateway's receipt' read with Fields",
     "fazhi_node.main:read_passphrase": "an operator's own pass phrase, any bytes are one",
