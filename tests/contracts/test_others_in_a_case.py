@@ -23,7 +23,7 @@ from fazhi_ledger.record_runs import RecordRun
 from fazhi_ledger.result import Result, ResultSigner
 
 from .builders import DAY_MS, Docket, World, codes_of, make_genesis_file, make_record
-from .test_ruleset import Document, changed, small
+from .test_ruleset import Document, changed, check_fault, small
 
 NOON = 4 * 3_600_000
 CASE = Docket("1", "zfj", "open")
@@ -293,13 +293,7 @@ FAULTS: list[tuple[Callable[[Document], None], str, str]] = [
 
 @pytest.mark.parametrize(("change", "place", "what"), FAULTS)
 def test_every_fault_names_its_place(change: Callable[[Document], None], place: str, what: str) -> None:
-    document = open_case()
-    change(document)
-    with pytest.raises(BadRuleSet) as caught:
-        compile_rule_set(document)
-    parameters = dict(caught.value.parameters)
-    assert place in str(parameters["place"])
-    assert what in str(parameters["what"])
+    check_fault(open_case(), change, place, what)
 
 
 def test_common_steps_follow_the_own_ones() -> None:

@@ -325,7 +325,12 @@ FAULTS: list[tuple[Callable[[Document], None], str, str]] = [
 
 @pytest.mark.parametrize(("change", "place", "what"), FAULTS)
 def test_every_fault_names_its_place(change: Callable[[Document], None], place: str, what: str) -> None:
-    document = small()
+    check_fault(small(), change, place, what)
+
+
+def check_fault(document: Document, change: Callable[[Document], None], place: str, what: str) -> None:
+    """A sound document is found at fault once changed, there and for that."""
+    compile_rule_set(document)
     change(document)
     with pytest.raises(BadRuleSet) as caught:
         compile_rule_set(document)
