@@ -40,9 +40,9 @@ def rule_set_of(genesis: Genesis, procedure: str) -> RuleSet | None:
 
 
 def step_label(rules: RuleSet | None, code: str, language: Language) -> str:
-    """``调查取证 INVEST``, or the code alone."""
+    """``调查取证 INVEST``, or the code alone. Whoever proposed the rule set has named the step."""
     step = None if rules is None else rules.step(code)
-    return code if step is None else f"{choose((step.zh, step.en), language)} {code}"
+    return code if step is None else f"{printable(choose((step.zh, step.en), language))} {code}"
 
 
 def organisation(genesis: Genesis, org: str, language: Language) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fazhi_contracts.calendar import date_of_day
 from fazhi_ledger import messages as ledger_messages
 from fazhi_ledger.genesis import Genesis
+from fazhi_ledger.messages import printable
 from fazhi_ledger.record import case_id, case_key
 
 from . import connection, labels, terminal
@@ -223,13 +224,13 @@ def _row(term: Term, watch: Watch) -> tuple[str, ...]:
         shown = term.case.case_id.hex()[:ID_DIGITS]
         number = text("case", language, year=head.year, serial=head.serial, id=shown)
     return (
-        choose(term.colour[1:], language),
+        printable(choose(term.colour[1:], language)),
         number,
         watch.step(term, clock.step),
         watch.step(term, clock.start),
         "–" if clock.due_day is None else "{:04d}-{:02d}-{:02d}".format(*date_of_day(clock.due_day)),
         _state(term, language),
-        clock.article + ("" if clock.confirmed else text("to-confirm", language)),
+        printable(clock.article) + ("" if clock.confirmed else text("to-confirm", language)),
     )
 
 

@@ -18,6 +18,7 @@ from fazhi_contracts.trail_steps import TrailFacts, TrailReport
 from fazhi_ledger import messages as ledger_messages
 from fazhi_ledger.messages import printable
 from fazhi_ledger.receipt_steps import StepOutcome
+from fazhi_ledger.record import member_of
 
 from . import labels, terminal
 from .language import Language, choose
@@ -79,8 +80,14 @@ def verification(report: TrailReport, language: Language) -> Iterator[str]:
 
 
 def outside_parties(facts: TrailFacts) -> tuple[str, ...]:
-    """The certifying members that are not the one whose case it is."""
-    return tuple(org for org in facts.certified_by if org != facts.docket.org.partition(".")[0])
+    """The certifying members that have no part in the case: not the one whose it is, nor one that has recorded a step
+    of its procedure (the agency whose act is under review). Steps beside it, an attestation or a supervisor's notice,
+    make nobody a party."""
+    own = {member_of(facts.docket.org)}
+    for event in facts.events:
+        if event.record.step not in facts.rules.beside:
+            own.update(member_of(org) for org in (event.org, *(one.org for one in event.signers)))
+    return tuple(org for org in facts.certified_by if org not in own)
 
 
 def severities(clauses: Iterable[Clause]) -> Counter[str]:

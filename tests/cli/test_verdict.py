@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fazhi_cli.verdict_text import outside_parties
+from fazhi_contracts.trail_steps import check_trail
 
 from tests.cli.commands import Outcome, fazhi
 from tests.contracts.builders import SPINE, USUAL_SIGNERS
@@ -69,6 +71,16 @@ def test_english_has_no_chinese_but_names(here: Path) -> None:
     assert "verdict: breached 6 (grave 1, irregular 3, note 2)" in done.out
     assert "entered after the fact · outside the file" in done.out
     assert "frozen by event 10, decided DECIDED" in done.out
+
+
+def test_who_has_recorded_a_step_of_the_procedure_is_no_neutral_signer() -> None:
+    """The agency under review lays down its answer in the case of the reviewing body."""
+    facts = check_trail(TRAIL.to_json(), TOLD.state.genesis_hash).require_valid()
+    assert outside_parties(facts) == ("sfj", "gzc"), "the notary has attested, which makes it no party"
+    third = facts.events[2]
+    signers = tuple(replace(one, org="sfj.unit") for one in third.signers)
+    told = replace(facts, events=(*facts.events[:2], replace(third, signers=signers), *facts.events[3:]))
+    assert outside_parties(told) == ("gzc",)
 
 
 def test_json_says_all_of_it(here: Path) -> None:
