@@ -253,6 +253,7 @@ _TIMEBANK: Final = Walk(
         Visit("OBJECT", 2, ("volunteer",)),
         Visit("ANSWER", 8, ("registrar",)),
         Visit("CLOSED", 20, ("registrar",)),
+        Visit("ATTEST", 1, ("notary",), {"scope": "trail", "through": 12}, org="gzc"),
     ),
 )
 
