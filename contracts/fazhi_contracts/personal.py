@@ -34,7 +34,12 @@ _ID_CHECKS: Final = "10X98765432"
 _CARD: Final = re.compile(
     "(?<![0-9])(?:6[0245][0-9]{14,17}|(?:4[0-9]|5[1-5]|35|2[2-7])[0-9]{14}|955[89][0-9]{15})(?![0-9])", re.ASCII
 )
-_MOBILE: Final = re.compile(r"(?<![0-9])(?:\+?(?:00)?86[- _]?)?1[3-9][0-9](?:[- _]?[0-9]{4}){2}(?![0-9])", re.ASCII)
+_SEPARATORS: Final = "[-_ .]"
+_BETWEEN_DIGITS: Final = re.compile(f"(?<=[0-9]){_SEPARATORS}(?=[0-9X])", re.ASCII | re.IGNORECASE)
+_CARD_IN_FOURS: Final = re.compile(
+    f"(?<![0-9])[0-9]{{4}}(?:{_SEPARATORS}[0-9]{{4}}){{3}}(?:{_SEPARATORS}[0-9]{{1,3}})?(?![0-9])", re.ASCII
+)
+_MOBILE: Final = re.compile(r"(?<![0-9])(?:\+?(?:00)?86[- _]?|0)?1[3-9][0-9](?:[- _]?[0-9]{4}){2}(?![0-9])", re.ASCII)
 _EMAIL: Final = re.compile(r"[A-Z0-9._%+-]+@[A-Z0-9-]+(?:\.[A-Z0-9-]+)*\.[A-Z]{2,24}", re.ASCII | re.IGNORECASE)
 _PLATE: Final = re.compile(
     "[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领][A-HJ-NP-Z][·•. _-]?"
@@ -55,10 +60,10 @@ def personal_kind(value: str | int) -> str | None:
     the number sought); whole numbers below :data:`LEAST_NUMBER` look like none.
 
     * ``identity``: an 18-digit 身份证号 with a province, a date of birth and the checksum of GB 11643; or, where it is
-      the whole value, an old one of 15 digits with a date that may be (it has no checksum);
-    * ``card``: 16 to 19 digits with an issuer's prefix and the checksum of ISO/IEC 7812-1;
+      the whole value, an old one of 15 digits with a date that may be (it has no checksum); also written in groups;
+    * ``card``: 16 to 19 digits with an issuer's prefix and the checksum of ISO/IEC 7812-1; also in groups of four;
     * ``plate``: 号牌 as on the car, or with the province in Latin letters where it is the whole value;
-    * ``mobile``: 11 digits from 13 to 19, with or without 86 before them;
+    * ``mobile``: 11 digits from 13 to 19, with or without 86 or 0 before them;
     * ``email``.
     """
     if isinstance(value, int):
@@ -76,11 +81,17 @@ def personal_kind(value: str | int) -> str | None:
 
 
 def _is_identity(text: str) -> bool:
-    return _OLD_IDENTITY.fullmatch(text) is not None or any(map(_identity_checks, _IDENTITY.findall(text)))
+    if _OLD_IDENTITY.fullmatch(text) is not None or any(map(_identity_checks, _IDENTITY.findall(text))):
+        return True
+    joined = _BETWEEN_DIGITS.sub("", text)
+    return joined != text and any(map(_identity_checks, _IDENTITY.findall(joined)))
 
 
 def _is_card(text: str) -> bool:
-    return any(map(_luhn_checks, _CARD.findall(text)))
+    if any(map(_luhn_checks, _CARD.findall(text))):
+        return True
+    in_fours = (_BETWEEN_DIGITS.sub("", found) for found in _CARD_IN_FOURS.findall(text))
+    return any(_CARD.fullmatch(number) is not None and _luhn_checks(number) for number in in_fours)
 
 
 def _is_plate(text: str) -> bool:
