@@ -19,7 +19,7 @@ from fazhi_ledger.receipt import FORMAT as RECEIPT_FORMAT
 from fazhi_ledger.receipt_steps import Facts, Report, check_receipt
 from fazhi_ledger.strict_json import read_object
 
-from . import connection, labels, terminal, verdict_json, verdict_text, verify_json, verify_text
+from . import connection, labels, terminal, verdict_json, verdict_text, verify, verify_json, verify_text
 from .exits import Exit
 from .inputs import read_file
 from .language import Language, choose
@@ -52,6 +52,7 @@ def _is_receipt(data: bytes) -> bool:
 
 def _trail(data: bytes, genesis_hash: bytes, options: argparse.Namespace, language: Language) -> int:
     report = check_trail(data, genesis_hash)
+    verify.require_suite(report.failed)
     prose = sys.stdout
     if options.json:
         print(json.dumps(verdict_json.document(report, genesis_hash, language), ensure_ascii=False, indent=1))
@@ -80,6 +81,7 @@ def _lines(report: TrailReport, genesis_hash: bytes, options: argparse.Namespace
 
 def _receipt(data: bytes, genesis_hash: bytes, options: argparse.Namespace, language: Language) -> int:
     report = check_receipt(data, genesis_hash)
+    verify.require_suite(report.failed)
     facts = report.facts
     prose = sys.stderr if options.json else sys.stdout
     if options.json:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.limits import MAX_RECEIPT_BYTES
-from fazhi_ledger.receipt_steps import PresentedFile, Report, check_receipt, digest_algorithms
+from fazhi_ledger.receipt_steps import PresentedFile, StepOutcome, check_receipt, digest_algorithms
 
 from . import progress, verify_json, verify_text
 from .exits import Exit, Misuse, Undecided
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
     with progress.bar("sealing", language) as counted:
         files = present(options.file, _algorithms(data), counted)
     report = check_receipt(data, genesis_hash, files)
-    _require_suite(report)
+    require_suite(report.failed)
     prose = sys.stdout
     if options.json:
         print(json.dumps(verify_json.document(report, genesis_hash, files, language), ensure_ascii=False, indent=1))
@@ -88,8 +88,12 @@ def present(
     return tuple(presented)
 
 
-def _require_suite(report: Report) -> None:
-    failed = report.failed
+def require_suite(failed: StepOutcome | None) -> None:
+    """Where a file is of a suite of the design that this build lacks, nothing is decided.
+
+    Raises:
+        Undecided: ``suite-missing``.
+    """
     if failed is None or failed.code != "unknown-suite":
         return
     suite = dict(failed.parameters).get("suite")

@@ -140,6 +140,14 @@ def test_another_genesis_and_what_is_no_trail(here: Path) -> None:
     assert fazhi("case", "verdict", "case.trail.json", cwd=here).code == 2
 
 
+def test_a_known_suite_that_is_lacking_here_leaves_it_undecided(here: Path) -> None:
+    genesis = replace(TOLD.state.genesis, suite_name="sm2-sm3").encode()
+    (here / "case.trail.json").write_bytes(replace(TRAIL, genesis=genesis).to_json())
+    done = verdict(here)
+    assert done.code in (1, 3)  # 1 once this build has the suite: then it is simply another genesis
+    assert done.code == 1 or "sm2-sm3" in done.err
+
+
 def test_a_receipt_alone_says_what_it_can_and_what_needs_the_trail(here: Path) -> None:
     done = verdict(here, file="receipt.json", genesis=RECEIPTS.genesis_hash.hex(), lang="zh")
     assert done.out.startswith("上链后一致  VALID  凭收据可以认定")
