@@ -19,7 +19,7 @@ from fazhi_contracts.keys import case_state_key
 from fazhi_contracts.procedures.interpreter import Judge
 from fazhi_contracts.procedures.marks import Marks
 from fazhi_contracts.procedures.verdict import BREACHED, MET
-from fazhi_contracts.trail import CaseTrail
+from fazhi_contracts.trail import CaseTrail, TrailBlock
 from fazhi_contracts.trail_steps import STEPS, TrailFacts, TrailReport, check_trail
 from fazhi_contracts.workdays import YearCalendar
 from fazhi_ledger.canonical import encode
@@ -232,6 +232,43 @@ def test_an_event_that_is_left_out_is_missed() -> None:
 
 def block_rules(part: Any) -> bytes:
     return Header.decode(part.header).rules_hash
+
+
+def _swapped(places: int) -> dict[int, int]:
+    """The first two exchanged."""
+    return {0: 1, 1: 0, **{place: place for place in range(2, places)}}
+
+
+def test_there_is_one_order_of_everything() -> None:
+    """Files that say the same in another order, every reference with it, are no trails."""
+    trail = told()[2]
+    to = _swapped(len(trail.blocks))
+    blocks = (trail.blocks[1], trail.blocks[0], *trail.blocks[2:])
+    moved = tuple(replace(one, block=to[one.block]) for one in trail.submissions)
+    assert fails(replace(trail, blocks=blocks, submissions=moved), "format") == {"what": "blocks"}
+    to = _swapped(len(trail.submissions))
+    submissions = (trail.submissions[1], trail.submissions[0], *trail.submissions[2:])
+    events = tuple(replace(one, submission=to[one.submission]) for one in trail.events)
+    assert fails(replace(trail, submissions=submissions, events=events), "format") == {"what": "submissions"}
+    assert fails(replace(trail, rules=trail.rules[::-1]), "format") == {"what": "rules"}
+    assert fails(replace(trail, calendars=trail.calendars * 2), "format") == {"what": "calendars"}
+    assert fails(replace(trail, events=trail.events[::-1]), "format") == {"what": "events"}
+
+
+def test_nothing_stands_in_the_file_without_a_use() -> None:
+    world, case, trail = told()
+    theirs = trail_of(world, replace(case, number="桐综执罚2026-2"))
+    header = world.executed[-1].block.header
+    more = replace(trail, blocks=(*trail.blocks, TrailBlock(header.encode(), ())))
+    assert fails(more, "format") == {"what": "blocks"}
+    extra = replace(theirs.submissions[0], block=0)
+    assert extra.index != trail.submissions[0].index
+    beside = sorted((*trail.submissions, extra), key=lambda one: (one.block, one.index))
+    at = beside.index(extra)
+    events = tuple(replace(one, submission=one.submission + (one.submission >= at)) for one in trail.events)
+    assert fails(replace(trail, submissions=tuple(beside), events=events), "format") == {"what": "submissions"}
+    with_block = replace(trail.submissions[-1], block=len(trail.blocks))
+    assert fails(replace(trail, submissions=(*trail.submissions[:-1], with_block)), "format") == {"what": "blocks"}
 
 
 def test_the_head_of_another_moment_or_case() -> None:
