@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
+from fazhi_contracts.attestation import attestations
 from fazhi_ledger import messages as ledger_messages
+from fazhi_ledger.genesis import Genesis
 
+from . import labels
 from .language import Language, Pair
+
+if TYPE_CHECKING:
+    from fazhi_contracts.trail_steps import Event
 
 ATTESTED: Final[dict[str, Pair]] = {
     "attested-record": (
@@ -39,3 +46,11 @@ ATTESTED: Final[dict[str, Pair]] = {
 def attested(code: str, language: Language, **values: str | int) -> str:
     """A sentence; parameters are escaped."""
     return ledger_messages.sentence((ATTESTED,), code, values.items(), language)
+
+
+def attestation_lines(events: Sequence[Event], genesis: Genesis, language: Language) -> Iterator[str]:
+    """A line for each attestation among all events of a case: what it stands for, or why it does not."""
+    for one in attestations(events):
+        code = f"attested-{one.problem}" if one.problem else f"attested-{one.scope}"
+        org = labels.organisation(genesis, one.org, language)
+        yield attested(code, language, number=one.number, org=org, through=one.through)

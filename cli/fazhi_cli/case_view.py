@@ -15,7 +15,7 @@ from fazhi_contracts.procedures.deadlines import RunningClock, running_clocks
 from fazhi_ledger.genesis import Genesis
 
 from . import connection, labels, terminal
-from .attest_texts import attested
+from .attest_texts import attestation_lines
 from .case_filing import text
 from .exits import Exit
 from .language import Language, choose
@@ -133,10 +133,7 @@ def trail_lines(found: Trail, language: Language) -> Iterator[str]:
     yield "  " + text("findings" if findings else "no-findings", language, count=len(findings))
     for number, finding in findings:
         yield f"    {number}  {labels.finding(finding, language, rules)}"
-    for one in attestations(found.events):
-        code = f"attested-{one.problem}" if one.problem else f"attested-{one.scope}"
-        org = labels.organisation(genesis, one.org, language)
-        yield "  " + attested(code, language, number=one.number, org=org, through=one.through)
+    yield from ("  " + line for line in attestation_lines(found.events, genesis, language))
     yield "  " + text("complete", language, count=facts.head.count) + _as_of(shown, offset, language)
 
 

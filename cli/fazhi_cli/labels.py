@@ -15,7 +15,7 @@ from fazhi_ledger.messages import printable
 from fazhi_ledger.result import Finding
 
 from .language import Language, choose
-from .messages import ORG_ROLES, ROLES
+from .messages import ORG_ROLES, ROLES, VERIFY
 
 if TYPE_CHECKING:
     from fazhi_contracts.procedures.ruleset import RuleSet
@@ -62,6 +62,16 @@ def roles(codes: Iterable[str], language: Language) -> str:
 def org_roles(codes: Iterable[str], language: Language) -> str:
     """Names of what an organisation is among the members, joined."""
     return joined((choose(ORG_ROLES[code], language) if code in ORG_ROLES else code for code in codes), language)
+
+
+def member_and_roles(genesis: Genesis, org: str, language: Language) -> str:
+    """``公证处(公证机构)``: with its roles in the genesis; of a member that the genesis does not name none is known."""
+    member, name = genesis.member(org), organisation(genesis, org, language)
+    if member is None:
+        return choose(VERIFY["member-since"], language).format(name=name)
+    if not member.roles:
+        return name
+    return choose(VERIFY["member-roles"], language).format(name=name, roles=org_roles(member.roles, language))
 
 
 def joined(parts: Iterable[str], language: Language) -> str:

@@ -6,8 +6,10 @@ Hashes and keys are lower-case hex, times Unix milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, Final
 
+from fazhi_contracts.attestation import attestations
 from fazhi_contracts.messages import explain
 from fazhi_contracts.procedures import verdict as outcomes
 from fazhi_contracts.procedures.verdict import Clause, StepVerdict
@@ -69,6 +71,7 @@ def _facts(facts: TrailFacts, language: Language) -> dict[str, Any]:
         "as_of": {"height": facts.header.height, "time_ms": verdict.as_of_ms},
         "certified_by": list(facts.certified_by),
         "not_a_party": list(verdict_text.outside_parties(facts)),
+        "attestations": [asdict(one) for one in attestations(facts.events)],
         "events": facts.head.count,
         "root": facts.root.hex(),
         "file": file,

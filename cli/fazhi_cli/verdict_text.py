@@ -21,6 +21,7 @@ from fazhi_ledger.receipt_steps import StepOutcome
 from fazhi_ledger.record import member_of
 
 from . import labels, terminal
+from .attest_texts import attestation_lines
 from .language import Language, choose
 from .messages import VERIFY
 from .rules_words import Words
@@ -173,6 +174,7 @@ class Telling:
                 root=facts.file_root.hex(),
                 outside=facts.head.count - frozen,
             )
+        yield from attestation_lines(facts.events, facts.genesis, self.language)
         colour = facts.verdict.colour
         if colour is not None:
             yield self._say("colour", colour=printable(choose((colour.zh, colour.en), self.language)))
@@ -189,7 +191,10 @@ class Telling:
         others = outside_parties(facts)
         return self._say(
             "members",
-            members=names(facts.certified_by),
+            members=labels.joined(
+                (labels.member_and_roles(facts.genesis, org, self.language) for org in facts.certified_by),
+                self.language,
+            ),
             signed=len(facts.certified_by),
             all=len(facts.validators),
             others=names(others) if others else self._say("nobody"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
 from fazhi_ledger import messages as ledger_messages
-from fazhi_ledger.block_signers import BlockSigner, block_signers
+from fazhi_ledger.block_signers import block_signers
 from fazhi_ledger.messages import printable
 from fazhi_ledger.receipt_steps import Facts, PresentedFile, Report, StepOutcome
 from fazhi_ledger.record import member_of
@@ -142,11 +142,11 @@ def _members(facts: Facts, language: Language) -> str:
         return labels.joined((labels.organisation(facts.genesis, org, language) for org in orgs), language)
 
     others = not_a_party(facts)
-    signed = labels.joined((_signed(one, facts, language) for one in block_signers(facts)), language)
+    signed = (labels.member_and_roles(facts.genesis, org, language) for org in facts.certified_by)
     text = _text(
         "members",
         language,
-        members=signed,
+        members=labels.joined(signed, language),
         signed=len(facts.certified_by),
         all=len(facts.validators),
         others=names(others) if others else _text("nobody", language),
@@ -154,16 +154,6 @@ def _members(facts: Facts, language: Language) -> str:
     if facts.anchor_height != facts.block_height:
         text += _text("anchored", language, height=terminal.number(facts.anchor_height))
     return text
-
-
-def _signed(one: BlockSigner, facts: Facts, language: Language) -> str:
-    """``公证处(公证机构)``; of a member that the genesis does not name the roles are not known from a receipt."""
-    name = labels.organisation(facts.genesis, one.org, language)
-    if one.roles is None:
-        return _text("member-since", language, name=name)
-    return (
-        _text("member-roles", language, name=name, roles=labels.org_roles(one.roles, language)) if one.roles else name
-    )
 
 
 def _content(facts: Facts, language: Language) -> Iterator[str]:

@@ -16,6 +16,8 @@ from fazhi_sdk.testing import TestChain, network
 
 from tests.cli.commands import fazhi
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def chain() -> Iterator[TestChain]:

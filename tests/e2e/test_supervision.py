@@ -22,6 +22,8 @@ from tests.cli.commands import Outcome, fazhi
 
 DAY_MS = 86_400_000
 
+pytestmark = pytest.mark.slow
+
 
 class Bureau:
     """A network whose members voted calendars, and the command on it."""
@@ -185,6 +187,9 @@ def test_the_notary_attests_what_it_has_verified(bureau: Bureau) -> None:
     shown = bureau.command("case", "trail", "证一", "--org", "zfj").out
     assert "attested: event 3 (Notary Office) attests events 1–2" in shown
     assert "NOT attested: the submission named by event 5 (Notary Office) is not that of event 2" in shown
+    judged = bureau.command("case", "verdict", "证一", "--org", "zfj")
+    assert "NOT attested: the submission named by event 5" in judged.out, judged.err
+    assert "attested: event 3 (Notary Office) attests events 1–2" in judged.out
     with pytest.raises(InputError) as caught:
         case.attest(through=9)
     assert caught.value.code == "no-such-event"
