@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fazhi_sdk import Receipt
 from fazhi_sdk.devnet import Devnet
 from fazhi_sdk.errors import BadAnswer, ProofFailed
-from fazhi_sdk.lists import Series
+from fazhi_sdk.lists import KnownRules, ListedCase, Series
 from fazhi_sdk.testing import TestChain
+from fazhi_sdk.trust import Trust
 
 from .proxy import Meddle, Proxy
 from .test_chain import receipt_of
@@ -138,6 +140,67 @@ def test_cases_of_another_series_are_refused(net: Devnet, proxies: list[Proxy], 
         proxies[0].meddle = changed(lambda answer: answer.update(cases=of_another["cases"]))
         with pytest.raises(ProofFailed):
             chain.cases("gzc", *series[1:])
+
+
+def naming(*more: tuple[str, str, int], hide: bool = False) -> Meddle:
+    """A gateway that names these series, too."""
+
+    def meddle(name: str, status: int, body: bytes) -> tuple[int, bytes] | None:
+        if name != "GET /v1/series":
+            return None
+        answer = json.loads(body)
+        named = [{"org": org, "procedure": procedure, "year": year, "cases": 1} for org, procedure, year in more]
+        answer["series"] = named + ([] if hide else answer["series"])
+        return status, json.dumps(answer).encode()
+
+    return meddle
+
+
+def surveyed(chain: TestChain) -> dict[Series, int]:
+    found: dict[Series, int] = {}
+
+    def see(case: ListedCase, known: KnownRules) -> None:
+        head = case.head
+        one = head.org, head.procedure, head.year
+        found[one] = found.get(one, 0) + 1
+
+    chain.survey(see)
+    return found
+
+
+def test_series_that_cannot_be_keep_nobody_from_the_others(
+    net: Devnet, proxies: list[Proxy], series: Series, number: str
+) -> None:
+    made_up = (
+        ("ZFJ&", "penalty", series[2]),
+        ("zfj", "no_such", series[2]),
+        ("zfj", "penalty", 0),
+        ("zfj.a", "penalty", 1),
+    )
+    proxies[0].meddle = naming(*made_up)
+    with through(net, proxies[:1], f"made-up-{number[-4:]}.db") as chain:
+        assert surveyed(chain)[series] >= 3
+
+
+def test_series_made_up_in_plenty_are_not_gone_through_for_ever(
+    net: Devnet, proxies: list[Proxy], series: Series, number: str
+) -> None:
+    proxies[0].meddle = naming(*(("zfj.u" + str(unit), "penalty", series[2]) for unit in range(200)))
+    with through(net, proxies[:1], f"plenty-{number[-4:]}.db") as chain:
+        with pytest.raises(BadAnswer, match="series without cases"):
+            surveyed(chain)
+        assert proxies[0].seen.count("GET /v1/cases") < 200
+
+
+def test_a_member_that_has_left_is_surveyed_though_no_gateway_names_it(
+    net: Devnet, proxies: list[Proxy], series: Series, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxies[0].meddle = naming(hide=True)
+    with through(net, proxies[:1], f"left-{number[-4:]}.db") as chain:
+        seats = chain.inner.trust.newest_set
+        rest = tuple(seat for seat in seats.validators if seat.member != "zfj")
+        monkeypatch.setattr(Trust, "newest_set", property(lambda _: replace(seats, validators=rest)))
+        assert surveyed(chain)[series] >= 3
 
 
 def test_old_lists_are_not_taken(net: Devnet, proxies: list[Proxy], series: Series, number: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fazhi_contracts.calendar import year_of
 from fazhi_ledger.header import Header
+from fazhi_ledger.names import ORG
 from fazhi_ledger.record import member_of
 
 from ..errors import BadAnswer
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 See = Callable[[ListedCase, KnownRules], None]
 
 MAX_SERIES_PAGES: Final = 1000
+MAX_SERIES_OF_PAGE: Final = 1000
+MAX_NAMED_EMPTY: Final = 100
+"""Series that a gateway names and that turn out to have no case (it was ahead, or they were made up)."""
 STEP: Final = 100
 """Serials that are passed over where nothing is shown."""
 
@@ -75,11 +79,13 @@ class Lists:
         through that a gateway names.
 
         Raises:
+            BadAnswer: a gateway names series in plenty that have no cases.
             ProofFailed, NotAuthorised, NotConnected.
         """
         newest = await self.newest()
-        lists = []
-        for series in await self._all_series(newest, org, procedure):
+        lists, empty = [], 0
+        members, named = await self._all_series(newest, org, procedure)
+        for series in sorted(members | named):
             if year not in (None, series[2]):
                 continue
             known = await self.rules(newest, series[1])
@@ -90,22 +96,35 @@ class Lists:
             listed = await self._visit(series, newest, seen)
             if listed.count:
                 lists.append(listed)
+            empty += not listed.count and series not in members
+            if empty > MAX_NAMED_EMPTY:
+                raise BadAnswer("bad-answer", url="", reason="series without cases")
         return Survey(newest, tuple(lists))
 
-    async def _all_series(self, newest: Header, org: str | None, procedure: str | None) -> list[Series]:
-        """Those that a gateway names, and all that members may have."""
-        trust = self._chain.trust
+    async def _all_series(
+        self, newest: Header, org: str | None, procedure: str | None
+    ) -> tuple[set[Series], set[Series]]:  # fmt: skip
+        """All that members may have, those of the genesis too if they have left since; and what a gateway names, as far
+        as there may be such a series."""
+        trust, genesis = self._chain.trust, self._chain.genesis
         rules = (await self.rules(newest)).rules
         offset = rules.parameters.get("utc_offset_min")
-        years = range(year_of(self._chain.genesis.time_ms, offset), year_of(newest.time_ms, offset) + 1)
-        members = {seat.member for seat in trust.newest_set.validators} | {org or ""}
-        found = {one for one, _ in await self.series()}
-        found |= {(one, name, year) for one in members if one for name, _ in rules.procedures for year in years}
-        return sorted(
+        first, last = year_of(genesis.time_ms, offset), year_of(newest.time_ms, offset)
+        members = {seat.member for seat in trust.newest_set.validators} | {one.org for one in genesis.members}
+        members |= set() if org is None else {org}
+        procedures = {name for name, _ in rules.procedures}
+
+        def wanted(one: Series) -> bool:
+            return (org is None or one[0] == org or member_of(one[0]) == org) and procedure in (None, one[1])
+
+        own = {(one, name, year) for one in members for name in procedures for year in range(first, last + 1)}
+        named = {
             one
-            for one in found
-            if (org is None or one[0] == org or member_of(one[0]) == org) and procedure in (None, one[1])
-        )
+            for one, _ in await self.series()
+            # A year more on either side: the members may have voted another offset since.
+            if ORG[one[0]] and one[1] in procedures and first - 1 <= one[2] <= last + 1
+        }
+        return set(filter(wanted, own)), set(filter(wanted, named))
 
     async def _visit(self, series: Series, newest: Header, see: Callable[[ListedCase], None]) -> CaseList:
         """Show each case of a series once, in pages none of which is older than ``newest``."""
@@ -182,8 +201,8 @@ def _height(header: Header) -> int:
 def _series_page(answer: Answer) -> tuple[list[tuple[Series, int]], bool]:
     value: Any = answer.json()
     fields = Fields(value, answer.url)
-    page = [
-        ((one.text("org"), one.text("procedure"), one.integer("year")), one.integer("cases"))
-        for one in fields.objects("series")
-    ]
+    listed = fields.objects("series")
+    if len(listed) > MAX_SERIES_OF_PAGE:
+        raise BadAnswer("bad-answer", url=answer.url, reason=f"more than {MAX_SERIES_OF_PAGE} series")
+    page = [((one.text("org"), one.text("procedure"), one.integer("year")), one.integer("cases")) for one in listed]
     return page, fields.value.get("more") is True
