@@ -1,7 +1,8 @@
 """``fazhi case``: one command for each step of the procedure, made from its rule set, and the case as the chain has it.
 
-Names, articles, signers, documents and clear fields come from the rule set: a procedure that is changed or added by
-vote needs no release of this program, and help shows what the law asks of each step.
+Names, articles, signers, documents and clear fields come from the rule set, the built-in one, or of a procedure that
+the members have added by vote the one on the chain: it needs no release of this program, and help shows what the law
+asks of each step.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from functools import partial
 from fazhi_contracts.attestation import ATTEST
 from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
 from fazhi_contracts.procedures.ruleset import RuleSet, Step
+from fazhi_ledger.names import NAME
 
 from . import case_filing, case_view, connection, labels, passphrases
+from .exits import Misuse
 from .language import Language, choose
 from .parser import Parser
 from .rules_words import Words
@@ -26,14 +29,14 @@ OPEN = "open"
 
 def configure(parser: Parser, given: Sequence[str]) -> None:
     """Declare the commands of the procedure named in ``given``."""
-    procedure = _named_procedure(given)
+    named = _named_procedure(given)
+    rules = load_builtin_rule_set(named) if named in BUILTIN_PROCEDURES else _voted(named, given, parser)
     parser.option(
         "--procedure",
-        choices=BUILTIN_PROCEDURES,
         default=DEFAULT_PROCEDURE,
-        help=parser.text("procedure", default=DEFAULT_PROCEDURE),
+        metavar="NAME",
+        help=parser.text("procedure", default=DEFAULT_PROCEDURE, known=", ".join(BUILTIN_PROCEDURES)),
     )
-    rules = load_builtin_rule_set(procedure)
     commands = parser.commands()
     for step in rules.steps:
         name = OPEN if step.initial else step.code.lower()
@@ -74,15 +77,36 @@ def _verdict(options: argparse.Namespace, language: Language) -> int:
 
 
 def _named_procedure(given: Sequence[str]) -> str:
-    """The procedure, read before the parser is built, since the commands come from it. One that is unknown is refused
-    by the parser."""
+    """The procedure, read before the parser is built, since the commands come from it."""
+    named = DEFAULT_PROCEDURE
     for position, argument in enumerate(given):
-        named = argument.partition("=")[2] if argument.startswith("--procedure=") else None
-        if argument == "--procedure" and position + 1 < len(given):
+        if argument.startswith("--procedure="):
+            named = argument.partition("=")[2]
+        elif argument == "--procedure" and position + 1 < len(given):
             named = given[position + 1]
-        if named in BUILTIN_PROCEDURES:
-            return named
-    return DEFAULT_PROCEDURE
+    return named
+
+
+def _voted(procedure: str, given: Sequence[str], parser: Parser) -> RuleSet:
+    """The rule set of a procedure that the members have voted in, learnt from the chain that ``given`` names.
+
+    Raises:
+        Misuse: ``procedure-needs-chain``: none is named.
+    """
+    known = ", ".join(BUILTIN_PROCEDURES)
+    needs_chain = Misuse("procedure-needs-chain", procedure=procedure[:64], known=known)
+    if not NAME[procedure]:
+        raise needs_chain
+    probe = Parser(parser.prog, parser.language, "")
+    connection.declare(probe)
+    options, _ = probe.parse_known_args([argument for argument in given if argument not in ("-h", "--help")])
+    try:
+        with connection.connected(options) as chain:
+            return chain.learn(procedure)
+    except Misuse as error:
+        if error.code not in ("no-genesis-hash", "no-node"):
+            raise
+        raise needs_chain from None
 
 
 def _summary(step: Step, parser: Parser) -> str:

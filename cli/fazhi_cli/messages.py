@@ -96,7 +96,10 @@ HELP: Final[dict[str, Pair]] = {
         "办理案件。步骤、条文、签署人与文书取自该程序的规则集;加 --help 查看每一步的要求。文件不离开本机,只有加盐承诺上链。",
         "Record a case. Steps, articles, signers and documents come from the procedure's rule set; see a step's --help for what it asks. Files stay here; only salted commitments go on the chain.",
     ),
-    "procedure": ("程序(默认 {default})", "procedure (default {default})"),
+    "procedure": (
+        "程序: {known}(默认 {default}),或成员表决安装的程序",
+        "procedure: {known} (default {default}), or one that the members have voted in",
+    ),
     "number": ("案号", "docket number"),
     "case-org": ("立案单位代号,例如 zfj", "organisation that opened the case, such as zfj"),
     "case-org-own": ("立案单位代号(默认:签名人的单位)", "organisation that opened the case (default: the signer's)"),
@@ -436,6 +439,10 @@ MESSAGES: Final[dict[str, Pair]] = {
         "name the chain: an archive with --archive, or a gateway with --node, --devnet or the variable {variable}",
     ),
     "bad-date": ("“{value}”不是日期,例如 2026-03-02", "“{value}” is no date, such as 2026-03-02"),
+    "procedure-needs-chain": (
+        "“{procedure}”不是内置程序({known});表决安装的程序须向链查询:用 --node 和 --genesis-hash 或 --devnet 给出",
+        "“{procedure}” is no built-in procedure ({known}); one that was voted in is learnt from its chain: name that with --node and --genesis-hash, or --devnet",
+    ),
     "bad-moment": (
         "“{value}”不是带时区的时间,例如 2026-03-02T09:14:07+08:00",
         "“{value}” is no time with its zone, such as 2026-03-02T09:14:07+08:00",

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from fazhi_contracts.entries import Counter
 from fazhi_contracts.head import CaseHead
 from fazhi_contracts.in_force import Rules, decoded_rules
-from fazhi_contracts.keys import case_state_key, serial_key
+from fazhi_contracts.keys import case_state_key, procedure_key, serial_key
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_contracts.procedures.settings import Settings
+from fazhi_contracts.rulebook import decoded_procedure
 from fazhi_contracts.workdays import YearCalendar
 from fazhi_ledger.canonical import decode
 from fazhi_ledger.errors import FazhiError, InvalidProof
@@ -129,6 +130,30 @@ def _case(trust: Trust, header: Header, fields: Fields, series: Series) -> Liste
     if (head.org, head.procedure, head.year) != series:
         raise InvalidProof("another-case", org=head.org, procedure=head.procedure)
     return ListedCase(case_id, head, header)
+
+
+def installed_rule_sets(trust: Trust, fields: Fields, procedure: str) -> tuple[RuleSet, ...]:
+    """Check a gateway's answer about what is installed of a procedure; nothing where that is proven.
+
+    Raises:
+        ProofFailed: it is not what stands in the state of a certified header, or a rule set is left out.
+    """
+    header, suite, key = certified_header(trust, fields), trust.suite, procedure_key(procedure)
+    try:
+        entry, proof = fields.optional_base64("entry"), StateProof.from_value(decode(fields.base64("proof")))
+        if entry is None:
+            verify_absence(suite, header.state_root, key, proof)
+            return ()
+        verify_presence(suite, header.state_root, key, entry, proof)
+        found = {one.hash(suite): one for one in map(RuleSet.decode, fields.base64s("rule_sets") or ())}
+        installed = decoded_procedure(entry).hashes
+        if not set(installed) <= found.keys():
+            raise InvalidProof("rule-set-left-out", procedure=procedure)
+        return tuple(found[digest] for digest in installed)
+    except BadAnswer:
+        raise
+    except FazhiError as error:
+        raise proof_failed(fields.url, error) from error
 
 
 def known_rules(trust: Trust, header: Header, fields: Fields, procedure: str | None) -> KnownRules:

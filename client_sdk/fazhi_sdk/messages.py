@@ -145,8 +145,8 @@ SENTENCES: Final[dict[str, tuple[Pair, Pair]]] = {
         ("请给出 64 位十六进制数", "give 64 hexadecimal digits"),
     ),
     "unknown-procedure": (
-        ("创世中没有程序“{procedure}”", "the genesis installs no procedure “{procedure}”"),
-        ("可用:{known}", "it knows: {known}"),
+        ("链上没有安装程序“{procedure}”", "no procedure “{procedure}” is installed on the chain"),
+        ("创世安装的有:{known}", "the genesis installs: {known}"),
     ),
     "no-signer": (
         ("没有给出签名人", "no signer is given"),

@@ -30,8 +30,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fazhi_ledger.canonical import encode
+from fazhi_ledger.canonical import decode, encode
 from fazhi_ledger.record import Opening
+from fazhi_ledger.shape import as_bytes, as_tuple
 
 from .errors import OutboxDisk, OutboxError, OutboxInUse
 from .outbox_filing import AT_A_TIME, Filing, current, insert, keep, pool_lane
@@ -445,6 +446,16 @@ class Outbox:
         """Keep the genesis file, so that a later process can begin offline."""
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES ('genesis_file', ?)", (data,))
+
+    def rule_sets(self, procedure: str) -> tuple[bytes, ...]:
+        """The rule sets of a procedure that were kept, encoded; none where nobody has."""
+        rows = self._read("SELECT value FROM meta WHERE name = ?", f"rules/{procedure}")
+        return tuple(as_bytes(one, "rule set") for one in as_tuple(decode(rows[0]["value"]), "rules")) if rows else ()
+
+    def keep_rule_sets(self, procedure: str, encoded: Sequence[bytes]) -> None:
+        """Keep the rule sets of a procedure, so that its cases can be worked with offline."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"rules/{procedure}", encode(tuple(encoded))))
 
     def org_of(self, key: bytes) -> str | None:
         """The organisation that a key was last known to belong to."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fazhi_contracts.keys import case_state_key, serial_key
+from fazhi_contracts.keys import case_state_key, procedure_key, serial_key
 from fazhi_contracts.proposals import Proposal
-from fazhi_contracts.queries import key_entry, last_serial, proposal
+from fazhi_contracts.queries import key_entry, last_serial, proposal, rule_set_bytes
+from fazhi_contracts.rulebook import decoded_procedure
 from fazhi_ledger import statetree
 from fazhi_ledger.canonical import encode
 from fazhi_ledger.stateproof import key_hash_of
@@ -43,8 +44,19 @@ class CasesAnswer:
     following: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class ProcedureAnswer:
+    """What is installed of a procedure as of the tip: its entry (None, and the proof one of absence, where nothing is),
+    and its rule sets."""
+
+    checkpoint: Checkpoint
+    entry: bytes | None
+    proof: bytes
+    rule_sets: tuple[bytes, ...]
+
+
 class CaseLists:
-    """Lists of the cases in a store."""
+    """Lists of the cases in a store, and the procedures that they may follow."""
 
     def __init__(self, store: ChainStore, reader: ChainReader) -> None:
         self._store = store
@@ -80,6 +92,18 @@ class CaseLists:
         """The members whose votes of that kind the entry keeps."""
         keys = [key_entry(self._store, key) for key, cast in entry.votes if cast is yes]
         return sorted({key.org for key in keys if key is not None})
+
+    def procedure(self, name: str) -> ProcedureAnswer:
+        """The rule sets of a procedure as of the tip, or a proof that none is installed.
+
+        Raises:
+            NotFound: ``no-checkpoint``.
+        """
+        store, checkpoint, key = self._store, self._reader.checkpoint(), procedure_key(name)
+        entry = store.get(key)
+        hashes = () if entry is None else decoded_procedure(entry).hashes
+        sets = [rule_set_bytes(store, digest) for digest in hashes]
+        return ProcedureAnswer(checkpoint, entry, self._proof(key, {}), tuple(one for one in sets if one is not None))
 
     def _proof(self, key: bytes, seen: statetree.Seen) -> bytes:
         """What stands under a key of the state at the tip, or that nothing does; encoded."""

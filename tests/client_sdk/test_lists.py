@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fazhi_sdk import Receipt
 from fazhi_sdk.devnet import Devnet
-from fazhi_sdk.errors import BadAnswer, ProofFailed
+from fazhi_sdk.errors import BadAnswer, InputError, ProofFailed
 from fazhi_sdk.lists import KnownRules, ListedCase, Series
 from fazhi_sdk.testing import TestChain
 from fazhi_sdk.trust import Trust
@@ -236,3 +236,34 @@ def test_rules_that_are_others_or_not_whole_are_refused(
         proxies[0].meddle = meddle
         with through(net, proxies[:1], f"rules-{number[-4:]}-{at}.db") as chain, pytest.raises(ProofFailed):
             chain.rules_of(chain.checkpoint(), "penalty")
+
+
+def test_what_is_installed_of_a_procedure_is_not_forged(
+    net: Devnet, proxies: list[Proxy], chain: TestChain, series: Series, number: str
+) -> None:
+    """A procedure that the genesis does not install is learnt from a gateway: it can neither invent nor hide a part."""
+    genuine = chain.portal.run(chain.inner.lists.installed("penalty"))
+    assert list(genuine) == chain.inner.rule_sets("penalty") != []
+    changes: list[Callable[[dict[str, Any]], None]] = [
+        lambda answer: answer.update(rule_sets=[]),
+        lambda answer: answer.update(entry=None),
+        lambda answer: answer.update(entry=flipped(answer["entry"])),
+    ]
+    for at, change in enumerate(changes):
+
+        def meddle(
+            name: str, status: int, body: bytes, change: Callable[[dict[str, Any]], None] = change
+        ) -> tuple[int, bytes] | None:
+            if not name.startswith("GET /v1/procedures/"):
+                return None
+            answer = json.loads(body)
+            change(answer)
+            return status, json.dumps(answer).encode()
+
+        proxies[0].meddle = meddle
+        with through(net, proxies[:1], f"installed-{number[-4:]}-{at}.db") as asker, pytest.raises(ProofFailed):
+            asker.portal.run(asker.inner.lists.installed("penalty"))
+    proxies[0].meddle = changed(lambda _: None)
+    with through(net, proxies[:1], f"installed-{number[-4:]}.db") as asker, pytest.raises(InputError) as caught:
+        asker.learn("nothing")
+    assert caught.value.code == "unknown-procedure"

@@ -352,3 +352,13 @@ def test_many_filed_at_once_are_what_they_are_one_by_one(path: Path, tmp_path: P
             lanes = [(entry.lane, entry.seq) for entry in box.due()]
             assert len(set(lanes)) == len(lanes)
     assert found[0] == found[1]
+
+
+def test_rule_sets_are_remembered(path: Path) -> None:
+    with open_box(path) as box:
+        assert box.rule_sets("lostfound") == ()
+        box.keep_rule_sets("lostfound", [b"one", b"two"])
+        box.keep_rule_sets("lostfound", [b"two", b"three"])
+    with open_box(path) as box:
+        assert box.rule_sets("lostfound") == (b"two", b"three")
+        assert box.rule_sets("lost") == ()

@@ -20,7 +20,7 @@ from fazhi_ledger.submission import submission_id
 
 from .. import errors
 from ..drafts import DraftData, draft_of
-from ..errors import BadAnswer, InputError, SdkError
+from ..errors import BadAnswer, InputError, NotConnected, SdkError
 from ..lists import certified_header
 from ..normalise import docket_number
 from ..outbox import Outbox
@@ -146,7 +146,8 @@ class Chain:
         return self._gateways
 
     def rules(self, procedure: str) -> RuleSet:
-        """The rule set of a procedure as the genesis installs it: of several the one of the newest law.
+        """The rule set of a procedure as the genesis installs it, or as it was learnt (:meth:`learn`): of several the
+        one of the newest law.
 
         Raises:
             InputError: ``unknown-procedure``.
@@ -158,9 +159,36 @@ class Chain:
         return found[-1]
 
     def rule_sets(self, procedure: str) -> list[RuleSet]:
-        """The rule sets of a procedure that the genesis installs, the one of the newest law last; none where it was
-        installed by vote since."""
+        """The rule sets of a procedure that the genesis installs or that were learnt, that of the newest law last."""
         return [rules for rules in self._rules if rules.procedure == procedure]
+
+    async def learn(self, procedure: str) -> RuleSet:
+        """:meth:`rules`, and those of a procedure that the members installed since the genesis: proven by the newest
+        block, and kept in the outbox for when no gateway can be reached.
+
+        Raises:
+            InputError: ``unknown-procedure``.
+            ProofFailed, NotAuthorised, NotConnected.
+        """
+        if not self.rule_sets(procedure):
+            found = await self._voted(procedure)
+            if not self.rule_sets(procedure):
+                self._rules = sorted([*self._rules, *found], key=lambda rules: rules.law_from)
+        return self.rules(procedure)
+
+    async def _voted(self, procedure: str) -> Sequence[RuleSet]:
+        """The rule sets of a procedure that are installed now."""
+        try:
+            found = await self.lists.installed(procedure)
+        except NotConnected:
+            kept = await self._worker.run(lambda: self._outbox.rule_sets(procedure))
+            if not kept:
+                raise
+            return [RuleSet.decode(one) for one in kept]
+        if found:
+            encoded = [rules.encode() for rules in found]
+            await self._worker.run(lambda: self._outbox.keep_rule_sets(procedure, encoded))
+        return found
 
     async def checkpoint(self) -> Header:
         """The newest block that the nearest gateway shows, certified by a quorum.
@@ -204,7 +232,7 @@ class Chain:
         if org is not None:
             self._orgs[signer.public_key] = org
         case = await self.case(procedure, number, signer, org=org)
-        initial = step or next(one.code for one in self.rules(procedure).steps if one.initial)
+        initial = step or next(one.code for one in (await self.learn(procedure)).steps if one.initial)
         draft = await case.draft(initial, files, occurred_at=occurred_at, fields=fields, clear=clear)
         for cosigner in cosigners:
             draft = draft.cosign(cosigner)

@@ -8,12 +8,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fazhi_contracts.calendar import year_of
+from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_ledger.header import Header
 from fazhi_ledger.names import ORG
 from fazhi_ledger.record import member_of
 
 from ..errors import BadAnswer
-from ..lists import CaseList, KnownRules, ListedCase, Page, Series, Survey, case_page, certified_header, known_rules
+from ..lists import (
+    CaseList,
+    KnownRules,
+    ListedCase,
+    Page,
+    Series,
+    Survey,
+    case_page,
+    certified_header,
+    installed_rule_sets,
+    known_rules,
+)
 from ..trust import Fields
 from .gateways import Answer
 
@@ -173,6 +185,19 @@ class Lists:
 
     def _certified(self, answer: Answer) -> Header:
         return certified_header(self._chain.trust, Fields(answer.json(), answer.url))
+
+    async def installed(self, procedure: str) -> tuple[RuleSet, ...]:
+        """The rule sets of a procedure as of the newest block that the nearest gateway shows, proven; none where none
+        is installed.
+
+        Raises:
+            ProofFailed, NotAuthorised, NotConnected.
+        """
+        trust = self._chain.trust
+        return await self._chain.gateways.read(
+            f"/v1/procedures/{procedure}",
+            lambda answer: installed_rule_sets(trust, Fields(answer.json(), answer.url), procedure),
+        )
 
     async def rules(self, header: Header, procedure: str | None = None) -> KnownRules:
         """The rules that a certified header names, with the rule sets of a procedure where one is named.

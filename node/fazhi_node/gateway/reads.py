@@ -373,6 +373,18 @@ def list_routes(context: Context) -> APIRouter:
         listed = [{"org": key[0], "procedure": key[1], "year": key[2], "cases": count} for key, count in found]
         return answer({"series": listed, "more": len(found) == SERIES_PAGE})
 
+    @router.get("/v1/procedures/{procedure}", response_model=schemas.ProcedureBody)
+    async def procedure_in_force(procedure: Annotated[str, Path(pattern=NAME_PATTERN)]) -> Response:
+        """The rule sets of a procedure as of the newest block, those that it installed too, proven; that none is
+        installed is proven likewise (404).
+        """
+        found = lists.procedure(procedure)
+        proven = {**certified(context.reader, found.checkpoint), "proof": b64(found.proof)}
+        if found.entry is None:
+            raise Problem(404, "not-found", {"what": f"procedure {procedure}"}, extra={"entry": None, **proven})
+        sets = [b64(one) for one in found.rule_sets]
+        return answer({"entry": b64(found.entry), **proven, "rule_sets": sets})
+
     @router.get("/v1/cases", response_model=schemas.CasesBody)
     async def cases(
         org: Annotated[str, Query(pattern=ORG_PATTERN)],

@@ -225,6 +225,16 @@ class RulesBody(Model):
     rule_sets: list[Base64]
 
 
+class ProcedureBody(CertifiedHeader):
+    """The rule sets installed of a procedure: the entry that names them by hash, with the proof that it stands in the
+    state of ``header``, and they themselves.
+    """
+
+    entry: Base64
+    proof: Base64
+    rule_sets: list[Base64]
+
+
 class SeriesBody(Model):
     """What a serial counts in, and how many cases there are."""
 

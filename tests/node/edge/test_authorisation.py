@@ -43,6 +43,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("GET", "/v1/cases"): READ,
     ("GET", "/v1/cases/{case_id}"): READ,
     ("GET", "/v1/rules/{rules_hash}"): READ,
+    ("GET", "/v1/procedures/{procedure}"): READ,
     ("GET", "/v1/series"): READ,
     ("GET", "/v1/blocks/{height}"): READ,
     ("GET", "/v1/blocks"): READ,
@@ -122,7 +123,7 @@ class Asked:
         rules = rules_of(MemoryState(genesis_state(self.network.genesis))).hash(SUITE).hex()
         query = {"/v1/consistency": "?from=1&to=1", "/v1/submissions": "?proof=1&wait_ms=5000"}
         query["/v1/cases"] = "?org=zfj&procedure=penalty&year=2026"
-        return path.format(**given, rules_hash=rules, height=1) + query.get(path, "")
+        return path.format(**given, rules_hash=rules, procedure="penalty", height=1) + query.get(path, "")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ import pytest
 from fazhi_contracts.entries import Counter
 from fazhi_contracts.head import CaseHead
 from fazhi_contracts.in_force import Rules
-from fazhi_contracts.keys import case_state_key, serial_key
+from fazhi_contracts.keys import case_state_key, procedure_key, serial_key
+from fazhi_contracts.rulebook import decoded_procedure
 from fazhi_ledger import merkle
 from fazhi_ledger.canonical import decode, encode
 from fazhi_ledger.certificate import CommitCertificate
@@ -291,6 +292,20 @@ def test_the_rules_of_a_block_are_told_by_their_hash(network: Network, node: Nod
     assert node.get(at).json["rule_sets"] == node.get(f"{at}?procedure=nothing").json["rule_sets"] == []
     problem(node.get(f"/v1/rules/{'00' * 32}"), 404, "unknown-rules")
     problem(node.get(f"{at}?procedure=%2E"), 400, "bad-parameter")
+
+
+def test_what_is_installed_of_a_procedure_is_proven(network: Network, node: NodeProcess) -> None:
+    network.commit(node, network.lead("哪些程序"))
+    body = ok(node.get("/v1/procedures/penalty"), schemas.ProcedureBody)
+    header, entry = Header.decode(raw(body["header"])), raw(body["entry"])
+    proof = StateProof.from_value(decode(raw(body["proof"])))
+    verify_presence(SUITE, header.state_root, procedure_key("penalty"), entry, proof)
+    assert [rule_set_hash(SUITE, raw(one)) for one in body["rule_sets"]] == list(decoded_procedure(entry).hashes) != []
+    absent = problem(node.get("/v1/procedures/nothing"), 404, "not-found")
+    header = Header.decode(raw(absent["header"]))
+    proof = StateProof.from_value(decode(raw(absent["proof"])))
+    verify_absence(SUITE, header.state_root, procedure_key("nothing"), proof)
+    problem(node.get("/v1/procedures/Nothing"), 400, "bad-parameter")
 
 
 def test_cases_are_listed_with_how_many_there_are(network: Network, node: NodeProcess) -> None:
@@ -651,6 +666,7 @@ def test_openapi_names_every_route_and_its_errors(node: NodeProcess) -> None:
         "/v1/cases",
         "/v1/cases/{case_id}",
         "/v1/rules/{rules_hash}",
+        "/v1/procedures/{procedure}",
         "/v1/series",
         "/v1/keys/{key}",
         "/v1/members",
