@@ -30,6 +30,8 @@ from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.keys import SoftwareSigner
 from fazhi_ledger.submission import Item
 from fazhi_ledger.suites import ED25519_SHA256
+from fazhi_node.case_lists import CaseLists
+from fazhi_node.queries import ChainReader
 from fazhi_node.run import GC_YOUNG_OBJECTS
 from fazhi_node.storage import chain_layout as layout
 from fazhi_node.storage.chain_store import open_chain
@@ -57,6 +59,7 @@ FIRST: Final = 5_000
 POINTS: Final = (1_000, 2_000, 5_000)
 SINGLES_MOST: Final = 1_000_000
 """One signature a record is not taken further than this."""
+LISTED_PAGES: Final = 20
 TIMEOUT_S: Final = 6 * 3600
 PARTS: Final = {
     "blocks": (layout.BLOCK,),
@@ -160,6 +163,15 @@ class Chain:
         records = [*first, *(work.record(work.case(1), FOLLOWING, self.records + number) for number in more)]
         return [work.item(self.lane, [record]) for record in records]
 
+    def listing(self) -> float:
+        """CPU seconds of one case in a list with proofs, as a node answers it: the mean over pages spread over all."""
+        lists = CaseLists(self.store, ChainReader(self.store))
+        ((series, count),) = lists.series(None, 1)
+        began, listed = time.process_time(), 0
+        for page in range(LISTED_PAGES):
+            listed += len(lists.cases(series, page * count // LISTED_PAGES).cases)
+        return (time.process_time() - began) / listed
+
     def close(self) -> dict[str, float]:
         """Close and compact the store; its bytes a record, in all and by what they are for."""
         self.store.close()
@@ -212,6 +224,7 @@ def grow(kind: str, records: int, folder: Path) -> dict[str, Any]:
                 "cases": chain.work.cases,
                 "us_per_record": round(sum(last) / len(last) / per_block * 1e6, 2),
                 "us_per_submission": round(sum(last) / len(last) / len(items) * 1e6, 1),
+                "us_per_listed_case": round(chain.listing() * 1e6, 1),
                 "rss_mib": round(memory_mib(os.getpid(), "VmRSS"), 1),
                 "disk_mib": round(disk_bytes(folder) / 2**20, 1),
                 "submitted_mib": round(chain.submitted / 2**20, 1),

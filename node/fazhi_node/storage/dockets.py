@@ -2,7 +2,7 @@
 organisation, a procedure and a year without going through the state.
 
 Nothing is proven by it. Whoever is told a list holds each head against the state root, and their number against the
-series' counter there. It is written with each block, costs a microsecond for each case that the block opens, and is
+series' counter there. It is written with each block, costs some microseconds for each case that the block opens, and is
 made anew out of the state where it does not reach the tip: in a store of a release that had none.
 """
 
