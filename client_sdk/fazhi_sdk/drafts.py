@@ -56,6 +56,7 @@ from fazhi_ledger.suites import DIGEST_BYTES, Suite, suite_named
 from .errors import AlreadySigned, DraftError, SignatureMissing
 from .files import read_bounded, write_private
 from .outbox_rows import Entry, Kept
+from .privacy import check_clear
 
 MAGIC: Final = b"FAZHI-DRAFT-1\n"
 DRAFT_VERSION: Final = 1
@@ -417,12 +418,16 @@ def load_draft(path: str | os.PathLike[str]) -> DraftData:
 
     Raises:
         DraftError: ``bad-draft-file``.
+        LooksPersonal: another program drafted it, with personal data in the clear: it is not to be signed.
     """
     try:
         data = read_bounded(path, 4 * MAX_ITEM_BYTES)
     except OSError as error:
         raise DraftError("bad-draft-file", path=os.fspath(path), reason=os.strerror(error.errno or 0)) from None
-    return DraftData.decode(data, os.fspath(path))
+    draft = DraftData.decode(data, os.fspath(path))
+    for record in draft.records:
+        check_clear(dict(record.clear), record.number)
+    return draft
 
 
 def combine(drafts: Sequence[DraftData], draft_id: bytes) -> DraftData:

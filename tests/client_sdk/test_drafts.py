@@ -5,12 +5,13 @@ from __future__ import annotations
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.record import Record, commitment, commitments_root
 from fazhi_sdk.drafts import MAGIC, DraftData, RecordDraft, can_combine, combine, load_draft, save_draft, shown
-from fazhi_sdk.errors import AlreadySigned, DraftError, SignatureMissing
+from fazhi_sdk.errors import AlreadySigned, DraftError, LooksPersonal, SignatureMissing
 from fazhi_sdk.outbox_rows import new_draft_id
 
 from .parts import GENESIS_HASH, SUITE, draft, signer
@@ -118,6 +119,21 @@ def test_draft_file_is_private_and_whole(tmp_path: Path) -> None:
         load_draft(tmp_path / "absent")
     with pytest.raises(DraftError):
         load_draft(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"clear": (("party", "13812345678"),)}, "party"), ({"number": "11010519491231002X"}, "number")],
+)
+def test_personal_data_in_the_clear_is_not_cosigned(tmp_path: Path, changes: dict[str, Any], field: str) -> None:
+    """A draft that another program made, which looked at nothing."""
+    made = draft().at(b"\1" * 16, 0)
+    made = replace(made, records=(replace(made.records[0], **changes),)).signed()
+    path = tmp_path / "careless.draft"
+    save_draft(made, path)
+    with pytest.raises(LooksPersonal) as caught:
+        load_draft(path)
+    assert dict(caught.value.parameters)["field"] == field
 
 
 def test_any_changed_byte_of_a_signed_draft_is_noticed() -> None:
