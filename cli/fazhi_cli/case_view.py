@@ -103,10 +103,10 @@ def clock_line(clock: RunningClock, rules: RuleSet, offset: int, language: Langu
         "term": term_in_words(clock.amount, clock.unit, language),
         "article": clock.article,
     }
+    if clock.missing_year is not None:  # it ends on ``due_ms`` at the earliest
+        return text("clock-no-calendar", language, year=clock.missing_year, **named)
     if clock.due_ms is not None:
         return text("clock", language, due=labels.moment(clock.due_ms, offset), **named)
-    if clock.missing_year is not None:
-        return text("clock-no-calendar", language, year=clock.missing_year, **named)
     return text("clock-paused", language, **named)
 
 

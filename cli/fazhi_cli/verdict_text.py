@@ -277,11 +277,11 @@ class Telling:
         """What the outcome rests on."""
         term = clause.term
         if term is not None and clause.outcome != outcomes.NOT_APPLICABLE:
-            if term.due_ms is not None:
-                yield self._say("due", time=labels.moment(term.due_ms, self._offset)[:16])
-            elif term.missing_year is not None:
+            if term.missing_year is not None:
                 settled = clause.outcome in (outcomes.MET, outcomes.BREACHED)
                 yield self._say("any-calendar" if settled else "no-calendar", year=term.missing_year)
+            elif term.due_ms is not None:
+                yield self._say("due", time=labels.moment(term.due_ms, self._offset)[:16])
             else:
                 yield self._say("due-paused")
         if clause.outcome == outcomes.NOT_JUDGED:

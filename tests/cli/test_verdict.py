@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fazhi_cli.case_view import clock_line
 from fazhi_cli.verdict_text import outside_parties
+from fazhi_contracts.procedures.stories import play, read_story
 from fazhi_contracts.trail_steps import check_trail
 
 from tests.cli.commands import Outcome, fazhi
-from tests.contracts.builders import SPINE, USUAL_SIGNERS
+from tests.contracts.builders import SPINE, USUAL_SIGNERS, penalty
 from tests.contracts.trails import Recorded, told_case, trail_of
 from tests.contracts.voting import with_calendar
 from tests.ledger.builders import World as ReceiptWorld
@@ -156,3 +158,17 @@ def test_a_receipt_alone_says_what_it_can_and_what_needs_the_trail(here: Path) -
     assert (document["format"], document["whole_case"]) == ("fazhi-receipt-verdict/1", False)
     assert done.code == (4 if document["findings"] else 0)
     assert verdict(here, file="receipt.json").code == 1
+
+
+def test_a_term_that_may_roll_on_past_a_missing_calendar_has_no_latest_day() -> None:
+    """Its plain end is the earliest, and must not be given as the last day."""
+    text = "程序 penalty\n2026-03-02 09:00 LEAD officer:甲\n2026-03-02 10:00 FILED head:乙\n"
+    rules = penalty()
+    (clock,) = play(read_story(text), rules)[-1].clocks
+    assert (clock.step, clock.missing_year) == ("DECIDED", 2026)
+    assert clock.due_day is not None
+    said = clock_line(clock, rules, 480, "zh")
+    assert "届满日取决于 2026 年的工作日历" in said
+    assert "不迟于" not in said
+    with_calendar = play(read_story(f"日历 2026 休 01-01\n{text}"), rules)[-1].clocks
+    assert "不迟于 2026-06-01" in clock_line(with_calendar[0], rules, 480, "zh")
