@@ -24,12 +24,13 @@ from fazhi_contracts.trail_steps import STEPS, TrailFacts, TrailReport, check_tr
 from fazhi_contracts.workdays import YearCalendar
 from fazhi_ledger.canonical import encode
 from fazhi_ledger.errors import InvalidReceipt
+from fazhi_ledger.genesis import GenesisFile
 from fazhi_ledger.header import Header
 from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.receipt_steps import ABSENT, INVALID, PASSED, VALID
 from fazhi_ledger.submission import envelope_parts
 
-from .builders import SUITE, Docket
+from .builders import SUITE, Docket, make_genesis_file
 from .trails import Recorded, told_case, trail_of
 
 
@@ -333,6 +334,32 @@ def test_a_result_that_names_other_signers_stands_under_no_header() -> None:
     trail = told()[2]
     swapped = replace(trail.submissions[0], result=trail.submissions[1].result)
     fails(replace(trail, submissions=(swapped, *trail.submissions[1:])), "submissions", "root-mismatch")
+
+
+def test_headers_and_submissions_of_another_chain() -> None:
+    """Even where a quorum has signed such a header."""
+    world, case, trail = told()
+    foreign = replace(world.executed[-1].block.header, genesis_hash=bytes(32))
+    of_foreign = replace(trail, header=foreign.encode(), certificate=world.certify(foreign))
+    assert fails(of_foreign, "genesis", "another-chain") == {"where": "header"}
+    item = world.by("officer-1").in_lane("x", 0).with_(genesis_hash=bytes(32)).record(case, "LEAD")
+    submissions = (replace(trail.submissions[0], submission=item.envelope()), *trail.submissions[1:])
+    assert fails(replace(trail, submissions=submissions), "genesis", "another-chain") == {"where": "submission"}
+
+
+def test_a_genesis_that_does_not_hold_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = make_genesis_file()
+    first, second, *others = file.genesis.officers
+    swapped = (replace(first, possession=second.possession), second, *others)
+    broken = GenesisFile(replace(file.genesis, officers=swapped).encode(), file.rule_sets, file.certificates)
+    monkeypatch.setattr(GenesisFile, "check", lambda _: None)
+    world = Recorded(broken)
+    case = world.case()
+    world.do(world.by("officer-1").record(case, "LEAD"))
+    monkeypatch.undo()
+    report = check_trail(trail_of(world, case).to_json(), world.state.genesis_hash)
+    assert report.failed is not None
+    assert (report.failed.name, report.failed.code) == ("genesis", "possession-not-proven")
 
 
 # What a quorum that conspires would do
