@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -260,8 +259,6 @@ class Case:
             UnknownCase: there is no such case; its absence was proven.
             ProofFailed: no gateway's proof holds.
         """
-        with suppress(InputError):  # of a procedure that nobody has installed there is no case: that is proven below
-            await self.chain.learn(self.procedure)
         several = self.chain.genesis.validator_set().faulty + 1
         deadline = time.monotonic() + CATCH_UP_S
         while True:
