@@ -216,6 +216,21 @@ def test_what_is_no_trail(data: bytes) -> None:
 # What a forger would do
 
 
+@pytest.mark.parametrize("value", ["[]", "{}", "9", '"a"', '"'])
+def test_millions_of_empty_values_never_reach_the_memory(value: str) -> None:
+    data = ('{"events": [' + f"{value}," * (8 * 1024 * 1024 // (len(value) + 1)) + "9]}").encode()
+    failed = check_trail(data, bytes(32)).failed
+    assert failed is not None
+    assert failed.code == "too-many-values"
+
+
+def test_a_trail_without_white_space_has_room_enough_for_its_values() -> None:
+    """A value for each 16 characters is allowed in a large one."""
+    text = json.dumps(json.loads(told()[2].to_json()), separators=(",", ":"))
+    marks = max(sum(map(text.count, ",[{")), text.count('"') // 2)
+    assert len(text) > 4 * 16 * marks
+
+
 def test_the_trust_root_is_never_taken_from_the_file() -> None:
     report = check_trail(told()[2].to_json(), bytes(32))
     assert report.failed is not None
