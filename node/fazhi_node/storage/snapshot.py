@@ -33,9 +33,9 @@ HASHES: Final = 4096
 MAX_ENTRIES: Final = 4096
 PAGE_ENTRIES: Final = 1024
 PAGE_BYTES: Final = 128 * 1024
-"""Entries, and their bytes, from which on a frame of ours ends."""
+"""Most entries, and bytes of several of them, in a frame of ours: what is larger has one of its own."""
 MAX_SNAPSHOT_FRAME_BYTES: Final = MAX_GENESIS_FILE_BYTES + 64 * 1024
-"""One entry may be as large as a rule set of a genesis file."""
+"""Far more than any entry of the state has: the largest are the rules of a block, of at most 1 MiB."""
 MAX_SET_BYTES: Final = 64 * 1024
 
 
@@ -171,12 +171,12 @@ def _entries(chain: ChainStore) -> Iterator[bytes]:
     entries: list[bytes] = []
     size = 0
     for key, value in _walk(chain, layout.STATE):
-        entries += (key[1:], value)
         size += len(key) + len(value)
-        if len(entries) >= 2 * PAGE_ENTRIES or size >= PAGE_BYTES:
+        if entries and (len(entries) >= 2 * PAGE_ENTRIES or size > PAGE_BYTES):
             yield frame(pack(tuple(entries)))
             entries.clear()
-            size = 0
+            size = len(key) + len(value)
+        entries += (key[1:], value)
     if entries:
         yield frame(pack(tuple(entries)))
 

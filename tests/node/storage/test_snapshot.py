@@ -112,6 +112,19 @@ def test_pages_of_any_size(monkeypatch: pytest.MonkeyPatch, hashes: int) -> None
     assert problems(joined) == []
 
 
+def test_a_large_entry_has_a_frame_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a page before it in the same frame, the largest would be refused by whoever reads it."""
+    world = grown()
+    monkeypatch.setattr(snapshot, "PAGE_BYTES", 1000)
+    data = snapshot_of(world.store)
+    pages = [snapshot.decode_entries(one, None) for one in frames_of(data)[3:]]
+    sizes = [(len(page), sum(len(key) + len(value) for key, value in page)) for page in pages]
+    assert max(size for _, size in sizes) > 10_000, "a rule set"
+    assert [size for count, size in sizes if count > 1 and size > 1000] == []
+    assert max(count for count, _ in sizes) > 1
+    assert load(data, world.genesis_file).tip == world.store.tip
+
+
 def test_a_chain_of_one_block_and_one_of_none() -> None:
     world = StoredWorld()
     with pytest.raises(NoSnapshot, match="no-checkpoint"):

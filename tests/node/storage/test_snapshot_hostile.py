@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from fazhi_contracts.in_force import MAX_RULES_BYTES
 from fazhi_contracts.queries import epoch_set
 from fazhi_ledger import dsse
 from fazhi_ledger.archive import frame
@@ -265,7 +266,7 @@ def test_frames_of_any_length_are_refused_before_they_are_read() -> None:
 
 
 def test_what_the_limits_let_through_and_what_not() -> None:
-    """On the writer's side: the largest entry that a genesis file can lay down fits into a frame of its own."""
+    """On the writer's side: an entry as large as a genesis file, or as the rules of a block, fits into a frame."""
     pairs = [(number.to_bytes(4, "big"), b"") for number in range(MAX_ENTRIES + 1)]
     for count in (1, MAX_ENTRIES):
         data = pack(tuple(part for pair in pairs[:count] for part in pair))
@@ -279,6 +280,7 @@ def test_what_the_limits_let_through_and_what_not() -> None:
     largest = pack((bytes(1024), bytes(MAX_GENESIS_FILE_BYTES)))
     assert len(largest) <= MAX_SNAPSHOT_FRAME_BYTES
     assert len(decode_entries(largest, None)) == 1
+    assert MAX_RULES_BYTES <= MAX_GENESIS_FILE_BYTES
     for count in (MAX_HANDOVERS, MAX_HANDOVERS + 1):
         head = head_with(handovers=count)
         if count == MAX_HANDOVERS:
