@@ -202,6 +202,13 @@ def corrupt(key: bytes, what: str = "") -> StoreCorrupt:
     return StoreCorrupt("store-corrupt", what=name, key=key[1:33].hex())
 
 
+def check_empty(key: bytes, pairs: Iterator[tuple[bytes, bytes]]) -> None:
+    """Raise ``StoreCorrupt`` where there is no ``key`` although something else is stored: what a damaged index does not
+    find is not taken for new, and written over."""
+    if next(pairs, None) is not None:
+        raise corrupt(key, " is missing")
+
+
 def height_key(kind: bytes, height: int) -> bytes:
     """The key of what is stored per block."""
     return kind + _NUMBER.pack(height)

@@ -73,6 +73,7 @@ class ChainStore:
         self._newest: Block | None = None
         data = self._read(layout.GENESIS_KEY)
         if data is None:
+            layout.check_empty(layout.GENESIS_KEY, store.scan(b"", b"\xff"))
             raise StoreForeign("store-empty")
         self.genesis_file = GenesisFile.decode(data)
         self.genesis = self.genesis_file.genesis
@@ -482,6 +483,7 @@ def open_chain(store: KeyValue, genesis_file: GenesisFile) -> ChainStore:
         StorageError: the disk.
     """
     if store.get(layout.TIP_KEY) is None:
+        layout.check_empty(layout.TIP_KEY, store.scan(b"", b"\xff"))
         genesis_file.check()
         genesis, genesis_hash = genesis_file.genesis, genesis_file.hash()
         entries = genesis_state(genesis_file)

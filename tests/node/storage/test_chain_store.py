@@ -339,6 +339,24 @@ def test_another_genesis_is_refused(world_and_store: tuple[World, Opened], tmp_p
         ChainStore(MemoryStore())
 
 
+@pytest.mark.parametrize("lost", [(layout.TIP_KEY,), (layout.GENESIS_KEY,), (layout.TIP_KEY, layout.GENESIS_KEY)])
+def test_a_store_that_does_not_find_its_chain_is_damaged_and_not_new(lost: tuple[bytes, ...]) -> None:
+    """As SQLite does where its index is: the node had begun anew from the genesis, over all that was there."""
+    world, disk = World(), MemoryDisk()
+    chain = open_chain(MemoryStore(disk), world.genesis_file)
+    grow(world, chain, random.Random(SEED), 3)
+    chain.close()
+    for key in lost:
+        del disk.durable[key]
+    left = dict(disk.durable)
+    for opening in (ChainStore, lambda store: open_chain(store, world.genesis_file)):
+        store = MemoryStore(disk)
+        with pytest.raises(StoreCorrupt, match="is missing"):
+            opening(store)
+        store.close()
+    assert disk.durable == left
+
+
 def readings(chain: ChainStore, world: World, blocks: list[ExecutedBlock]) -> list[Callable[[], object]]:
     """Every kind of reading."""
     reads: list[Callable[[], object]] = []
