@@ -6,6 +6,8 @@ ours (see :mod:`.lock`), and new files' names are made durable (see :mod:`.direc
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +37,34 @@ OPTIONS: Final[dict[str, Any]] = {
 }
 
 
+class _Users:
+    """Threads that are inside the library. When a database is closed it frees what they use, and asks nobody: that had
+    ended the process."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._closed = False
+
+    def __enter__(self) -> None:
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("closed")  # as the library's own
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let nobody in any more, and wait for those who are."""
+        with self._changed:
+            self._closed = True
+            while self._inside:
+                self._changed.wait()
+
+
 class LevelStore:
     """A :class:`~fazhi_node.storage.port.KeyValue` in the directory ``path``.
 
@@ -51,6 +81,7 @@ class LevelStore:
         self._stopped = False
         self._watch = DirectoryWatch(path)
         self._views = Views()
+        self._users = _Users()
         self.torn_bytes = 0
         """Bytes of a batch cut short by a power cut that the opening left out; for the log of the node."""
         try:
@@ -81,7 +112,8 @@ class LevelStore:
 
     def _get(self, source: plyvel.DB | plyvel.Snapshot, key: bytes) -> bytes | None:
         try:
-            value: bytes | None = source.get(key, verify_checksums=True)
+            with self._users:
+                value: bytes | None = source.get(key, verify_checksums=True)
         except (plyvel.Error, RuntimeError) as error:
             raise self._translate(error, "read") from error
         return value
@@ -93,22 +125,32 @@ class LevelStore:
         self, source: plyvel.DB | plyvel.Snapshot, start: bytes, stop: bytes, reverse: bool
     ) -> Iterator[tuple[bytes, bytes]]:
         try:  # an iterator sees the moment of its creation: it is created here, not at the first step
-            pairs = source.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=True, fill_cache=False)
+            with self._users:
+                pairs = source.iterator(
+                    start=start, stop=stop, reverse=reverse, verify_checksums=True, fill_cache=False
+                )
         except (plyvel.Error, RuntimeError) as error:
             raise self._translate(error, "scan") from error
         return self._steps(pairs)
 
     def _steps(self, pairs: plyvel.Iterator) -> Iterator[tuple[bytes, bytes]]:
         try:
-            yield from pairs
+            while True:
+                with self._users:
+                    pair = next(pairs, None)
+                if pair is None:
+                    return
+                yield pair
         except (plyvel.Error, RuntimeError) as error:
             raise self._translate(error, "scan") from error
         finally:
-            pairs.close()
+            with contextlib.suppress(RuntimeError), self._users:  # the database closes its iterators itself
+                pairs.close()
 
     def view(self) -> StoreView:
         try:
-            moment = self._db.snapshot()
+            with self._users:
+                moment = self._db.snapshot()
         except (plyvel.Error, RuntimeError) as error:
             raise self._translate(error, "scan") from error
         return self._views.add(
@@ -145,6 +187,7 @@ class LevelStore:
     def close(self) -> None:
         self._stopped = True
         self._views.close()
+        self._users.close()
         self._db.close()
         if self._lock is not None:
             self._lock.release()

@@ -35,7 +35,6 @@ RESULTS_KEPT: Final = 4
 """Blocks whose results are kept decoded."""
 LATE_CERTIFICATES: Final = 64
 """Grown certificates that wait for the next block's batch."""
-SCAN_ROWS: Final = 256
 
 # Vote log
 GUARD_EVERY_MS: Final = 1000

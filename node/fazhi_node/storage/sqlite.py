@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from .errors import DiskFull, StorageError, StoreCorrupt, StoreLocked, StoreStopped, from_os_error, from_text
 from .files import Lock, RealFiles
-from .limits import BUSY_SECONDS, CHECKPOINT_PAGES, SCAN_ROWS, SQLITE_CACHE_KIB, SQLITE_PAGE_BYTES, WAL_KEPT_BYTES
+from .limits import BUSY_SECONDS, CHECKPOINT_PAGES, SQLITE_CACHE_KIB, SQLITE_PAGE_BYTES, WAL_KEPT_BYTES
 from .port import Batch, require_bytes
 from .view import StoreView, Views
 
@@ -121,17 +121,17 @@ class SqliteStore:
             )
             if scans is not None:
                 scans.add(rows)
-            first = rows.fetchmany(1)  # the moment is that of the first step, and it holds until the last
+            first = rows.fetchone()  # the moment is that of the first step, and it holds until the last
         except sqlite3.Error as error:
             raise self._translate(error, "scan") from error
         return self._steps(rows, first)
 
-    def _steps(self, rows: sqlite3.Cursor, block: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    def _steps(self, rows: sqlite3.Cursor, row: tuple[bytes, bytes] | None) -> Iterator[tuple[bytes, bytes]]:
         try:
-            while block:
-                yield from block
+            while row is not None:  # one at a time: many rows may be many large blocks
+                yield row
                 self._check_open()
-                block = rows.fetchmany(SCAN_ROWS)
+                row = rows.fetchone()
         except sqlite3.Error as error:
             raise self._translate(error, "scan") from error
 

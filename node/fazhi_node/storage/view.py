@@ -8,11 +8,9 @@ from __future__ import annotations
 import bisect
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 from weakref import WeakSet
 
 from .errors import StoreStopped
-from .limits import SCAN_ROWS
 from .port import Batch, KeyValue
 
 Scan = Callable[[bytes, bytes, bool], Iterator[tuple[bytes, bytes]]]
@@ -52,10 +50,10 @@ class StoreView:
         while True:
             with self._mutex:
                 self._check_open()
-                block = list(islice(pairs, SCAN_ROWS))
-            if not block:
+                pair = next(pairs, None)
+            if pair is None:
                 return
-            yield from block
+            yield pair
 
     def view(self) -> KeyValue:
         raise self._stopped()
