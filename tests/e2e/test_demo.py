@@ -31,7 +31,7 @@ def test_the_demo_shows_everything_and_leaves_nothing_running(tmp_path: Path) ->
     out = tmp_path / "out"
     process = demo(out, LANG="en_GB.UTF-8")
     try:
-        printed, complaints = process.communicate(timeout=110)
+        printed, complaints = process.communicate(timeout=240)
     finally:
         end(process)
     assert (process.returncode, complaints) == (0, ""), printed + complaints
