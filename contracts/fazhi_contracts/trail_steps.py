@@ -17,7 +17,7 @@ from fazhi_ledger import merkle
 from fazhi_ledger.canonical import decode
 from fazhi_ledger.certificate import CommitCertificate
 from fazhi_ledger.errors import InvalidReceipt
-from fazhi_ledger.genesis import Genesis, genesis_hash_of, rule_set_hash
+from fazhi_ledger.genesis import PROTOCOL_VERSION, Genesis, genesis_hash_of, rule_set_hash
 from fazhi_ledger.header import Header
 from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.receipt import Docket
@@ -265,6 +265,9 @@ class _Check:
         named = {header.rules_hash for header in (self.header, *self.headers)}
         if named != self.rules.keys():
             raise InvalidReceipt("rules-of-another-block")
+        for rules in self.rules.values():
+            if rules.protocol_version != PROTOCOL_VERSION:
+                raise InvalidReceipt("other-protocol", found=rules.protocol_version, known=PROTOCOL_VERSION)
         digest = rule_set_hash(self.suite, self.trail.rule_set)
         if digest != self.head.rule_set_hash or self.rule_set.procedure != self.head.procedure:
             raise InvalidReceipt("another-rule-set")

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from fazhi_contracts import cases
+from fazhi_contracts import cases, trail_steps
 from fazhi_contracts.calendar import day_of_date
 from fazhi_contracts.head import CaseHead
 from fazhi_contracts.in_force import Rules
@@ -24,7 +24,7 @@ from fazhi_contracts.trail_steps import STEPS, TrailFacts, TrailReport, check_tr
 from fazhi_contracts.workdays import YearCalendar
 from fazhi_ledger.canonical import encode
 from fazhi_ledger.errors import InvalidReceipt
-from fazhi_ledger.genesis import GenesisFile
+from fazhi_ledger.genesis import PROTOCOL_VERSION, GenesisFile
 from fazhi_ledger.header import Header
 from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.receipt_steps import ABSENT, INVALID, PASSED, VALID
@@ -297,6 +297,19 @@ def test_the_head_of_another_moment_or_case() -> None:
     fails(replace(theirs, head=trail.head, head_proof=trail.head_proof, docket=trail.docket), "events")
 
 
+def test_a_docket_number_under_another_organisation_than_opened_the_case() -> None:
+    """A unit that opens a case under its member's key of the docket number has opened it itself."""
+    world = Recorded()
+    world.do(world.by("zfj").register_org("zfj.squad"))
+    world.do(world.by("zfj").register_officer("zfj.squad", "squad-officer"))
+    world.knows("squad-officer", "zfj.squad")
+    case = world.case()
+    world.do(world.by("squad-officer").record(case, "LEAD"))
+    report = check_trail(trail_of(world, case).to_json(), world.state.genesis_hash)
+    assert report.failed is not None
+    assert (report.failed.name, report.failed.code) == ("head", "another-case")
+
+
 def test_calendars_that_are_left_out_added_or_exchanged() -> None:
     trail = told()[2]
     fails(replace(trail, calendars=()), "rules", "other-calendars")
@@ -315,6 +328,12 @@ def test_rules_that_no_header_names() -> None:
     more = sorted([other, *trail.rules], key=lambda one: SUITE.tagged_hash("rules", one))
     fails(replace(trail, rules=tuple(more)), "rules", "rules-of-another-block")
     fails(replace(trail, rules=trail.rules[:1]), "rules", "rules-of-another-block")
+
+
+def test_blocks_that_were_executed_by_another_protocol_are_not_judged_by_this(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trail_steps, "PROTOCOL_VERSION", PROTOCOL_VERSION + 1)
+    found = fails(told()[2], "rules", "other-protocol")
+    assert found == {"found": PROTOCOL_VERSION, "known": PROTOCOL_VERSION + 1}
 
 
 def test_a_rule_set_of_the_same_procedure_that_the_case_does_not_follow() -> None:
