@@ -488,12 +488,10 @@ def open_chain(store: KeyValue, genesis_file: GenesisFile) -> ChainStore:
         genesis, genesis_hash = genesis_file.genesis, genesis_file.hash()
         entries = genesis_state(genesis_file)
         tree = tree_update(genesis.suite, MemoryPages(), entries)
-        leaf = merkle.leaf_hash(genesis.suite, genesis_hash)
-        batch: _Entries = [layout.frame(layout.GENESIS_KEY, genesis_file.encode())]
-        batch.append(layout.frame(layout.node_key(0, 0), leaf))
+        leaf = layout.frame(layout.node_key(0, 0), merkle.leaf_hash(genesis.suite, genesis_hash))
+        batch: _Entries = [layout.frame(layout.GENESIS_KEY, genesis_file.encode()), leaf, up_to(0)]
         batch += ChainStore._state_entries(dict(entries), tree.pages)
-        batch += [up_to(0), layout.write_tip(0, genesis_hash, genesis.time_ms)]
-        store.write(batch)
+        store.write([*batch, layout.write_tip(0, genesis_hash, genesis.time_ms)])
     chain = ChainStore(store)
     if chain.genesis_hash != genesis_file.hash():
         raise StoreForeign("store-other-genesis", recorded=chain.genesis_hash.hex(), expected=genesis_file.hash().hex())
