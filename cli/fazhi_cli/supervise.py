@@ -87,6 +87,7 @@ class Watch:
         self.rules: dict[bytes, RuleSet] = {}
         self.offset = genesis.parameters.get("utc_offset_min")
         self._numbers = _numbers(options)
+        self._dockets: dict[tuple[str, str], dict[bytes, str]] = {}  # by organisation and procedure
         self._within = 0 if options.overdue and options.within is None else options.within
         self._overdue = bool(options.overdue)
 
@@ -115,12 +116,12 @@ class Watch:
 
     def docket(self, case: ListedCase) -> str | None:
         """The docket number of a case, where it stands in the list that was given."""
-        suite, head = self.genesis.suite, case.head
-        for number in self._numbers:
-            key = case_key(suite, head.org, head.procedure, number)
-            if case_id(suite, head.org, key) == case.case_id:
-                return number
-        return None
+        suite, org, procedure = self.genesis.suite, case.head.org, case.head.procedure
+        if (org, procedure) not in self._dockets:
+            self._dockets[org, procedure] = {
+                case_id(suite, org, case_key(suite, org, procedure, number)): number for number in self._numbers
+            }
+        return self._dockets[org, procedure].get(case.case_id)
 
     def step(self, term: Term, code: str) -> str:
         """The name of a step."""
