@@ -8,6 +8,7 @@ that the same rule set gives the same picture everywhere.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -58,7 +59,9 @@ def mermaid(rules: RuleSet, language: Language) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """YAML; what an HTML page around it would take for markup as the escape of its number."""
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(f"\\u{ord(char):04x}" if char in "<>&" else char for char in text) + '"'
 
 
 def _escaped(text: str) -> str:
@@ -198,10 +201,11 @@ class _Layout:
         count = 0
         for upper, lower in pairwise(self.layers):
             place = {id(node): at for at, node in enumerate(lower)}
-            ends = [sorted(place[id(near)] for near in node.below) for node in upper]
-            for at, own in enumerate(ends):
-                for others in ends[at + 1 :]:
-                    count += sum(1 for mine in own for other in others if other < mine)
+            seen: list[int] = []  # where the ways from nodes further left end
+            for node in upper:
+                for end in sorted(place[id(near)] for near in node.below):
+                    count += len(seen) - bisect_right(seen, end)
+                    insort(seen, end)
         return count
 
     def _place(self) -> None:

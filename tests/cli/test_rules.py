@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -16,7 +17,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from fazhi_cli import rules_calendar, rules_faults, rules_texts
 from fazhi_cli.exits import Misuse
-from fazhi_cli.rules_diagram import mermaid, svg
+from fazhi_cli.rules_diagram import _Layout, _Node, mermaid, svg
 from fazhi_cli.rules_diff import differences, lines
 from fazhi_cli.rules_faults import fault_in_words
 from fazhi_cli.rules_lint import names_law
@@ -25,6 +26,7 @@ from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set, l
 from fazhi_contracts.procedures.compile import compile_calendar, compile_rule_set
 from fazhi_contracts.procedures.ruleset import RuleSet
 from fazhi_contracts.procedures.stories import read_story
+from fazhi_ledger.messages import printable
 
 from tests.cli.commands import fazhi
 from tests.cli.test_help import TABLES, has_chinese
@@ -198,15 +200,32 @@ def test_any_procedure_can_be_drawn_whatever_it_is_called(seed: int) -> None:
         if not step.get("initial") and not step["beside"]:
             others = [one["code"] for one in document["steps"] if one["code"] not in (step["code"], BESIDE)]
             step["from"] = sorted({"OPEN", *rng.sample(others, rng.randrange(len(others)))})  # rings, too
+    document["title"]["zh"] = rng.choice(["<script>alert(1)</script>", "a&lt;b", '"\\u003c"', "长" * 60])
     rules = compile_rule_set(document)
     check_diagram(rules, svg(rules, "zh"))
     assert svg(rules, "zh") == svg(RuleSet.decode(rules.encode()), "zh")
     check_mermaid(rules, mermaid(rules, "zh"))
 
 
+def test_crossings_are_counted_as_one_by_one() -> None:
+    """The fast count, without which the picture of 64 steps that all lead to one another takes minutes."""
+    rng = Random(7)
+    for _ in range(50):
+        upper, lower = ([_Node(None, 1, layer) for _ in range(rng.randrange(1, 8))] for layer in (0, 1))
+        for node in upper:
+            node.below = rng.sample(lower, rng.randrange(len(lower) + 1))
+        place = {id(node): number for number, node in enumerate(lower)}
+        ways = [(number, place[id(end)]) for number, node in enumerate(upper) for end in node.below]
+        crossed = sum(1 for a, b in ways for c, d in ways if a < c and d < b)
+        assert _Layout([upper, lower], [])._crossings() == crossed
+
+
 def check_mermaid(rules: RuleSet, text: str) -> None:
     lines = text.splitlines()
     assert lines[3] == "stateDiagram-v2"
+    assert not set("<>&") & set(lines[1]), "an HTML page around it takes nothing for markup"
+    title = json.loads(lines[1].removeprefix("title: "))  # such quotes say in YAML what they say in JSON
+    assert title in (printable(rules.title_zh), printable(rules.title_en))
     states = [re.fullmatch(r'    state "([^"<>;{}\\]|#\d+;)* ([A-Z_]+)" as ([A-Z_]+)', line) for line in lines]
     assert [found[3] for found in states if found] == [step.code for step in rules.steps]
     ways = [re.fullmatch(r"    (\S+) --> (\S+)", line) for line in lines]
