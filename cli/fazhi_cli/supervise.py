@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from fazhi_contracts.calendar import date_of_day
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 FORMAT: Final = "fazhi-supervision/1"
 MAX_NUMBERS_BYTES: Final = 16 * 1024 * 1024
 ID_DIGITS: Final = 8
+COLUMNS: Final = ("colour", "case", "step", "start", "due", "state", "article")
+STYLES: Final = {"red": "bad", "orange": "doubt", "yellow": "doubt", "green": "good", "grey": "faint"}
+"""How a line is painted on a terminal; of other colours not at all."""
 
 
 def configure(parser: Parser) -> None:
@@ -200,16 +204,15 @@ def _lines(watch: Watch, found: Survey, titles: dict[str, str]) -> Iterator[str]
     terms = watch.ordered()
     if not terms:
         yield "  " + text("no-terms", language)
-    org = None
-    rows: list[tuple[str, ...]] = []
-    for term in terms:
-        if term.case.head.org != org:
-            yield from terminal.table(rows)
-            org = term.case.head.org
-            rows = []
-            yield labels.organisation(watch.genesis, org, language)
-        rows.append(_row(term, watch))
-    yield from terminal.table(rows)
+    heads = tuple(text(f"column-{name}", language) for name in COLUMNS)
+    for org, of_org in groupby(terms, key=lambda one: one.case.head.org):
+        yield labels.organisation(watch.genesis, org, language)
+        listed = list(of_org)
+        first, *others = terminal.table([heads, *(_row(term, watch) for term in listed)])
+        yield first
+        for line, term in zip(others, listed, strict=True):
+            style = STYLES.get(term.colour[0])
+            yield line if style is None else terminal.paint(line, style, sys.stdout)
     for name, states in _totals(watch).items():
         other = sum(states.values()) - states["overdue"] - states["due"]
         counts = {"overdue": states["overdue"], "due": states["due"], "other": other}

@@ -59,8 +59,10 @@ def terms_of(case: ListedCase, known: KnownRules, at_ms: int) -> Iterator[Term]:
         if clock.due_day is not None:
             elapsed = 100 * (today - clock.start_day) // max(clock.due_day - clock.start_day, 1)
         state = OVERDUE if clock.is_overdue(at_ms) else DUE
-        if clock.due_day is None:
+        if clock.due_ms is None:
             state = PAUSED if clock.missing_year is None else NO_CALENDAR
+        elif state == DUE and at_ms > clock.due_ms:  # its last day may have rolled on, and nobody can tell
+            state = NO_CALENDAR
         colour = _by_share(state, elapsed) if own is None else (own.code, own.zh, own.en)
         yield Term(case, clock, state, left, elapsed, colour)
 

@@ -3,22 +3,25 @@ late is a finding, and the figures are those of the cases."""
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fazhi_cli.main import main
 from fazhi_sdk import Receipt
 from fazhi_sdk.devnet import node_command
 from fazhi_sdk.errors import InputError, SubmissionRefused
 from fazhi_sdk.testing import TestChain, network
 
-from tests.cli.commands import Outcome, fazhi
+from tests.cli.commands import Outcome
 
 DAY_MS = 86_400_000
 
@@ -44,8 +47,11 @@ class Bureau:
         return receipt
 
     def command(self, *arguments: str) -> Outcome:
-        net = self.chain.network
-        return fazhi(*arguments, "--devnet", str(net.folder), "--outbox", str(net.folder / "cli.db"))
+        folder, out, err = self.chain.network.folder, io.StringIO(), io.StringIO()
+        given = [*arguments, "--devnet", str(folder), "--outbox", str(folder / "cli.db"), "--lang", "en"]
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main(given)
+        return Outcome(code, out.getvalue(), err.getvalue())
 
     def document(self, *arguments: str) -> Any:
         """What a command says as JSON."""
