@@ -230,14 +230,19 @@ def judge(case: Case, record: Record, signers: Signers, time_ms: int, number: in
     spans, uncounted = paused(case, step, local_day(record.occurred_at_ms, case.offset))
     findings += uncounted
     watched = any(guard.kind == "others-than" and guard.step == step.code for s in rules.steps for guard in s.guards)
-    kept = tuple(sorted(signer.key for signer in signers)) if watched else ()
     known = mark_of(marks, step.code)
+    kept = list(known.signers) if known else []
+    for key in sorted(signer.key for signer in signers) if watched else ():
+        if key not in kept and len(kept) < 16:
+            kept.append(key)
     at = record.occurred_at_ms
     if known is None:
         return tuple(findings), Marks(
-            (*marks, StepMark(step.code, 1, number, number, at, at, clear, kept)), spans, sums
+            (*marks, StepMark(step.code, 1, number, number, at, at, clear, tuple(sorted(kept)))), spans, sums
         )
-    newer = StepMark(step.code, known.count + 1, known.first_number, number, known.first_occurred_ms, at, clear, kept)
+    newer = StepMark(
+        step.code, known.count + 1, known.first_number, number, known.first_occurred_ms, at, clear, tuple(sorted(kept))
+    )
     return tuple(findings), Marks(tuple(newer if mark.step == step.code else mark for mark in marks), spans, sums)
 
 

@@ -354,7 +354,7 @@ SETTINGS = Settings.of(Parameters.defaults())
 
 
 def test_others_than() -> None:
-    """Who signed the last recording of a step must not sign this one; earlier recordings are forgotten."""
+    """Who has ever signed a step must not sign this one, also where somebody else signed it last."""
     rules = compile_rule_set(small())
     findings = judge_steps(rules, ("OPEN", {}), ("WORK", {"mode": "fast"}), ("DONE", {}))[-1]
     assert codes_of(findings) == ["same-signer"]
@@ -362,16 +362,29 @@ def test_others_than() -> None:
     roles = ("officer",)
     one, two = (ResultSigner(signer(word).public_key, "zfj", roles) for word in ("officer-1", "officer-2"))
     marks = Marks()
-    for number, (step, clear, who) in enumerate(
-        (("OPEN", {}, one), ("WORK", {"mode": "fast"}, one), ("WORK", {"mode": "fast"}, two), ("DONE", {}, one)), 1
-    ):
+    third = ResultSigner(signer("officer-3").public_key, "zfj", roles)
+    fast = {"mode": "fast"}
+    for number, (step, clear, who) in enumerate((("OPEN", {}, one), ("WORK", fast, one), ("WORK", fast, two)), 1):
         time_ms = START_MS + number
-        verdict = judge(rules, marks, make_record(case, step, time_ms, clear), (who,), time_ms, number)
-        marks = verdict.marks
-    assert verdict.findings == ()
+        marks = judge(rules, marks, make_record(case, step, time_ms, clear), (who,), time_ms, number).marks
+    done = make_record(case, "DONE", START_MS + 4, {})
+    said = [codes_of(judge(rules, marks, done, (who,), START_MS + 4, 4).findings) for who in (one, two, third)]
+    assert said == [["same-signer"], ["same-signer"], []]
     mark = marks.by_step()["WORK"]
-    assert mark.signers == (two.key,)
-    assert [m.signers for m in marks.marks if m.step != "WORK"] == [(), ()]
+    assert mark.signers == tuple(sorted((one.key, two.key)))
+    assert [m.signers for m in marks.marks if m.step != "WORK"] == [()]
+
+
+def test_a_step_keeps_the_first_sixteen_who_signed_it() -> None:
+    rules, case, marks = compile_rule_set(small()), Docket("1", "zfj", "small"), Marks()
+    keys = [signer(f"officer-{number}").public_key for number in range(20)]
+    for number, key in enumerate(keys, 1):
+        who = (ResultSigner(key, "zfj", ("officer",)),)
+        step, clear = ("OPEN", {}) if number == 1 else ("WORK", {"mode": "fast"})
+        time_ms = START_MS + number
+        marks = judge(rules, marks, make_record(case, step, time_ms, clear), who, time_ms, number).marks
+    assert marks.by_step()["WORK"].signers == tuple(sorted(keys[1:17]))
+    assert Marks.from_value(marks.to_value()) == marks
 
 
 def test_guards_with_conditions() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from operator import gt
 
-from fazhi_ledger.limits import MAX_INT
+from fazhi_ledger.limits import MAX_INT, MAX_SIGNER_KEYS
 from fazhi_ledger.record_runs import RecordRun
 from fazhi_ledger.result import Finding, ResultSigner
 
@@ -207,9 +207,10 @@ class Judge:
         self._spans = tuple(sorted(spans.items()))
 
     def _remember(self, step: str, number: int, occurred_at_ms: int, clear: Clear) -> None:
-        watched = step in self.rules.watched
-        signers = tuple(sorted([signer.key for signer in self._signers])) if watched else NO_SIGNERS
         known = self._by_step.get(step)
+        signers = NO_SIGNERS
+        if step in self.rules.watched:
+            signers = _who_signed(NO_SIGNERS if known is None else known.signers, self._signers)
         if known is None:
             mark = StepMark(step, 1, number, number, occurred_at_ms, occurred_at_ms, clear, signers)
         else:
@@ -245,6 +246,12 @@ class Judge:
             required=rule.minimum,
             found=found,
         )
+
+
+def _who_signed(before: tuple[bytes, ...], signers: tuple[ResultSigner, ...]) -> tuple[bytes, ...]:
+    """Everybody who has signed a step so far, sorted. Of more than a mark can keep those who signed it first."""
+    new = sorted({signer.key for signer in signers}.difference(before))
+    return tuple(sorted((*before, *new[: MAX_SIGNER_KEYS - len(before)]))) if new else before
 
 
 def _shared_out(roles: tuple[str, ...], signers: tuple[ResultSigner, ...]) -> int:

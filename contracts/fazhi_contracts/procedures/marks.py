@@ -36,7 +36,8 @@ class StepMark:
     """``[step, count, first_number, last_number, first_occurred_ms, last_occurred_ms, clear, [signer key…]]``.
 
     Numbers are those of the events in the case, from 1, in the order of recording. ``clear`` is that of the last
-    recording, and so are the signers, which are kept only where a guard of the rule set asks for them.
+    recording. The signers are those of all of them, of more than 16 the first, and are kept only where a guard of the
+    rule set asks for them.
     """
 
     step: str

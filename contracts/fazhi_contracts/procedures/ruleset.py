@@ -31,7 +31,7 @@ Guards, each a finding where it does not hold:
 
 * ``done``: ``step`` stands in the case; with ``since``, its last recording comes after the last one of ``since``;
 * ``outcome``: where ``step`` stands, its last recording's ``field`` is one of the values;
-* ``others-than``: nobody who signed the last recording of ``step`` signs this one;
+* ``others-than``: nobody who has signed ``step`` signs this one (of more than 16 the first are remembered);
 * ``ended``: where ``step`` stands, one of ``by`` was recorded after its last recording (a seizure was released);
 * ``before``: ``step`` does not stand yet (evidence comes before the decision);
 * ``at-most``: the record's own number ``field`` is at most ``limit``.
@@ -225,7 +225,7 @@ class RuleSet:
     unjudged: tuple[Unjudged, ...] = ()
     by_code: dict[str, Step] = field(init=False, compare=False, repr=False)
     watched: frozenset[str] = field(init=False, compare=False, repr=False)
-    """Steps whose last signers a guard compares with: only those are remembered."""
+    """Steps whose signers a guard compares with: only those are remembered."""
     terminal: frozenset[str] = field(init=False, compare=False, repr=False)
     """Steps that close a case."""
     pausing: frozenset[str] = field(init=False, compare=False, repr=False)
