@@ -20,7 +20,7 @@ from .files import Lock, RealFiles
 from .leveldb_log import cut_torn_tail
 from .limits import BLOCK_CACHE_BYTES, BLOOM_BITS, OPEN_FILES, TABLE_BYTES, WRITE_BUFFER_BYTES
 from .port import Batch
-from .view import StoreView, Views
+from .view import StoreView, Views, next_pairs
 
 NAME: Final = "plyvel"
 FOLDER: Final = "leveldb"
@@ -42,27 +42,30 @@ class _Users:
     ended the process."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._mutex = threading.Lock()  # a Condition would cost more than the reading itself
+        self._left = threading.Event()
         self._inside = 0
         self._closed = False
 
     def __enter__(self) -> None:
-        with self._changed:
+        with self._mutex:
             if self._closed:
                 raise RuntimeError("closed")  # as the library's own
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
-        with self._changed:
+        with self._mutex:
             self._inside -= 1
-            self._changed.notify_all()
+            if self._closed and not self._inside:
+                self._left.set()
 
     def close(self) -> None:
         """Let nobody in any more, and wait for those who are."""
-        with self._changed:
+        with self._mutex:
             self._closed = True
-            while self._inside:
-                self._changed.wait()
+            if not self._inside:
+                return
+        self._left.wait()
 
 
 class LevelStore:
@@ -137,10 +140,10 @@ class LevelStore:
         try:
             while True:
                 with self._users:
-                    pair = next(pairs, None)
-                if pair is None:
+                    some = next_pairs(pairs)
+                if not some:
                     return
-                yield pair
+                yield from some
         except (plyvel.Error, RuntimeError) as error:
             raise self._translate(error, "scan") from error
         finally:

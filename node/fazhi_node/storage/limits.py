@@ -35,6 +35,9 @@ RESULTS_KEPT: Final = 4
 """Blocks whose results are kept decoded."""
 LATE_CERTIFICATES: Final = 64
 """Grown certificates that wait for the next block's batch."""
+SCAN_ROWS: Final = 64
+SCAN_BYTES: Final = 256 * 1024
+"""Pairs of a scan that are read at once, and bytes from which on there are no more of them."""
 
 # Vote log
 GUARD_EVERY_MS: Final = 1000

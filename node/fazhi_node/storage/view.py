@@ -11,9 +11,22 @@ from collections.abc import Callable, Iterator, Mapping
 from weakref import WeakSet
 
 from .errors import StoreStopped
+from .limits import SCAN_BYTES, SCAN_ROWS
 from .port import Batch, KeyValue
 
 Scan = Callable[[bytes, bytes, bool], Iterator[tuple[bytes, bytes]]]
+
+
+def next_pairs(pairs: Iterator[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """A few of them: of many that are small, or one that is large, for a hundred may be blocks of 16 MiB."""
+    found: list[tuple[bytes, bytes]] = []
+    size = 0
+    for pair in pairs:
+        found.append(pair)
+        size += len(pair[1])
+        if size >= SCAN_BYTES or len(found) == SCAN_ROWS:
+            break
+    return found
 
 
 class StoreView:
@@ -50,10 +63,10 @@ class StoreView:
         while True:
             with self._mutex:
                 self._check_open()
-                pair = next(pairs, None)
-            if pair is None:
+                some = next_pairs(pairs)
+            if not some:
                 return
-            yield pair
+            yield from some
 
     def view(self) -> KeyValue:
         raise self._stopped()
