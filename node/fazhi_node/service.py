@@ -48,7 +48,7 @@ from .recovery import settle_votes
 from .service_stops import stop_of
 from .space import DISK_LOW, LOOK_EVERY_S, Space
 from .storage.chain_store import ChainStore, open_chain
-from .storage.errors import AmnesiaSuspected, StorageError, StoreCorrupt
+from .storage.errors import AmnesiaSuspected, StorageError, StoreCorrupt, StoreStopped
 from .storage.store import open_store
 from .storage.vote_log import DiskVoteLog
 from .transport.identity import server_name
@@ -148,6 +148,8 @@ class Service:
         """A request raised what is no answer. A disk that errs ends the node; anything else is logged, so that no
         request can end it.
         """
+        if isinstance(error, StoreStopped) and self._ended.is_set():
+            return  # it was still reading when the node closed its store
         if isinstance(error, (StorageError, OwnFault)):
             self.fail(error)
         else:
