@@ -129,7 +129,7 @@ def test_the_case_is_shown_with_its_deadline_and_its_whole_trail(bench: Bench) -
     org = org_of(bench)
     shown = bench.done("case", "show", NUMBER, "--org", org, lang="zh")
     assert "现处 调查取证 INVEST,共 4 条记录" in shown
-    assert "期限 决定 DECIDED 不迟于" in shown
+    assert "期限 决定 DECIDED 届满日取决于" in shown, "nobody has voted on a calendar"
     trail: dict[str, Any] = json.loads(bench.done("case", "trail", NUMBER, "--org", org, "--json"))
     assert [event["step"] for event in trail["events"]] == ["LEAD", "FILED", "INVEST", "INVEST"]
     assert [len(event["signers"]) for event in trail["events"]] == [1, 1, 2, 1]
