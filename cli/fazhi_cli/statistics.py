@@ -6,15 +6,16 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from fazhi_contracts.calendar import local_day
+from fazhi_ledger.messages import printable
 
 from . import connection, labels, terminal
 from .exits import Exit, Misuse
-from .language import Language
+from .language import Language, choose
 from .parser import Parser
 from .supervise import at_ms, declare_scope, help_text, limits_lines, lists_json, procedure_titles, series_lines, text
 
@@ -61,7 +62,7 @@ class Count:
         self.begin, self.end = _day(options.begin), _day(options.end)
         self.at_ms = at_ms(options)
         self.figures: dict[tuple[str, str], Figures] = {}
-        self.rules: dict[str, RuleSet] = {}
+        self.rules: dict[bytes, RuleSet] = {}
         self.offset = 0
 
     def see(self, case: ListedCase, known: KnownRules) -> None:
@@ -70,10 +71,15 @@ class Count:
 
         head = case.head
         self.offset = known.settings.utc_offset_min
+        self.rules.update(known.rule_sets)
         opened = local_day(head.opened_time_ms, self.offset)
         if (self.begin is None or self.begin <= opened) and (self.end is None or opened <= self.end):
             self.figures.setdefault((head.org, head.procedure), Figures()).count(case, known, self.at_ms)
-            self.rules[head.procedure] = known.rule_sets[head.rule_set_hash]
+
+    def versions(self, procedure: str) -> list[RuleSet]:
+        """The rule sets of a procedure, the one of the newest law first: a step's name is that of the first with it."""
+        found = (rules for rules in self.rules.values() if rules.procedure == procedure)
+        return sorted(found, key=lambda rules: rules.law_from, reverse=True)
 
 
 def run(options: argparse.Namespace, language: Language) -> int:
@@ -81,7 +87,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
     count = Count(options)
     with connection.connected(options) as chain:
         found = chain.survey(count.see, options.agency, options.procedure, options.year)
-        titles, genesis = procedure_titles(chain, language), chain.genesis
+        titles, genesis = procedure_titles(count.rules.values(), language), chain.genesis
     complete = not any(listed.missing for listed in found.lists)
     prose = sys.stdout
     if options.json:
@@ -106,31 +112,34 @@ def _lines(
     )
     yield from series_lines(found, genesis, titles, language)
     for (org, procedure), figures in sorted(count.figures.items()):
-        rules = count.rules[procedure]
+        versions = count.versions(procedure)
         name, title = labels.organisation(genesis, org, language), titles.get(procedure, procedure)
         yield text("figures", language, org=name, procedure=title, opened=figures.opened)
         state = {"closed": figures.closed, "open": figures.opened - figures.closed, "overdue": figures.overdue}
         yield "  " + text("figures-state", language, terms=figures.overdue_terms, **state)
-        steps = [
-            f"{labels.step_label(rules, step.code, language)} {figures.steps[step.code]}"
-            for step in rules.steps
-            if figures.steps[step.code]
-        ]
+        ordered = dict.fromkeys(step.code for rules in versions for step in rules.steps)
+        steps = [f"{_label(versions, code, language)} {figures.steps[code]}" for code in ordered if figures.steps[code]]
         yield "  " + text("figures-steps", language, records=figures.records, steps=labels.joined(steps, language))
         if figures.decisions:
-            decisions = labels.joined(_decisions(figures, rules, language), language)
+            decisions = labels.joined(_decisions(figures, versions, language), language)
             yield "  " + text("figures-decisions", language, decisions=decisions)
     yield from limits_lines(found, language)
     yield "  " + text("no-findings-counted", language)
 
 
-def _decisions(figures: Figures, rules: RuleSet, language: Language) -> Iterator[str]:
+def _label(versions: Sequence[RuleSet], code: str, language: Language) -> str:
+    """A step's name by the first rule set that has it."""
+    rules = next((one for one in versions if one.step(code) is not None), None)
+    return printable(labels.step_label(rules, code, language))
+
+
+def _decisions(figures: Figures, versions: Sequence[RuleSet], language: Language) -> Iterator[str]:
     for (code, name, value), number in sorted(figures.decisions.items()):
-        step = rules.step(code)
-        known = None if step is None else step.clear_field(name)
-        term = next((one for one in known.values if one.code == value), None) if known is not None else None
-        shown = value if term is None else (term.zh if language == "zh" else term.en)
-        yield f"{labels.step_label(rules, code, language)} {shown} {number}"
+        fields = (step.clear_field(name) for rules in versions if (step := rules.step(code)) is not None)
+        terms = (term for known in fields if known is not None for term in known.values if term.code == value)
+        term = next(terms, None)
+        shown = value if term is None else printable(choose((term.zh, term.en), language))
+        yield f"{_label(versions, code, language)} {shown} {number}"
 
 
 def _document(count: Count, found: Survey, options: argparse.Namespace) -> dict[str, Any]:

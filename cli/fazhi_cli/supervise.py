@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from fazhi_contracts.procedures.ruleset import RuleSet
     from fazhi_sdk.lists import CaseList, KnownRules, ListedCase, Survey
     from fazhi_sdk.supervision import Term
-    from fazhi_sdk.sync import Chain
 
 FORMAT: Final = "fazhi-supervision/1"
 MAX_NUMBERS_BYTES: Final = 16 * 1024 * 1024
@@ -137,7 +136,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
     with connection.connected(options) as chain:
         watch = Watch(options, chain.genesis, language)
         found = chain.survey(watch.see, options.agency, options.procedure, options.year)
-        titles = procedure_titles(chain, language)
+    titles = procedure_titles(watch.rules.values(), language)
     complete = not any(listed.missing for listed in found.lists)
     prose = sys.stdout
     if options.json:
@@ -148,10 +147,10 @@ def run(options: argparse.Namespace, language: Language) -> int:
     return Exit.OK if complete else Exit.NOT_VALID
 
 
-def procedure_titles(chain: Chain, language: Language) -> dict[str, str]:
-    """Names of the procedures that the genesis installs."""
-    named = dict(chain.genesis.rule_sets)
-    return {name: choose((rules.title_zh, rules.title_en), language) for name in named for rules in [chain.rules(name)]}
+def procedure_titles(rule_sets: Iterable[RuleSet], language: Language) -> dict[str, str]:
+    """Names of procedures, each by its rule set of the newest law."""
+    ordered = sorted(rule_sets, key=lambda rules: rules.law_from)
+    return {rules.procedure: printable(choose((rules.title_zh, rules.title_en), language)) for rules in ordered}
 
 
 def _numbers(options: argparse.Namespace) -> list[str]:

@@ -158,6 +158,11 @@ def test_figures_are_those_of_the_cases(bureau: Bureau) -> None:
     (figures,) = bureau.document("statistics", "--agency", "zfj")["figures"]
     assert figures["opened"] == opened + 2
     assert figures["records"] == sum(figures["steps"].values())
+    shown = bureau.command("statistics", "--agency", "zfj").out
+    for step, number in figures["steps"].items():
+        assert f"{step} {number}" in shown, shown
+    assert "DECIDED no penalty 1" in shown, "in words"
+    assert "findings are not counted" in shown.lower()
     assert {"step": "DECIDED", "field": "outcome", "value": "none", "cases": 1} in figures["decisions"]
     series = bureau.document("statistics")["series"]
     assert [(one["org"], one["cases"], one["missing"]) for one in series] == [("zfj", figures["opened"], [])]
