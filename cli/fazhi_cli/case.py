@@ -14,6 +14,7 @@ from functools import partial
 from fazhi_contracts.attestation import ATTEST
 from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set
 from fazhi_contracts.procedures.ruleset import RuleSet, Step
+from fazhi_ledger.messages import printable
 from fazhi_ledger.names import NAME
 
 from . import case_filing, case_view, connection, labels, passphrases
@@ -25,6 +26,8 @@ from .verdict_texts import VERDICT_HELP
 
 DEFAULT_PROCEDURE = BUILTIN_PROCEDURES[0]
 OPEN = "open"
+COMMANDS = ("submit", "flush", "show", "trail", "verdict")
+"""Those that are of no step."""
 
 
 def configure(parser: Parser, given: Sequence[str]) -> None:
@@ -38,10 +41,11 @@ def configure(parser: Parser, given: Sequence[str]) -> None:
         help=parser.text("procedure", default=DEFAULT_PROCEDURE, known=", ".join(BUILTIN_PROCEDURES)),
     )
     commands = parser.commands()
-    for step in rules.steps:
-        name = OPEN if step.initial else step.code.lower()
-        aliases = (step.code.lower(),) if step.initial else ()
-        _declare_step(commands.add(name, _summary(step, parser), _description(step, parser, rules), aliases), step)
+    probe = Parser(parser.prog, parser.language, "")
+    _declare_recording(probe, own=False)
+    for step, (name, *aliases) in zip(rules.steps, _command_names(rules), strict=True):
+        command = commands.add(name, _summary(step, parser), _description(step, parser, rules), tuple(aliases))
+        _declare_step(command, step, probe.names)
     submit = commands.add("submit", parser.text("case-submit"), parser.text("case-submit-about"))
     submit.argument("draft", metavar="DRAFT", help=parser.text("draft"))
     _declare_keys(submit, required=False)
@@ -109,8 +113,21 @@ def _voted(procedure: str, given: Sequence[str], parser: Parser) -> RuleSet:
         raise needs_chain from None
 
 
+def _command_names(rules: RuleSet) -> list[tuple[str, ...]]:
+    """The names of each step's command: its code, of what opens a case ``open`` first. Whoever writes a procedure knows
+    nothing of the other commands: where one has that name, ``-step`` is added."""
+    taken, found = set(COMMANDS), []
+    for step in rules.steps:
+        code = step.code.lower()
+        wanted = (OPEN, code) if step.initial else (code,)
+        names = tuple(name for name in dict.fromkeys(wanted) if name not in taken) or (f"{code}-step",)
+        taken.update(names)
+        found.append(names)
+    return found
+
+
 def _summary(step: Step, parser: Parser) -> str:
-    return f"{choose((step.zh, step.en), parser.language)} ({step.article})"
+    return printable(f"{choose((step.zh, step.en), parser.language)} ({step.article})")
 
 
 def _description(step: Step, parser: Parser, rules: RuleSet) -> str:
@@ -119,22 +136,31 @@ def _description(step: Step, parser: Parser, rules: RuleSet) -> str:
     return "\n".join((f"{words.step(step.code)} · {words.title()}", *words.clauses(step)))
 
 
-def _declare_step(parser: Parser, step: Step) -> None:
+def _declare_step(parser: Parser, step: Step, taken: frozenset[str]) -> None:
+    """Declare what the command of a step takes. A clear field called like one of ``taken`` is ``--clear.NAME``."""
     language = parser.language
     parser.argument("number", metavar="NUMBER", help=parser.text("number"))
     for known in step.clear:
         values = labels.joined(
             (f"{term.code} {choose((term.zh, term.en), language)}" for term in known.values), language
         )
+        told = f"{choose((known.zh, known.en), language)}: {values or f'{known.low} … {known.high}'}"
+        name = f"--{known.name.replace('_', '-')}"
         parser.option(
-            f"--{known.name.replace('_', '-')}",
+            f"--clear.{known.name}" if name in taken else name,
             dest=f"clear_{known.name}",
             choices=known.codes or None,
             type=str if known.codes else int,
             required=known.required and step.code != ATTEST,  # an attestation is of the whole trail by itself
             metavar="VALUE",
-            help=f"{choose((known.zh, known.en), language)}: {values or f'{known.low} … {known.high}'}",
+            help=printable(told).replace("%", "%%"),
         )
+    _declare_recording(parser, own=step.initial)
+    parser.set_defaults(run=partial(case_filing.record, step))
+
+
+def _declare_recording(parser: Parser, *, own: bool) -> None:
+    """Declare what the command of every step takes, one in another's case whose that is."""
     parser.option("--file", action="append", default=[], metavar="PATH", help=parser.text("step-file"))
     parser.option("--field", action="append", default=[], metavar="NAME=TEXT", help=parser.text("step-field"))
     parser.option("--ref", action="append", default=[], metavar="ID", help=parser.text("step-ref"))
@@ -143,10 +169,9 @@ def _declare_step(parser: Parser, step: Step) -> None:
     parser.option("--cosigner", action="append", default=[], metavar="HEX", help=parser.text("cosigner"))
     parser.option("--draft", metavar="FILE", help=parser.text("draft-out"))
     parser.option("--receipt", "-o", metavar="FILE", help=parser.text("receipt-out"))
-    if not step.initial:
+    if not own:
         parser.option("--org", metavar="ORG", help=parser.text("case-org-own"))
     connection.declare(parser)
-    parser.set_defaults(run=partial(case_filing.record, step))
 
 
 def _declare_keys(parser: Parser, *, required: bool) -> None:

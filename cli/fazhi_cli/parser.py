@@ -94,6 +94,11 @@ class Parser(argparse.ArgumentParser):
         """Add an option."""
         self._options.add_argument(*names, **settings)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of its options."""
+        return frozenset(self._option_string_actions)
+
     def argument(self, name: str, **settings: Any) -> None:
         """Add a positional argument."""
         self._given.add_argument(name, **settings)
@@ -129,7 +134,7 @@ class Commands:
             help=summary.replace("%", "%%"),
             prog=f"{parent.prog} {name}",
             language=parent.language,
-            description=description or summary,
+            description=(description or summary).replace("%(", "% ("),  # argparse would fill in its own values
             aliases=aliases,
         )
 
