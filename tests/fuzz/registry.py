@@ -42,6 +42,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "fazhi_sdk.keys:FileSigner.load": "SoftwareSigner.from_pem of a file",
     "fazhi_sdk.outbox_rows:kept_of": "row_openings, and columns that SQLite gives as they are",
     "fazhi_sdk.receipts:Receipt.load": "check_receipt of a file: target 'receipt verified'",
+    "fazhi_sdk.cases:Trail.load": "check_trail of a file: target 'trail verified'",
     "fazhi_sdk.trust:Fields.digest": "targets 'gateway's proof' and 'gateway's receipt' read with Fields",
     "fazhi_node.main:read_passphrase": "an operator's own pass phrase, any bytes are one",
     "fazhi_node.prepare:load_genesis": "GenesisFile.decode of a file",
@@ -50,6 +51,8 @@ ELSEWHERE: Final[dict[str, str]] = {
     "fazhi_node.storage.files:read_file": "gives the bytes as they are",
     "fazhi_node.queries:CaseAnswer.decoded_head": "CaseHead.decode of what the state holds",
     "fazhi_cli.case_filing:load_signers": "SoftwareSigner.from_pem of a file",
+    "fazhi_cli.rules:read_document": "the TOML of a file: target 'rule set of TOML'",
+    "fazhi_cli.rules:read_rules": "compile_rule_set of a file: target 'rule set of TOML'",
     "fazhi_cli.inputs:read_file": "gives the bytes as they are",
     "fazhi_cli.language:language_of": "two fixed words out of the arguments and the environment",
 }
