@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import stat
 import sys
@@ -47,7 +46,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
     report = audited(options, language)
     prose = sys.stdout
     if options.json:
-        print(json.dumps(document(report, language), ensure_ascii=False, indent=1))
+        print(terminal.json_text(document(report, language)))
         prose = sys.stderr
     style = "good" if report.clean else "bad"
     first, *rest = lines(report, language)

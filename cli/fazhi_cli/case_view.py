@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -37,7 +36,7 @@ def show(options: argparse.Namespace, language: Language) -> int:
         view = chain.case(options.procedure, options.number, org=options.org).show()
         genesis = chain.genesis
     if options.json:
-        print(json.dumps(_shown_json(_Shown.of_view(view)), ensure_ascii=False, indent=1))
+        print(terminal.json_text(_shown_json(_Shown.of_view(view))))
         return Exit.OK
     for line in _view_lines(view, genesis, language):
         print(line)
@@ -55,7 +54,7 @@ def trail(options: argparse.Namespace, language: Language) -> int:
         events = [_event_json(event) for event in found.events]
         document = {**_shown_json(_Shown.of_trail(found)), "format": TRAIL_FORMAT, "events": events}
         document["attestations"] = [asdict(one) for one in attestations(found.events)]
-        print(json.dumps(document, ensure_ascii=False, indent=1))
+        print(terminal.json_text(document))
     elif options.out is None:
         for line in trail_lines(found, language):
             print(line)

@@ -100,7 +100,7 @@ def run_status(options: argparse.Namespace, language: Language) -> int:
             "genesis_hash": network.genesis_hash,
             "nodes": {org: {"url": network.nodes[org].url, "ready": ready[org], "status": said[org]} for org in said},
         }
-        print(json.dumps(document, ensure_ascii=False, indent=1))
+        print(terminal.json_text(document))
     else:
         rows = [(network.nodes[org].name, org, node_state(said[org], ready[org], language)) for org in said]
         for line in terminal.table(rows, indent=""):

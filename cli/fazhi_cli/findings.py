@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
         return Exit.NOT_VALID
     if options.json:
         listed = [_json(height, record, result, finding) for height, record, result, finding in found]
-        print(json.dumps({"format": FORMAT, "height": report.height, "findings": listed}, ensure_ascii=False, indent=1))
+        print(terminal.json_text({"format": FORMAT, "height": report.height, "findings": listed}))
         return Exit.OK
     rules = {name: load_builtin_rule_set(name) for name in BUILTIN_PROCEDURES}
     rows = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -91,7 +90,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
     complete = not any(listed.missing for listed in found.lists)
     prose = sys.stdout
     if options.json:
-        print(json.dumps(_document(count, found, options), ensure_ascii=False, indent=1))
+        print(terminal.json_text(_document(count, found, options)))
         prose = sys.stderr
     for line in _lines(count, found, options, genesis, titles, language):
         print(line, file=prose)

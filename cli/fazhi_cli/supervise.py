@@ -6,7 +6,6 @@ Each case is proven, and that none is left out.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections import Counter
@@ -140,7 +139,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
     complete = not any(listed.missing for listed in found.lists)
     prose = sys.stdout
     if options.json:
-        print(json.dumps(_document(watch, found), ensure_ascii=False, indent=1))
+        print(terminal.json_text(_document(watch, found)))
         prose = sys.stderr
     for line in _lines(watch, found, titles):
         print(line, file=prose)

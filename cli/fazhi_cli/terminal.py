@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final, TextIO
+
+from fazhi_ledger.messages import STEERING
 
 _WIDE: Final = ("W", "F")
 _CLOSING: Final = frozenset("，。、；：！？）】」』〉》”’·…,.;:!?)]}")
@@ -72,6 +76,16 @@ def table(rows: Sequence[Sequence[str]], indent: str = "  ", gap: str = "  ") ->
     return [
         (indent + gap.join(pad(cell, widths[position]) for position, cell in enumerate(row))).rstrip() for row in rows
     ]
+
+
+def json_text(value: object) -> str:
+    """JSON for people and programs: Chinese as itself, but what could steer a terminal, or be there unseen, as its
+    escape, which is the same text to a program."""
+    return STEERING.sub(_escape, json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1]
 
 
 def number(value: int) -> str:

@@ -4,7 +4,6 @@ what can be said of it by one receipt alone."""
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
@@ -55,7 +54,7 @@ def _trail(data: bytes, genesis_hash: bytes, options: argparse.Namespace, langua
     verify.require_suite(report.failed)
     prose = sys.stdout
     if options.json:
-        print(json.dumps(verdict_json.document(report, genesis_hash, language), ensure_ascii=False, indent=1))
+        print(terminal.json_text(verdict_json.document(report, genesis_hash, language)))
         prose = sys.stderr
     for line in _lines(report, genesis_hash, options, language):
         print(line, file=prose)
@@ -85,7 +84,7 @@ def _receipt(data: bytes, genesis_hash: bytes, options: argparse.Namespace, lang
     facts = report.facts
     prose = sys.stderr if options.json else sys.stdout
     if options.json:
-        print(json.dumps(_receipt_json(report, genesis_hash, language), ensure_ascii=False, indent=1))
+        print(terminal.json_text(_receipt_json(report, genesis_hash, language)))
     if facts is None:
         for line in verify_text.lines(report, genesis_hash, (), language, prose):
             print(line, file=prose)

@@ -7,7 +7,6 @@ imported, so that the command starts in a fraction of a second.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
@@ -15,7 +14,7 @@ from fazhi_ledger.errors import FazhiError
 from fazhi_ledger.limits import MAX_RECEIPT_BYTES
 from fazhi_ledger.receipt_steps import PresentedFile, StepOutcome, check_receipt, digest_algorithms
 
-from . import progress, verify_json, verify_text
+from . import progress, terminal, verify_json, verify_text
 from .exits import Exit, Misuse, Undecided
 from .inputs import digest, read_file
 from .language import Language
@@ -45,7 +44,7 @@ def run(options: argparse.Namespace, language: Language) -> int:
     require_suite(report.failed)
     prose = sys.stdout
     if options.json:
-        print(json.dumps(verify_json.document(report, genesis_hash, files, language), ensure_ascii=False, indent=1))
+        print(terminal.json_text(verify_json.document(report, genesis_hash, files, language)))
         prose = sys.stderr
     for line in verify_text.lines(report, genesis_hash, files, language, prose):
         print(line, file=prose)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 
-from fazhi_cli import supervise
+from fazhi_cli import supervise, terminal
 from fazhi_cli.language import Language
 from fazhi_contracts.in_force import Rules
 from fazhi_contracts.procedures.compile import compile_rule_set
@@ -44,3 +45,12 @@ def test_names_and_articles_of_a_rule_set_steer_no_terminal() -> None:
         printed = "\n".join(supervise._lines(watch, found, {"open": f"{STEERING}名"}))
         assert "·[2J" in printed
         assert not set(STEERING) & set(printed) - set("[2J")
+
+
+def test_json_steers_no_terminal_and_says_the_same() -> None:
+    said = {"number": f"{STEERING}桐综执罚\x7f\n\U000e0041\u200b", "list": ["é", 7, None]}
+    printed = terminal.json_text(said)
+    assert json.loads(printed) == said
+    assert printed.isprintable() is False, "lines are ended"
+    assert all(line.isprintable() for line in printed.split("\n"))
+    assert "桐综执罚" in printed
