@@ -97,6 +97,13 @@ def test_the_decision_freezes_the_file_and_what_comes_later_stands_outside() -> 
     assert found.articles(BREACHED) == ("行政诉讼法 35、行政复议法 46", "行政处罚法 47")
 
 
+def test_it_is_the_first_decision_that_freezes_the_file() -> None:
+    found = verdict(DECIDED + "2026-03-18 09:00 DECIDED head:局长 outcome=penalty\n")
+    assert found.frozen == 7
+    assert [step.outside for step in found.steps][-1:] == [True]
+    assert clause(found, "DECIDED.2").findings[0].code == "step-repeated"
+
+
 def test_a_term_that_is_owed_runs_until_its_end_and_is_breached_after_it() -> None:
     opening = "\n".join(DECIDED.splitlines()[:4])
     number = "DECIDED.17"  # 行政处罚法 60: ninety days
