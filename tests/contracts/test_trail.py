@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import Any
 
 import pytest
-from fazhi_contracts import cases, trail_steps
+from fazhi_contracts import cases, execution, trail_steps
 from fazhi_contracts.calendar import day_of_date
 from fazhi_contracts.head import CaseHead
 from fazhi_contracts.in_force import Rules
@@ -28,7 +28,8 @@ from fazhi_ledger.genesis import PROTOCOL_VERSION, GenesisFile
 from fazhi_ledger.header import Header
 from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.receipt_steps import ABSENT, INVALID, PASSED, VALID
-from fazhi_ledger.submission import envelope_parts
+from fazhi_ledger.result import Result, ResultSigner
+from fazhi_ledger.submission import Item, envelope_parts
 
 from .builders import SUITE, Docket, make_genesis_file
 from .trails import Recorded, told_case, trail_of
@@ -428,6 +429,46 @@ def test_findings_that_the_chain_did_not_record_are_named(
     assert [step.status for step in report.steps[:9]] == [PASSED] * 9
     assert report.steps[9].status != ABSENT
     assert dict(report.failed.parameters)["number"] in (3, 5)
+
+
+def _other_signers(result: Result) -> Result:
+    signers = tuple(ResultSigner(b"k" * 32, one.org, one.roles) for one in result.signers)
+    return Result(result.submission_id, result.code, result.parameters, signers, result.record_results_root)
+
+
+@pytest.mark.parametrize(
+    ("false", "code"),
+    [
+        (
+            lambda one: Result(bytes(32), one.code, (), one.signers, one.record_results_root),
+            "result-of-another-submission",
+        ),
+        (
+            lambda one: Result(one.submission_id, "x", (), one.signers, one.record_results_root),
+            "submission-was-refused",
+        ),
+        (_other_signers, "result-of-other-signers"),
+    ],
+)
+def test_results_that_a_quorum_has_certified_falsely(
+    monkeypatch: pytest.MonkeyPatch, false: Callable[[Result], Result], code: str
+) -> None:
+    monkeypatch.setattr(execution, "Result", lambda *given: false(Result(*given)))
+    world = Recorded()
+    world.block(world.by("officer-1").record(world.case(), "LEAD"))
+    monkeypatch.undo()
+    report = check_trail(trail_of(world, world.case()).to_json(), world.state.genesis_hash)
+    assert report.failed is not None
+    assert (report.failed.name, report.failed.code) == ("submissions", code)
+
+
+def test_a_signature_that_a_quorum_has_let_through() -> None:
+    world = Recorded()
+    item = world.by("officer-1").record(world.case(), "LEAD")
+    world.do(Item(item.body_bytes, (bytes(64),), item.records))
+    report = check_trail(trail_of(world, world.case()).to_json(), world.state.genesis_hash)
+    assert report.failed is not None
+    assert (report.failed.name, report.failed.code) == ("submissions", "bad-submission-signature")
 
 
 def test_a_memory_that_is_not_that_of_the_events_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
