@@ -295,7 +295,11 @@ def test_the_head_of_another_moment_or_case() -> None:
     fails(replace(trail, head=theirs.head, head_proof=theirs.head_proof), "head", "root-mismatch")
     fails(replace(trail, docket=replace(trail.docket, number="桐综执罚2026-2")), "head", "root-mismatch")
     fails(replace(trail, docket=replace(trail.docket, org="sfj")), "head", "root-mismatch")
-    fails(replace(theirs, head=trail.head, head_proof=trail.head_proof, docket=trail.docket), "events")
+    fails(
+        replace(theirs, head=trail.head, head_proof=trail.head_proof, docket=trail.docket),
+        "events",
+        "record-result-of-another-case",
+    )
 
 
 def test_a_docket_number_under_another_organisation_than_opened_the_case() -> None:
