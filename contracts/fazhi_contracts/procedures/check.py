@@ -350,7 +350,7 @@ def _known_field(step: Step, name: str, place: str) -> ClearField:
 
 
 def _known_values(step: Step, name: str, values: tuple[str, ...], place: str) -> None:
-    known = _known_field(step, name, place)
+    codes = frozenset(_known_field(step, name, place).codes)
     for value in values:
-        if value not in known.codes:
+        if value not in codes:
             raise BadRuleSet(place, f"{step.code}.{name} has no value {value}")
