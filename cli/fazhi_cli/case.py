@@ -1,8 +1,8 @@
 """``fazhi case``: one command for each step of the procedure, made from its rule set, and the case as the chain has it.
 
-Names, articles, signers, documents and clear fields come from the rule set, the built-in one, or of a procedure that
-the members have added by vote the one on the chain: it needs no release of this program, and help shows what the law
-asks of each step.
+Names, articles, signers, documents and clear fields come from the rule set: the built-in one, or of a procedure that is
+named the one that the members have installed on the chain, so that neither a procedure that is added nor a law that is
+changed needs a release of this program. Help shows what the law asks of each step.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COMMANDS = ("submit", "flush", "show", "trail", "verdict")
 def configure(parser: Parser, given: Sequence[str]) -> None:
     """Declare the commands of the procedure named in ``given``."""
     named = _named_procedure(given)
-    rules = load_builtin_rule_set(named) if named in BUILTIN_PROCEDURES else _voted(named, given, parser)
+    rules = load_builtin_rule_set(DEFAULT_PROCEDURE) if named is None else _installed(named, given, parser)
     parser.option(
         "--procedure",
         default=DEFAULT_PROCEDURE,
@@ -80,15 +80,28 @@ def _verdict(options: argparse.Namespace, language: Language) -> int:
     return verdict.run(options, language)
 
 
-def _named_procedure(given: Sequence[str]) -> str:
-    """The procedure, read before the parser is built, since the commands come from it."""
-    named = DEFAULT_PROCEDURE
+def _named_procedure(given: Sequence[str]) -> str | None:
+    """The procedure, if one is named: read before the parser is built, since the commands come from it."""
+    named = None
     for position, argument in enumerate(given):
         if argument.startswith("--procedure="):
             named = argument.partition("=")[2]
         elif argument == "--procedure" and position + 1 < len(given):
             named = given[position + 1]
     return named
+
+
+def _installed(procedure: str, given: Sequence[str], parser: Parser) -> RuleSet:
+    """The rule set of a procedure that is named: as the members have installed it, where the chain that ``given`` names
+    can be asked, else the one that this program brings."""
+    from fazhi_sdk.errors import ConnectionFailed, InputError
+
+    try:
+        return _voted(procedure, given, parser)
+    except (Misuse, ConnectionFailed, InputError):  # no chain is named, it is out of reach, or lacks the procedure
+        if procedure in BUILTIN_PROCEDURES:
+            return load_builtin_rule_set(procedure)
+        raise
 
 
 def _voted(procedure: str, given: Sequence[str], parser: Parser) -> RuleSet:
@@ -106,7 +119,7 @@ def _voted(procedure: str, given: Sequence[str], parser: Parser) -> RuleSet:
     options, _ = probe.parse_known_args([argument for argument in given if argument not in ("-h", "--help")])
     try:
         with connection.connected(options) as chain:
-            return chain.learn(procedure)
+            return chain.learn(procedure, anew=True)
     except Misuse as error:
         if error.code not in ("no-genesis-hash", "no-node"):
             raise

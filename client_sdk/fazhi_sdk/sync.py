@@ -353,9 +353,9 @@ class Chain:
         """The rule set of a procedure as the genesis installs it."""
         return self.inner.rules(procedure)
 
-    def learn(self, procedure: str) -> RuleSet:
+    def learn(self, procedure: str, *, anew: bool = False) -> RuleSet:
         """:meth:`rules`, also of a procedure that was installed by vote; see :meth:`fazhi_sdk.aio.Chain.learn`."""
-        return self.portal.run(self.inner.learn(procedure))
+        return self.portal.run(self.inner.learn(procedure, anew=anew))
 
     def checkpoint(self) -> Header:
         """The newest block that the nearest gateway shows, certified by a quorum."""

@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,17 @@ def blocks(kind: str) -> list[str]:
     section = text[text.index(SECTION) :]
     section = section[: section.index("\n## ", 1)]
     return re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)
+
+
+AUCTION = """
+[[steps]]
+code = "AUCTION"
+zh = "拍卖"
+en = "auctioned"
+article = "民法典 316"
+from = ["FOUND"]
+sign = { roles = ["head"], article = "民法典 316" }
+"""
 
 
 class Shell:
@@ -59,6 +70,16 @@ class Shell:
         assert done.returncode == code, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
+    def install(self, lines: Sequence[str]) -> None:
+        """Propose, look, vote: the commands of the documentation."""
+        shown = ""
+        for line in lines:
+            shown = self.run(line)
+            found = re.search(r"\b[0-9a-f]{64}\b", shown)
+            assert found is not None, shown
+            self.words["ID"] = found[0]
+        assert "passed" in shown
+
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Devnet]:
@@ -81,12 +102,7 @@ def test_the_example_of_the_documentation_runs(network: Devnet, tmp_path: Path) 
 
     lines = installing.splitlines()
     assert len(lines) == 3, "three commands"
-    for line in lines:
-        shown = shell.run(line)
-        found = re.search(r"\b[0-9a-f]{64}\b", shown)
-        assert found is not None, shown
-        shell.words["ID"] = found[0]
-    assert "passed" in shown
+    shell.install(lines)
 
     # There was no case, and no block, since the vote: the newest one must show what it installed.
     *recording, verify = using.splitlines()
@@ -108,5 +124,11 @@ def test_the_example_of_the_documentation_runs(network: Devnet, tmp_path: Path) 
     assert "(民法典 318)" in early
 
     assert "nothing" in shell.run("fazhi case --procedure nothing open 1 --key x", code=2)
+    # The law is changed: the next version has one more step, and nobody needs another program.
+    amended = re.sub(r'law_from = "[0-9-]+"', 'law_from = "2026-01-02"', rules).replace("number = 1", "number = 2")
+    amended += AUCTION
+    (tmp_path / "lostfound.toml").write_text(amended, encoding="utf-8")
+    shell.install(lines)
+    assert "auctioned" in shell.run("fazhi case --procedure lostfound --help")
     network.down()  # offline the steps are those that were learnt before
     assert "claimed by its owner" in shell.run("fazhi case --procedure lostfound --help")

@@ -162,18 +162,18 @@ class Chain:
         """The rule sets of a procedure that the genesis installs or that were learnt, that of the newest law last."""
         return [rules for rules in self._rules if rules.procedure == procedure]
 
-    async def learn(self, procedure: str) -> RuleSet:
+    async def learn(self, procedure: str, *, anew: bool = False) -> RuleSet:
         """:meth:`rules`, and those of a procedure that the members installed since the genesis: proven by the newest
-        block, and kept in the outbox for when no gateway can be reached.
+        block, and kept in the outbox for when no gateway can be reached. What is known is asked for ``anew`` only.
 
         Raises:
             InputError: ``unknown-procedure``.
             ProofFailed, NotAuthorised, NotConnected.
         """
-        if not self.rule_sets(procedure):
+        if anew or not self.rule_sets(procedure):
             found = await self._voted(procedure)
-            if not self.rule_sets(procedure):
-                self._rules = sorted([*self._rules, *found], key=lambda rules: rules.law_from)
+            others = [rules for rules in self._rules if rules.procedure != procedure]
+            self._rules = sorted([*others, *(found or self.rule_sets(procedure))], key=lambda rules: rules.law_from)
         return self.rules(procedure)
 
     async def _voted(self, procedure: str) -> Sequence[RuleSet]:
