@@ -197,4 +197,5 @@ def receipt_lines(receipt: Receipt, language: Language) -> Sequence[str]:
         )
     ]
     lines += [f"  {labels.finding(finding, language, rules)}" for finding in receipt.findings]
+    lines.append(text("submission", language, id=receipt.id.hex()))
     return lines

@@ -22,8 +22,8 @@ HELP: Final[dict[str, Pair]] = {
         "hash of the genesis (64 hex digits), obtained out of band from someone you trust",
     ),
     "about": (
-        "法治联盟链:核验收据、审计整条链、办理案件。退出码:0 成立,1 不成立,2 用法有误,3 无法判定。",
-        "The enforcement ledger 法治联盟链: verify receipts, audit a chain, record cases. Exit codes: 0 valid, 1 not valid, 2 usage, 3 could not decide.",
+        "法治联盟链:核验收据、审计整条链、办理案件。退出码:0 成立,1 不成立,2 用法有误,3 无法判定,4 成立但有违反(case verdict)。",
+        "The enforcement ledger 法治联盟链: verify receipts, audit a chain, record cases. Exit codes: 0 valid, 1 not valid, 2 usage, 3 could not decide, 4 valid and breached (case verdict).",
     ),
     # verify
     "verify": ("离线核验一份收据及其文件", "verify a receipt and its files, offline"),
@@ -298,6 +298,7 @@ CASE: Final[dict[str, Pair]] = {
         "已入链 {step} · 案内第 {place} 条 · 高度 {height} · {time}",
         "recorded {step} · entry {place} of the case · height {height} · {time}",
     ),
+    "submission": ("提交编号 {id}", "submission {id}"),
     "receipt-saved": ("收据 {path}", "receipt {path}"),
     "try-verify": (
         "核验 fazhi verify {path} --genesis-hash {hash}",
@@ -402,6 +403,10 @@ MESSAGES: Final[dict[str, Pair]] = {
     ),
     "command-line": ("{what}。用法见 {command} --help", "{what}. See {command} --help"),
     "bad-hash": ("{option} 应为 64 位十六进制数,不是“{value}”", "{option} takes 64 hex digits, not “{value}”"),
+    "verdict-of-nothing": (
+        "没有案卷文件或收据“{case}”;如果它是案号,请加 --org 立案单位",
+        "there is no trail file or receipt “{case}”; if it is a docket number, add --org and who opened the case",
+    ),
     "input-missing": ("找不到文件“{path}”", "there is no file “{path}”"),
     "input-directory": ("“{path}”是文件夹,不是文件", "“{path}” is a folder, not a file"),
     "input-not-a-file": ("“{path}”不是普通文件", "“{path}” is no regular file"),

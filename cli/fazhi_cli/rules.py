@@ -102,7 +102,7 @@ def run_lint(options: argparse.Namespace, language: Language) -> int:
         return Exit.NOT_VALID
     found = list(remarks(rules))
     for remark in found:
-        print(say("remark", place=remark.place, what=say(remark.code, **dict(remark.parameters))))
+        print(say("remark", place=remark.place, what=say(remark.code, **remark.named(language))))
         print(say("do", what=say(f"{remark.code}-do")))
     size = len(rules.encode())
     counts = {"steps": len(rules.steps), "size": size, "limit": MAX_RULE_SET_BYTES, "remarks": len(found)}

@@ -90,3 +90,5 @@ def lines(old: RuleSet, new: RuleSet, language: Language) -> Iterator[str]:
     yield choose(DIFF["counts"], language).format(
         added=counts["added"], removed=counts["removed"], changed=counts["changed"]
     )
+    if (old.procedure, old.number) == (new.procedure, new.number):
+        yield choose(DIFF["same-number"], language).format(number=new.number)

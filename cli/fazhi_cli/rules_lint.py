@@ -12,7 +12,9 @@ from fazhi_contracts.personal import LEAST_NUMBER, personal_kind
 from fazhi_contracts.procedures.compile import compile_rule_set
 from fazhi_contracts.procedures.ruleset import MAX_RULE_SET_BYTES, RuleSet, Step
 
+from .language import Language, Pair, choose
 from .messages import ROLES
+from .rules_words import Words
 
 _LARGE_PERCENT: Final = 80
 _LAW: Final = re.compile(r"[^\W\d_]{2,}", re.ASCII)
@@ -26,7 +28,11 @@ class Remark:
 
     code: str
     place: str
-    parameters: tuple[tuple[str, str | int], ...] = ()
+    parameters: tuple[tuple[str, str | int | Pair], ...] = ()
+
+    def named(self, language: Language) -> dict[str, str | int]:
+        """What the sentence names, in one language."""
+        return {name: choose(value, language) if isinstance(value, tuple) else value for name, value in self.parameters}
 
 
 def problems(
@@ -54,10 +60,10 @@ def remarks(rules: RuleSet) -> Iterator[Remark]:
         if not names_law(article):
             yield Remark("no-law", place, (("article", article),))
     for step in rules.steps:
-        yield from _of_step(step)
+        yield from _of_step(rules, step)
 
 
-def _of_step(step: Step) -> Iterator[Remark]:
+def _of_step(rules: RuleSet, step: Step) -> Iterator[Remark]:
     for role in step.signing.roles:
         if role not in ROLES:
             yield Remark("unknown-role", f"{step.code}.sign", (("role", role),))
@@ -68,20 +74,20 @@ def _of_step(step: Step) -> Iterator[Remark]:
                 yield Remark("personal-value", place, (("value", code),))
         if known.high >= LEAST_NUMBER:
             yield Remark("personal-range", place, (("high", known.high),))
-    for place, what in _to_confirm(step):
+    for place, what in _to_confirm(rules, step):
         yield Remark("to-confirm", place, (("what", what),))
 
 
-def _to_confirm(step: Step) -> Iterator[tuple[str, str]]:
+def _to_confirm(rules: RuleSet, step: Step) -> Iterator[tuple[str, Pair]]:
+    zh, en = Words(rules, "zh"), Words(rules, "en")
     if not step.signing.confirmed:
-        yield f"{step.code}.sign", f"{step.signing.minimum} × {'/'.join(step.signing.roles)}"
+        yield f"{step.code}.sign", (zh.signing(step), en.signing(step))
     for number, guard in enumerate(step.guards):
         if not guard.confirmed:
-            what = f"{guard.field} ≤ {guard.limit}" if guard.limit is not None else f"{guard.kind} {guard.step}"
-            yield f"{step.code}.guards[{number}]", what
+            yield f"{step.code}.guards[{number}]", (zh.guard(step, guard), en.guard(step, guard))
     for number, clock in enumerate(step.clocks):
         if not clock.confirmed:
-            yield f"{step.code}.clocks[{number}]", f"{clock.kind} {clock.amount} {clock.unit}, {clock.start}"
+            yield f"{step.code}.clocks[{number}]", (zh.clock(step, clock), en.clock(step, clock))
 
 
 def _articles(rules: RuleSet) -> Iterator[tuple[str, str]]:

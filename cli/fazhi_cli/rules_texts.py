@@ -86,6 +86,7 @@ WORDS: Final[dict[str, Pair]] = {
     "after": ("前一步: {steps}", "after: {steps}"),
     "requires": ("此前必须有其一,否则拒绝: {steps}", "one of these must stand, else it is refused: {steps}"),
     "documents": ("文书: {documents}(至少 {minimum} 份)", "documents: {documents} (at least {minimum})"),
+    "documents-optional": ("文书(可以不附): {documents}", "documents (none is required): {documents}"),
     "documents-min": ("文书至少 {minimum} 份", "at least {minimum} documents"),
     "clear": ("公开字段 {field}: {values}", "clear field {field}: {values}"),
     "clear-required": ("公开字段(必填) {field}: {values}", "clear field (required) {field}: {values}"),
@@ -140,6 +141,10 @@ DIFF: Final[dict[str, Pair]] = {
     "added": ("新增步骤 {step}", "step added: {step}"),
     "removed": ("删除步骤 {step}", "step removed: {step}"),
     "changed": ("改动步骤 {step}", "step changed: {step}"),
+    "same-number": (
+        "两者内容不同,却同为第 {number} 版:表决之前把新版的 number 加一,否则只有哈希能区分它们",
+        "they differ and are both version {number}: before the vote give the new one the next number, or only their hashes tell them apart",
+    ),
     "head": ("规则集本身", "of the rule set itself"),
     "counts": (
         "新增 {added} 步,删除 {removed} 步,改动 {changed} 步",
@@ -175,7 +180,7 @@ LINT: Final[dict[str, Pair]] = {
     "no-law-do": ("写明法律名称与条号,例如 行政处罚法 42", "name the law and its article, such as 行政处罚法 42"),
     "idle-pause": ("期间中止 {pause} 没有任何期限使用", "no clock leaves out the pause {pause}"),
     "idle-pause-do": ("在期限的 pauses 中列出它,或删除", "list it in a clock's pauses, or delete it"),
-    "to-confirm": ("数字或主体尚待确认: {what}", "yet to be confirmed: {what}"),
+    "to-confirm": ("尚待确认: {what}", "yet to be confirmed: {what}"),
     "to-confirm-do": (
         "对照法律文本核实后删除 to_confirm = true",
         "hold it against the text of the law, then delete to_confirm = true",

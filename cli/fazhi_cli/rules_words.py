@@ -147,14 +147,14 @@ class Words:
         if not step.documents:
             return self._say("documents-min", minimum=step.documents_min)
         documents = (self._term(term.code, term.zh, term.en) for term in step.documents)
-        return self._say("documents", documents=labels.joined(documents, self.language), minimum=step.documents_min)
+        kind = "documents" if step.documents_min else "documents-optional"
+        return self._say(kind, documents=labels.joined(documents, self.language), minimum=step.documents_min)
 
     def signing(self, step: Step) -> str:
         """Who signs."""
         signing = step.signing
-        roles = labels.joined(
-            (f"{labels.roles((role,), self.language)} {role}" for role in signing.roles), self.language
-        )
+        names = ((role, labels.roles((role,), self.language)) for role in signing.roles)
+        roles = labels.joined((_once(name, role) for role, name in names), self.language)
         article = self._confirmed(printable(signing.article), signing.confirmed)
         kind = "signed-each" if signing.each else "signed"
         said = self._say(kind, roles=roles, minimum=signing.minimum, article=article)
@@ -236,7 +236,7 @@ class Words:
         return article if confirmed else article + self._stop() + self._say("to-confirm")
 
     def _term(self, code: str, zh: str, en: str) -> str:
-        return f"{self._name(zh, en)} {code}"
+        return _once(self._name(zh, en), code)
 
     def _name(self, zh: str, en: str) -> str:
         return printable(choose((zh, en), self.language))
@@ -246,6 +246,11 @@ class Words:
 
     def _say(self, code: str, **values: str | int) -> str:
         return choose(WORDS[code], self.language).format(**values)
+
+
+def _once(name: str, code: str) -> str:
+    """A name and its code, which in English is often the same word."""
+    return name if name == code else f"{name} {code}"
 
 
 Section = Callable[[Words], list[str]]

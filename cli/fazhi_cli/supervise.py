@@ -216,6 +216,8 @@ def _lines(watch: Watch, found: Survey, titles: dict[str, str]) -> Iterator[str]
         counts = {"overdue": states["overdue"], "due": states["due"], "other": other}
         yield "  " + text("totals", language, org=name[0], step=name[1], **counts)
     yield "  " + text("default-colours", language)
+    if any(watch.docket(term.case) is None for term in terms):
+        yield "  " + text("by-number", language)
     yield from limits_lines(found, language)
 
 

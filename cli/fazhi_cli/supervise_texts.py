@@ -38,6 +38,10 @@ SUPERVISE: Final[dict[str, Pair]] = {
     "no-cases": ("没有案件", "no cases"),
     "no-terms": ("没有符合条件的期限", "no such terms"),
     "case": ("{year} 年第 {serial} 号 {id}", "no. {serial} of {year} {id}"),
+    "by-number": (
+        "链上只有案号的哈希:用 --numbers 给出本单位掌握的案号,即按案号列出",
+        "the chain holds only hashes of docket numbers: give those you know with --numbers, and cases are shown by them",
+    ),
     "left": ("余 {days} 日", "{days} days left"),
     "late": ("逾期 {days} 日", "{days} days overdue"),
     "today": ("今日到期", "ends today"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from fazhi_contracts.procedures import verdict as outcomes
@@ -19,7 +20,7 @@ from fazhi_ledger.receipt_steps import Facts, Report, check_receipt
 from fazhi_ledger.strict_json import read_object
 
 from . import connection, labels, terminal, verdict_json, verdict_text, verify, verify_json, verify_text
-from .exits import Exit
+from .exits import Exit, Misuse
 from .inputs import read_file
 from .language import Language, choose
 from .messages import VERIFY
@@ -35,6 +36,8 @@ def run(options: argparse.Namespace, language: Language) -> int:
         with connection.connected(options) as chain:
             found = chain.case(options.procedure, options.case, org=options.org).trail()
         return _trail(found.data, found.facts.genesis_hash, options, language)
+    if not Path(options.case).exists():
+        raise Misuse("verdict-of-nothing", case=options.case)
     genesis_hash = connection.genesis_hash(options)
     data = read_file(options.case, MAX_TRAIL_BYTES)
     if _is_receipt(data):

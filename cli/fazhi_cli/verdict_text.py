@@ -129,7 +129,7 @@ class Telling:
         yield "  " + self._say("genesis", hash=genesis_hash.hex())
 
     def conclusion(self) -> str:
-        """``违反 2 项(严重 1、不规范 1);符合 86 项``."""
+        """``违反 2 项(严重 1、不规范 1);符合 86 项;另有 6 项义务无法依链上事实判断``."""
         verdict, parts = self.facts.verdict, []
         breached = verdict.of(outcomes.BREACHED)
         if breached:
@@ -145,6 +145,8 @@ class Telling:
             count = len(verdict.of(outcome))
             if count:
                 parts.append(self._say(f"count-{outcome}", count=count))
+        if self.facts.rules.unjudged:
+            parts.append(self._say("count-unjudged", count=len(self.facts.rules.unjudged)))
         return self._say("conclusion", parts=choose((";", "; "), self.language).join(parts))
 
     def _head(self) -> Iterator[str]:

@@ -51,6 +51,10 @@ VERDICT: Final[dict[str, Pair]] = {
     "count-running": ("未届期 {count} 项", "running {count}"),
     "count-met": ("符合 {count} 项", "met {count}"),
     "count-not-applicable": ("不适用 {count} 项", "not applicable {count}"),
+    "count-unjudged": (
+        "另有 {count} 项义务无法依链上事实判断",
+        "{count} duties more that no facts on the chain tell of",
+    ),
     "breached": ("违反", "breached"),
     "not-judged": ("不能判断", "not judged"),
     "running": ("未届期", "running"),

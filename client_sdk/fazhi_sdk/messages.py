@@ -305,8 +305,11 @@ SENTENCES: Final[dict[str, tuple[Pair, Pair]]] = {
         ("请按原因改正后重新提交", "correct the cause and submit again"),
     ),
     "unknown-submission": (
-        ("发件箱和链上都没有 {id}", "neither the outbox nor the chain knows {id}"),
-        ("请核对编号", "check the id"),
+        ("发件箱中没有所说的记录 {id}", "the outbox does not hold the record named, {id}"),
+        (
+            "请核对编号;也许记录时用的是另一个发件箱(--outbox)",
+            "check the id; it may have been filed with another outbox (--outbox)",
+        ),
     ),
     "unknown-case": (
         (

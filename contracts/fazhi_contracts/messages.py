@@ -28,8 +28,8 @@ REFUSALS: Final[Sentences] = {
     ),
     "unknown-step": ("规则集中没有步骤 {step}。", "The rule set has no step {step}."),
     "unknown-case": (
-        "案件尚不存在，步骤 {step} 不能立为首条记录。",
-        "There is no such case, and the step {step} does not open one.",
+        "案件尚不存在，步骤 {step} 不能立为首条记录（请核对案号、程序与立案单位）。",
+        "There is no such case, and the step {step} does not open one (check number, procedure and who opened it).",
     ),
     "case-exists": (
         "该案号的案件已经存在（区块高度 {opened_height}），不能再次建立。",

@@ -142,7 +142,8 @@ def test_the_case_is_shown_with_its_deadline_and_its_whole_trail(bench: Bench) -
 def test_a_receipt_is_fetched_again_and_made_to_disclose_less(bench: Bench) -> None:
     org = org_of(bench)
     trail: dict[str, Any] = json.loads(bench.done("case", "trail", NUMBER, "--org", org, "--json"))
-    bench.done("receipt", "get", trail["events"][2]["submission_id"], "-o", "again.json")
+    about = trail["events"][2]["submission_id"]
+    assert f"submission {about}" in bench.done("receipt", "get", about, "-o", "again.json")
     again, first = (json.loads((bench.folder / name).read_bytes()) for name in ("again.json", "invest.json"))
     for receipt in (again, first):
         del receipt["certificate"]  # each node keeps the quorum of COMMITs that it saw first
@@ -260,6 +261,8 @@ def test_salts_are_destroyed_once_it_stands_on_the_chain(bench: Bench) -> None:
         "photo.jpg",
     )
     bench.done("case", "saltgone", NUMBER, *approved, *keys, "-o", "gone.json")
+    elsewhere = bench("receipt", "destroy", "gone.json", "--outbox", "empty.db")
+    assert (elsewhere.code, "with another outbox (--outbox)" in elsewhere.err) == (2, True)
     assert "salts destroyed of place" in bench.done("receipt", "destroy", "gone.json")
     bench.done("receipt", "get", about, "-o", "without.json")
     shown = fazhi(

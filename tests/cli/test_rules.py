@@ -62,6 +62,8 @@ def test_a_sound_rule_set_is_told_with_what_is_doubtful_in_it() -> None:
         assert (done.code, done.err) == (0, "")
         assert said in done.out
         assert "FILED.clocks[0]" in done.out, "a figure that is yet to be confirmed"
+        if language == "zh":
+            assert "尚待确认: 期限: 自 案件来源 LEAD 起 15 个工作日内" in done.out
 
 
 def test_every_problem_is_listed_with_its_place_and_what_to_do(tmp_path: Path) -> None:
@@ -278,6 +280,8 @@ def test_two_versions_are_compared_clause_by_clause(tmp_path: Path) -> None:
     assert "  + deadline: within 60 days of filed FILED" in done.out
     assert "version 3" in done.out
     assert done.out.splitlines()[-1] == "steps: 1 added, 1 removed, 2 changed"
+    renumbered = changed(tmp_path, ("amount = 90\n", "amount = 60\n"))
+    assert "both version 2: before the vote" in fazhi("rules", "diff", "penalty", renumbered).out.splitlines()[-1]
     same = fazhi("rules", "diff", "penalty", PENALTY, lang="zh")
     assert (same.code, same.out) == (0, "两个版本的条款完全相同\n")
 

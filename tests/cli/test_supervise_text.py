@@ -44,6 +44,7 @@ def test_names_and_articles_of_a_rule_set_steer_no_terminal() -> None:
         found = Survey(header, (CaseList(series, 1, (), (), header),))
         printed = "\n".join(supervise._lines(watch, found, {"open": f"{STEERING}名"}))
         assert "·[2J" in printed
+        assert "--numbers" in printed, "no docket number is known, and how it would be shown is said"
         assert not set(STEERING) & set(printed) - set("[2J")
 
 

@@ -41,6 +41,7 @@ def test_a_breached_case_step_by_step_in_chinese(here: Path) -> None:
     assert (done.code, done.err) == (4, "")
     lines = done.out.splitlines()
     assert lines[0].startswith("上链后一致  VALID  结论 违反 6 项(严重 1、不规范 3、提示 2)")
+    assert lines[0].endswith(f";另有 {done.out.count('  不能判断  ')} 项义务无法依链上事实判断")
     assert "真实  VALID" not in done.out
     shown = (
         "案件 桐综执罚2026-1 · 行政处罚程序 · 综合行政执法局",
@@ -138,7 +139,8 @@ def test_another_genesis_and_what_is_no_trail(here: Path) -> None:
     assert "not complete JSON" in done.out
     (here / "case.trail.json").write_bytes(b'{"format": "x"}')
     assert "this is no fazhi trail file" in verdict(here).out.lower()
-    assert verdict(here, file="nothing.json").code == 2
+    nothing = verdict(here, file="桐综执罚2026-1", lang="zh")
+    assert (nothing.code, "如果它是案号,请加 --org" in nothing.err) == (2, True)
     assert fazhi("case", "verdict", "case.trail.json", cwd=here).code == 2
 
 
