@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from fazhi_contracts.procedures.deadlines import RunningClock
 from fazhi_contracts.procedures.ruleset import RuleSet
@@ -19,6 +21,25 @@ from .rules_texts import PLAY
 _MAX_BYTES = 4 << 20
 _OFFSET_MIN = 480
 """Stories are told in the chain's default offset."""
+
+_MISMATCHES: Final = (
+    (r"refused: (.+), the story says (.+)", "拒绝: {0},故事写的是 {1}"),
+    (r"no finding (.+) among (.+)", "没有故事所写的发现 {0};得出的是 {1}"),
+    (r"findings that the story does not say: (.+)", "故事没有写的发现: {0}"),
+    (r"the term of (\S+) ends: (.+), the story says (.+)", "{0} 的期限届满: {1},故事写的是 {2}"),
+    (r"(\S+) stands at (.+), the story says (.+)", "累计 {0} 为 {1},故事写的是 {2}"),
+    (r"the case's colour is (.+), the story says (.+)", "颜色是 {0},故事写的是 {1}"),
+    (r"breached: (.+), the story says (.+)", "结论 违反: {0},故事写的是 {1}"),
+    (r"not judged: (.+), the story says (.+)", "结论 不能判断: {0},故事写的是 {1}"),
+)
+"""Where a story says something else than it comes to: what the reading of stories says, and that in Chinese."""
+
+_MISMATCH_WORDS: Final = (
+    (r"^(?:none|no)$", "无"),
+    (r"\bpaused\b", "中止"),
+    (r"calendar of (\d+) is missing", r"缺 \1 年的工作日历"),
+)
+"""What stands in the places of :data:`_MISMATCHES`."""
 
 
 def read(path: str, rules: RuleSet) -> Story:
@@ -37,6 +58,18 @@ def read(path: str, rules: RuleSet) -> Story:
     if story.procedure != rules.procedure:
         raise Misuse("story-of-other", path=path, found=story.procedure, procedure=rules.procedure)
     return story
+
+
+def mismatch(what: str, language: Language) -> str:
+    """Where a story says something else than it comes to, in the reader's language."""
+    for pattern, said in _MISMATCHES if language == "zh" else ():
+        match = re.fullmatch(pattern, what)
+        if match is not None:
+            found = list(match.groups())
+            for word, chinese in _MISMATCH_WORDS:
+                found = [re.sub(word, chinese, part) for part in found]
+            return said.format(*found)
+    return what
 
 
 class Telling:
@@ -59,7 +92,9 @@ class Telling:
             except StoryBroken as error:
                 self.broken += 1
                 named = dict(error.parameters)
-                yield "    " + self._say("mismatch", line=named["line"], what=printable(str(named["what"])))
+                yield "    " + self._say(
+                    "mismatch", line=named["line"], what=printable(mismatch(str(named["what"]), self._language))
+                )
         outcome = "broken" if self.broken else "holds"
         yield self._say(outcome, path=self._path, count=self.broken, events=len(self._story.events))
 

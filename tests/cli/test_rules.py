@@ -21,11 +21,12 @@ from fazhi_cli.rules_diagram import _Layout, _Node, mermaid, svg
 from fazhi_cli.rules_diff import differences, lines
 from fazhi_cli.rules_faults import fault_in_words
 from fazhi_cli.rules_lint import names_law
+from fazhi_cli.rules_story import mismatch
 from fazhi_cli.rules_words import Words
 from fazhi_contracts.builtin import BUILTIN_PROCEDURES, load_builtin_rule_set, load_builtin_versions
 from fazhi_contracts.procedures.compile import compile_calendar, compile_rule_set
 from fazhi_contracts.procedures.ruleset import RuleSet
-from fazhi_contracts.procedures.stories import read_story
+from fazhi_contracts.procedures.stories import StoryBroken, check_story, play, read_story
 from fazhi_ledger.messages import printable
 
 from tests.cli.commands import fazhi
@@ -360,6 +361,29 @@ def test_a_story_is_played_and_what_is_broken_in_it_is_shown(tmp_path: Path) -> 
     assert done.code == 1
     broken = [line for line in done.out.splitlines() if "✗" in line]
     assert any("line 24" in line and "deadline-exceeded" in line for line in broken), broken
+
+
+def test_whatever_a_story_breaks_on_is_said_in_chinese_too() -> None:
+    opening = "程序 penalty\n2026-03-02 09:00 LEAD officer:甲\n"
+    filed = f"{opening}2026-03-02 10:00 FILED head:局长\n"
+    broken = {
+        f"{opening}拒绝 unknown-step": "拒绝: 无,故事写的是 unknown-step",
+        f"{opening}发现 late-entry": "没有故事所写的发现 late-entry;得出的是 无",
+        f"{filed}2026-03-03 10:00 INVEST officer:甲": "故事没有写的发现: signers-short ",
+        f"{opening}期限 FILED 2026-03-20": "FILED 的期限届满: 缺 2026 年的工作日历,故事写的是 2026-03-20",
+        f"{filed}期限 DECIDED 无": "DECIDED 的期限届满: 2026-05-31,故事写的是 无",
+        f"{opening}余额 minutes 3": "累计 minutes 为 0,故事写的是 3",
+        f"{opening}颜色 red": "颜色是 无,故事写的是 red",
+        f"{opening}结论 违反 行政处罚法 42": "结论 违反: 无,故事写的是 行政处罚法 42",
+        f"{opening}结论 不能判断 行政处罚法 42": "结论 不能判断: 无,故事写的是 行政处罚法 42",
+    }
+    rules = load_builtin_rule_set("penalty")
+    for told, said in broken.items():
+        with pytest.raises(StoryBroken) as caught:
+            check_story(play(read_story(told), rules))
+        what = str(dict(caught.value.parameters)["what"])
+        assert mismatch(what, "zh").startswith(said), what
+        assert mismatch(what, "en") == what
 
 
 @pytest.mark.parametrize(
