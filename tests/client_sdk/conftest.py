@@ -17,7 +17,8 @@ _COUNTER = itertools.count(1)
 @pytest.fixture(scope="session")
 def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
     """A network that is up; a test that stops a node starts it again."""
-    net = Devnet.create(tmp_path_factory.mktemp("sdk") / "net")
+    # Every client of every test takes lanes of its own for the same few officers.
+    net = Devnet.create(tmp_path_factory.mktemp("sdk") / "net", parameters={"max_lanes_per_key": 4096})
     try:
         net.up(ready_s=60)
         yield net

@@ -12,7 +12,8 @@ from . import chain, consensus, ledger, procedures, storage
 
 @dataclass(frozen=True)
 class Mutant:
-    """``rule`` as in safety.md (its section first); ``hunters`` are campaigns by name, or files of tests.
+    """``rule`` as in safety.md (its section first) or spec/ruleset.md; ``hunters`` are campaigns by name, or files of
+    tests.
 
     At least one hunter must see it; of each it is said after how many seeds.
     """
