@@ -232,7 +232,7 @@ def test_closing() -> None:
     story.tell(*decided)
     story.then("DECIDED", clear={"outcome": "transfer"})
     assert story.then("CLOSED") == ()
-    assert story.refused("SERVED") == ("case-closed", {"record": 0, "step": "SERVED", "closed_by": "CLOSED"})
+    assert story.refused("DECIDED") == ("case-closed", {"record": 0, "step": "DECIDED", "closed_by": "CLOSED"})
     assert story.refused("CLOSED")[0] == "case-closed"
     assert story.refused("LEAD")[0] == "case-exists"
 

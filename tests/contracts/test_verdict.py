@@ -106,7 +106,7 @@ def test_it_is_the_first_decision_that_freezes_the_file() -> None:
 
 def test_a_term_that_is_owed_runs_until_its_end_and_is_breached_after_it() -> None:
     opening = "\n".join(DECIDED.splitlines()[:4])
-    number = "DECIDED.17"  # 行政处罚法 60: ninety days
+    number = "DECIDED.18"  # 行政处罚法 60: ninety days
     running = clause(verdict(opening, "2026-06-01"), number)
     assert (running.outcome, running.kind, running.article) == (RUNNING, "clock", "行政处罚法 60")
     assert running.term is not None
@@ -120,7 +120,7 @@ def test_a_term_that_is_owed_runs_until_its_end_and_is_breached_after_it() -> No
 
 def test_without_a_calendar_it_is_said_that_nothing_can_be_said() -> None:
     text = DECIDED.replace("日历 2026 休 01-01\n", "").rsplit("2026-03-17", 1)[0]
-    number = "DECIDED.17"
+    number = "DECIDED.18"
     assert clause(verdict(text, "2026-05-31"), number).outcome == RUNNING  # by any calendar
     unknown = clause(verdict(text, "2026-06-02"), number)
     assert (unknown.outcome, unknown.findings[0].code) == (NOT_JUDGED, "calendar-missing")
