@@ -12,7 +12,7 @@ from fazhi_contracts.messages import SEVERITIES, TRAIL, explain
 from fazhi_contracts.procedures import verdict as outcomes
 from fazhi_contracts.procedures.clauses import Clock, Guard
 from fazhi_contracts.procedures.ruleset import Step
-from fazhi_contracts.procedures.verdict import Clause, StepVerdict
+from fazhi_contracts.procedures.verdict import CaseEvent, Clause, StepVerdict
 from fazhi_contracts.procedures.vocabulary import AT_MOST
 from fazhi_contracts.trail_steps import TrailFacts, TrailReport
 from fazhi_ledger import messages as ledger_messages
@@ -225,21 +225,21 @@ class Telling:
         if step.outside:
             line += f" · {self._say('outside')}"
         yield terminal.paint(line, "title", self.stream)
-        yield from self._clauses(step.clauses)
+        yield from self._clauses(step.clauses, event)
 
-    def _clauses(self, clauses: Sequence[Clause]) -> Iterator[str]:
+    def _clauses(self, clauses: Sequence[Clause], event: CaseEvent | None = None) -> Iterator[str]:
         order = outcomes.OUTCOMES if self.whole else outcomes.OUTCOMES[:-1]
         for outcome in order:
             for clause in clauses:
                 if clause.outcome == outcome:
-                    yield from self._clause(clause)
+                    yield from self._clause(clause, event)
         left_out = sum(clause.outcome == outcomes.NOT_APPLICABLE for clause in clauses)
         if left_out and not self.whole:
             yield "      " + terminal.paint(self._say("left-out", count=left_out), "faint", self.stream)
 
-    def _clause(self, clause: Clause) -> Iterator[str]:
+    def _clause(self, clause: Clause, event: CaseEvent | None) -> Iterator[str]:
         word = terminal.pad(self._say(clause.outcome), 8)
-        said = [self._what(clause), *self._facts_of(clause)]
+        said = [self._what(clause), *self._facts_of(clause, event)]
         style = _STYLES.get(clause.outcome)
         shown = word if style is None else terminal.paint(word, style, self.stream)
         first, *rest = terminal.wrap(f"{clause.number}  {' · '.join(said)}", WRAP_COLUMNS)
@@ -275,8 +275,12 @@ class Telling:
                 return self._say("once") + by_article
         return self._say(clause.kind, article=article)
 
-    def _facts_of(self, clause: Clause) -> Iterator[str]:
+    def _facts_of(self, clause: Clause, event: CaseEvent | None) -> Iterator[str]:
         """What the outcome rests on."""
+        if clause.kind == outcomes.PROMPT and clause.outcome == outcomes.MET and event is not None:
+            spans = (max(0, event.time_ms - event.occurred_at_ms), event.settings.late_record_ms)
+            late, limit = (ledger_messages.duration(span_ms, self.language) for span_ms in spans)
+            yield self._say("recorded-within", late=late, limit=limit)
         term = clause.term
         if term is not None and clause.outcome != outcomes.NOT_APPLICABLE:
             if term.missing_year is not None:

@@ -72,6 +72,10 @@ VERDICT: Final[dict[str, Pair]] = {
     "order": ("按发生的先后记录({article})", "recorded in the order of what happened ({article})"),
     "future": ("不早于事情发生记录({article})", "not recorded before it happened ({article})"),
     "prompt": ("及时记录({article})", "recorded without delay ({article})"),
+    "recorded-within": (
+        "发生后 {late}入链;本链超过 {limit}才记为迟录",
+        "{late} after it happened; this chain remarks on more than {limit}",
+    ),
     "pauses": ("中止、恢复计入期限({article})", "its pause counts for the terms ({article})"),
     "to-confirm": ("数字待确认", "the figure is to be confirmed"),
     "due": ("届满 {time}", "ends {time}"),

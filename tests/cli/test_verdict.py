@@ -47,6 +47,7 @@ def test_a_breached_case_step_by_step_in_chinese(here: Path) -> None:
         "案件 桐综执罚2026-1 · 行政处罚程序 · 综合行政执法局",
         "其中非当事方: 司法局、公证处",
         "案卷于第 10 件 决定 DECIDED 冻结",
+        "及时记录(行政处罚法 47) · 发生后 ",
         "  5 调查取证 INVEST · 2026-01-03",
         "违反      INVEST.1  签署: 执法人员 officer,至少 2 人(行政处罚法 42)",
         " 11 公证 ATTEST",
