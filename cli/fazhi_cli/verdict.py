@@ -115,7 +115,7 @@ def _receipt_lines(facts: Facts, language: Language) -> Iterator[str]:
     yield "  " + say("genesis", language, hash=facts.genesis_hash.hex())
 
 
-def _receipt_json(report: Report, genesis_hash: bytes, language: Language) -> dict[str, Any]:
+def _receipt_json(report: Report[Facts], genesis_hash: bytes, language: Language) -> dict[str, Any]:
     verified = verify_json.document(report, genesis_hash, (), language)
     named = ("verdict", "summary", "failed_step", "genesis_hash", "record", "findings")
     return {"format": RECEIPT_VERDICT, **{name: verified[name] for name in named}, "whole_case": False}

@@ -21,7 +21,9 @@ FORMAT: Final = "fazhi-verification/1"
 _EXACT: Final = 2**53
 
 
-def document(report: Report, genesis_hash: bytes, files: Sequence[PresentedFile], language: Language) -> dict[str, Any]:
+def document(
+    report: Report[Facts], genesis_hash: bytes, files: Sequence[PresentedFile], language: Language
+) -> dict[str, Any]:
     """Everything that the prose says, and the raw values behind it."""
     failed = report.failed
     facts = report.facts

@@ -47,7 +47,7 @@ def step_name(step: StepOutcome, language: Language) -> str:
     return ledger_messages.sentence((ledger_messages.MESSAGES,), f"step-{step.name}", (), language)
 
 
-def summary(report: Report, language: Language) -> str:
+def summary(report: Report[Facts], language: Language) -> str:
     """The verdict in one line."""
     failed = report.failed
     if failed is None:
@@ -78,7 +78,7 @@ def finding_sentence(finding: Finding, language: Language) -> str:
 
 
 def lines(
-    report: Report, genesis_hash: bytes, files: Sequence[PresentedFile], language: Language, stream: TextIO
+    report: Report[Facts], genesis_hash: bytes, files: Sequence[PresentedFile], language: Language, stream: TextIO
 ) -> Iterator[str]:
     """The whole text."""
     facts = report.facts
@@ -192,7 +192,7 @@ def _findings(facts: Facts, rules: RuleSet | None, language: Language) -> Iterat
         yield f"    {labels.finding(finding, language, rules)}"
 
 
-def _steps(report: Report, language: Language) -> Iterator[str]:
+def _steps(report: Report[Facts], language: Language) -> Iterator[str]:
     rows = []
     for step in report.steps:
         name = f"{step.number:2d} {step_name(step, language)}"

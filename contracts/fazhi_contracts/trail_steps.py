@@ -23,10 +23,8 @@ from fazhi_ledger.merkle import Frontier
 from fazhi_ledger.receipt import Docket
 from fazhi_ledger.receipt_steps import (
     FAILED,
-    INVALID,
-    VALID,
     HandoverParts,
-    StepOutcome,
+    Report,
     carried_out,
     certifying_set,
     check_genesis,
@@ -106,35 +104,7 @@ class TrailFacts:
     validators: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TrailReport:
-    """The outcome of all steps; ``facts`` only where the trail is valid."""
-
-    steps: tuple[StepOutcome, ...]
-    facts: TrailFacts | None
-
-    @property
-    def verdict(self) -> str:
-        """``VALID`` or ``INVALID``."""
-        return VALID if self.facts is not None else INVALID
-
-    @property
-    def failed(self) -> StepOutcome | None:
-        """The step that failed, if any."""
-        return next((step for step in self.steps if step.status == FAILED), None)
-
-    def require_valid(self) -> TrailFacts:
-        """The facts.
-
-        Raises:
-            InvalidReceipt: with the code of the step that failed and its parameters, its number as parameter ``step``.
-        """
-        if self.facts is None:
-            failed = self.failed
-            code = "not-verified" if failed is None else failed.code
-            named = {} if failed is None else dict(failed.parameters)
-            raise InvalidReceipt(code, **{**named, "at_step": 0 if failed is None else failed.number})
-        return self.facts
+TrailReport = Report[TrailFacts]
 
 
 def check_trail(data: bytes, genesis_hash: bytes) -> TrailReport:
@@ -155,7 +125,7 @@ def check_trail(data: bytes, genesis_hash: bytes) -> TrailReport:
     }
     outcomes = carried_out([(name, steps[name]) for name in STEPS])
     done = all(outcome.status != FAILED for outcome in outcomes)
-    return TrailReport(outcomes, check.facts() if done else None)
+    return Report(outcomes, check.facts() if done else None)
 
 
 @dataclass(frozen=True, slots=True)

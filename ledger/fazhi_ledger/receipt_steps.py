@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from . import merkle
 from . import record as record_format
@@ -106,12 +106,15 @@ class Facts:
     fields: tuple[Opening, ...]
 
 
+F = TypeVar("F")
+
+
 @dataclass(frozen=True, slots=True)
-class Report:
-    """The outcome of all steps; ``facts`` only where the receipt is valid."""
+class Report(Generic[F]):
+    """The outcome of all steps of a verification; ``facts`` only where everything holds."""
 
     steps: tuple[StepOutcome, ...]
-    facts: Facts | None
+    facts: F | None
 
     @property
     def verdict(self) -> str:
@@ -123,16 +126,17 @@ class Report:
         """The step that failed, if any."""
         return next((step for step in self.steps if step.status == FAILED), None)
 
-    def require_valid(self) -> Facts:
+    def require_valid(self) -> F:
         """The facts.
 
         Raises:
-            InvalidReceipt: with the code of the step that failed, its number as parameter ``step``.
+            InvalidReceipt: with the code of the step that failed and its parameters, its number as ``at_step``.
         """
         if self.facts is None:
             failed = self.failed
             code = "not-verified" if failed is None else failed.code
-            raise InvalidReceipt(code, step=0 if failed is None else failed.number)
+            named = {} if failed is None else dict(failed.parameters)
+            raise InvalidReceipt(code, **{**named, "at_step": 0 if failed is None else failed.number})
         return self.facts
 
 
@@ -150,7 +154,7 @@ class Checked:
 
 def check_receipt(
     data: bytes, genesis_hash: bytes, files: Sequence[PresentedFile] = (), checked: Checked | None = None
-) -> Report:
+) -> Report[Facts]:
     """Carry out all steps on a receipt's JSON bytes. It never raises: any exception is a failed step, and a failed
     step is INVALID."""
     check = _Check(data, genesis_hash, tuple(files), checked or Checked(()))

@@ -28,6 +28,7 @@ from fazhi_ledger.receipt_steps import (
     STEPS,
     VALID,
     Checked,
+    Facts,
     PresentedFile,
     Report,
     check_receipt,
@@ -51,14 +52,14 @@ CHECKED = Checked({(RECEIPT.header, RECEIPT.certificate)})
 """What somebody who has verified the good receipt need not check again."""
 
 
-def check(receipt: RecordReceipt, genesis_hash: bytes | None = None, *files: PresentedFile) -> Report:
+def check(receipt: RecordReceipt, genesis_hash: bytes | None = None, *files: PresentedFile) -> Report[Facts]:
     report = check_receipt(receipt.to_json(), genesis_hash or WORLD.genesis_hash, files)
     if genesis_hash in (None, WORLD.genesis_hash):
         assert check_receipt(receipt.to_json(), WORLD.genesis_hash, files, CHECKED) == report
     return report
 
 
-def fails(report: Report, step: str, code: str | None = None) -> None:
+def fails(report: Report[Facts], step: str, code: str | None = None) -> None:
     """The receipt is INVALID at that very step, later steps are not reached, and there are no facts."""
     assert report.verdict == INVALID
     assert report.failed is not None
