@@ -39,7 +39,7 @@ def run(*words: str) -> dict[str, Any]:
 
 
 def test_nodes_that_are_killed_lose_nothing() -> None:
-    assert run("tests.cluster.kills", "--kills", "3")["kills"] == 3
+    assert run("tests.cluster.kills", "--kills", "2")["kills"] == 2
 
 
 def test_nodes_in_a_bad_network_agree() -> None:

@@ -59,7 +59,7 @@ def test_the_demo_shows_everything_and_leaves_nothing_running(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT])
 def test_an_interrupted_demo_stops_its_nodes(tmp_path: Path, number: signal.Signals) -> None:
     out = tmp_path / "out"
     process = demo(out)
