@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from fazhi_contracts.procedures.story_reading import Concluded
 from fazhi_contracts.procedures.verdict import BREACHED, MET
 from fazhi_contracts.rulebook import date_number
 
+versions_of = cache(load_builtin_versions)
 FOLDER = Path(__file__).parent
 STORIES = sorted(FOLDER.glob("*/*.txt"))
 
@@ -28,7 +30,7 @@ def test_a_story_comes_to_what_it_says(path: Path) -> None:
 def law_of(story: Story) -> tuple[str, RuleSet]:
     """The rule set of the day on which a story's case is opened, and the name of its file."""
     opened = date_number(story.events[0].occurred_at_ms, 480)
-    versions = zip(VERSIONS[story.procedure], load_builtin_versions(story.procedure), strict=True)
+    versions = zip(VERSIONS[story.procedure], versions_of(story.procedure), strict=True)
     return [(name, rules) for name, rules in versions if rules.law_from <= opened][-1]
 
 
@@ -41,7 +43,7 @@ def test_each_rule_set_has_its_stories() -> None:
 @pytest.mark.parametrize("name", [name for each in VERSIONS.values() for name in each])
 def test_every_guard_and_clock_is_met_in_one_story_and_breached_in_another(name: str) -> None:
     procedure = next(procedure for procedure, names in VERSIONS.items() if name in names)
-    versions = load_builtin_versions(procedure)
+    versions = versions_of(procedure)
     rules, newest = versions[VERSIONS[procedure].index(name)], versions[-1]
     # Those of the common parts are told where they belong; what an older law says word for word like the newest, there.
     asked = {
