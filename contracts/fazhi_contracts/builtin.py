@@ -27,7 +27,7 @@ COMMON_PARTS: Final = ("attestation", "privacy", "supervision")
 
 
 def load_builtin_rule_set(procedure: str) -> RuleSet:
-    """The built-in rule set of a procedure, in the version of the law that is in force today.
+    """The built-in rule set of a procedure, in the version of the newest law.
 
     Raises:
         BadRuleSet: there is none of that name.

@@ -26,7 +26,7 @@ from .context import Call, Effect
 from .entries import Counter, OrgEntry
 from .errors import Refused
 from .head import CaseHead, event_leaves, opened_heads
-from .identity import is_within
+from .identity import is_own
 from .keys import case_state_key, org_key, procedure_key, serial_key
 from .procedures.interpreter import Judge
 from .procedures.marks import Marks
@@ -304,7 +304,7 @@ def _standing(call: Call, org: str) -> tuple[str, ...]:
         Refused: ``wrong-org``: some are of the case's member and some are not, or of another unit of it.
     """
     signers, member = call.admitted.signers, member_of(org)
-    strangers = [signer.org for signer in signers if not is_within(signer.org, org) and signer.org != member]
+    strangers = [signer.org for signer in signers if not is_own(signer.org, org)]
     if not strangers:
         return (OWN,)
     others = {member_of(signer.org) for signer in signers}

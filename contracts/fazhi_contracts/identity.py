@@ -11,6 +11,7 @@ from fazhi_ledger.errors import EncodingError
 from fazhi_ledger.genesis import roles_from_value
 from fazhi_ledger.limits import MAX_ORG_CHARS, MAX_TEXT_CHARS
 from fazhi_ledger.names import ORG
+from fazhi_ledger.record import member_of
 from fazhi_ledger.shape import as_bytes, as_text, as_tuple
 
 from .context import Call, Effect
@@ -29,6 +30,12 @@ def parent_of(org: str) -> str | None:
 def is_within(org: str, family: str) -> bool:
     """Whether ``org`` is ``family`` or a unit of it."""
     return org == family or parent_of(org) == family
+
+
+def is_own(org: str, case_org: str) -> bool:
+    """Whether signers of ``org`` record in a case of ``case_org`` as in one of their own: those of that organisation,
+    of a unit of it, or of the member above it."""
+    return is_within(org, case_org) or org == member_of(case_org)
 
 
 def _signed_by_member_of(call: Call, org: str) -> bool:

@@ -92,7 +92,10 @@ class CalendarsEntry:
     @classmethod
     def from_value(cls, pairs: Value) -> CalendarsEntry:
         """Out of ``[[year, hash]…]``."""
-        return cls(tuple(_of_year(pair) for pair in as_tuple(pairs, "calendars", max_length=MAX_CALENDARS)))
+        found = tuple(_of_year(pair) for pair in as_tuple(pairs, "calendars", max_length=MAX_CALENDARS))
+        if [year for year, _ in found] != sorted(year for year, _ in found):
+            raise EncodingError("bad-shape", what="calendars", expected="by their years")
+        return cls(found)
 
     def of(self, year: int) -> bytes | None:
         """The hash of the one in force."""

@@ -31,7 +31,7 @@ from fazhi_ledger.receipt_steps import (
     decoded_genesis,
     decoded_handover,
 )
-from fazhi_ledger.record import Record, case_id, case_key, member_of
+from fazhi_ledger.record import Record, case_id, case_key
 from fazhi_ledger.recording import Recording, is_recording
 from fazhi_ledger.result import Finding, RecordResult, Result, ResultSigner
 from fazhi_ledger.stateproof import StateProof, verify_presence
@@ -40,7 +40,7 @@ from fazhi_ledger.suites import Suite
 from fazhi_ledger.validators import ValidatorSet
 
 from .head import CaseHead, event_leaf
-from .identity import is_within
+from .identity import is_own
 from .in_force import Rules
 from .keys import case_state_key
 from .procedures.ruleset import RuleSet
@@ -380,7 +380,7 @@ class _Check:
 def standing_of(rules: RuleSet, step: str, org: str, signers: Sequence[ResultSigner]) -> tuple[str, ...]:
     """What the signers of a record that stands on the chain are to a case of ``org``: its own, or of another member
     whose role there, as the chain has found, is one that may record the step."""
-    if all(is_within(signer.org, org) or signer.org == member_of(org) for signer in signers):
+    if all(is_own(signer.org, org) for signer in signers):
         return (OWN,)
     known = rules.step(step)
     return () if known is None else tuple(word for word in known.signing.orgs if word != OWN)

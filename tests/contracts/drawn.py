@@ -1,4 +1,5 @@
-"""Rule sets and calendars drawn by a seed: every word of the vocabulary in any combination that a rule set may have."""
+"""Rule sets and calendars drawn by a seed: every word that a record is judged by, in any combination that a rule set
+may have. (Colours judge nothing, and are not drawn.)"""
 
 from __future__ import annotations
 

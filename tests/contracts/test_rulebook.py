@@ -14,6 +14,7 @@ from fazhi_contracts.queries import installed_rule_sets, rules_bytes, rules_hash
 from fazhi_contracts.rulebook import CalendarsEntry, ProcedureEntry, calendar_in_force, workdays_of
 from fazhi_contracts.workdays import YearCalendar
 from fazhi_ledger.canonical import pack
+from fazhi_ledger.errors import EncodingError
 
 from .builders import DAY_MS, START_MS, SUITE, World, make_genesis_file, make_record, penalty
 from .drawn import draw_calendar
@@ -188,3 +189,5 @@ def test_entries_find_by_day_and_by_year() -> None:
     calendars = calendars.with_calendar(2025, b"c" * 32)
     assert [calendars.of(year) for year in (2024, 2025, 2026, 2027)] == [None, b"c" * 32, b"a" * 32, None]
     assert CalendarsEntry.decode(calendars.encode()) == calendars
+    with pytest.raises(EncodingError):
+        CalendarsEntry.decode(CalendarsEntry(calendars.calendars[::-1]).encode())

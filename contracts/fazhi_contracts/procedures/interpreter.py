@@ -256,7 +256,7 @@ def _who_signed(before: tuple[bytes, ...], signers: tuple[ResultSigner, ...]) ->
 
 def _shared_out(roles: tuple[str, ...], signers: tuple[ResultSigner, ...]) -> int:
     """How many of the roles can be filled by signers, each by another one: the size of the largest matching, found by
-    augmenting paths, since trying all ways would take for ever where many may fill many."""
+    augmenting paths, since where many may fill many there are too many ways to try for a block."""
     fills: dict[int, str] = {}  # by the place of the signer
 
     def find_for(role: str, tried: set[int]) -> bool:
