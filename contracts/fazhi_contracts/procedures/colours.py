@@ -13,8 +13,9 @@ from .settings import Settings
 def colour_of(rules: RuleSet, marks: Marks, settings: Settings, at_ms: int) -> Colour | None:
     """The first of the rule set's colours that holds ``at_ms`` (Unix milliseconds); None where none does.
 
-    A term whose end cannot be told (a pause lasts, or a calendar is missing) is neither overdue nor has any share of it
-    passed.
+    A term of which no last day can be told (a pause lasts, or it is counted by a calendar that is missing) is neither
+    overdue nor has any share of it passed. Where a missing calendar could only move the last day, shares are those of
+    the earliest, and overdue is what is so by any calendar (:class:`~.deadlines.RunningClock`).
     """
     recorded = marks.by_step()
     closed = rules.closed_by(recorded) is not None
